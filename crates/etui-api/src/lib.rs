@@ -1,0 +1,1 @@
+//! Wire types, error codes and limits, shared by server and clients.

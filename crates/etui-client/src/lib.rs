@@ -1,0 +1,1 @@
+//! Unlock, lock and sync against a server.

@@ -1,0 +1,1 @@
+//! Server persistence: rows in SQL, sealed bytes in an object store.

@@ -1,0 +1,1 @@
+//! The sync engine without input or output: verify, merge, refuse, converge.

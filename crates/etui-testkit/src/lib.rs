@@ -1,0 +1,1 @@
+//! For tests only: servers, devices, fake clock, seeded randomness, the malicious server.
