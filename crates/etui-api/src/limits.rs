@@ -1,0 +1,26 @@
+//! Fixed bounds on sizes and counts. Both sides check them before they allocate.
+
+/// An e-mail address in bytes (RFC 5321 §4.5.3.1.3 less the angle brackets).
+pub const MAX_EMAIL_BYTES: usize = 254;
+/// A sealed record: a body of 1 MiB, padded, with header, commitment and tag.
+pub const MAX_RECORD_BYTES: usize = (1 << 20) + (1 << 17);
+/// One frame: the largest thing that travels whole is a commit of 65,536 changes (3.6 MiB).
+pub const MAX_FRAME_BYTES: usize = 4 << 20;
+/// The body of one push: a commit with its records, or a state with what it names.
+pub const MAX_PUSH_BYTES: usize = 96 << 20;
+/// The body of one upload for healing.
+pub const MAX_HEAL_BYTES: usize = 256 << 20;
+/// A JSON request body.
+pub const MAX_JSON_BYTES: usize = 16 << 10;
+/// Keysets that a state may list.
+pub const MAX_KEYSETS: usize = 64;
+/// Devices that a state may list.
+pub const MAX_DEVICES: usize = 256;
+/// Vaults that a state may list.
+pub const MAX_VAULTS: usize = 256;
+/// Live objects of one vault.
+pub const MAX_LIVE_OBJECTS: usize = 1 << 20;
+/// Commits in one answer to a request for history; ask again from the last.
+pub const MAX_COMMITS_PER_ANSWER: usize = 4096;
+/// States in one answer; ask again from the last.
+pub const MAX_STATES_PER_ANSWER: usize = 256;

@@ -1,0 +1,111 @@
+//! Signing in: who are you. It never touches unlocking.
+
+use core::fmt;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use etui_chain::{AccountId, DeviceId};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::ToSchema;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// What the client sends in place of the login password (`spec/crypto.md`, "Login password"): exactly 32 bytes,
+/// base64url without padding. A password equivalent, so it is zeroized and never shown.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct LoginProof([u8; 32]);
+
+impl LoginProof {
+    /// Takes the derived bytes.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, to be hashed on the server.
+    pub const fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for LoginProof {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("LoginProof(…)")
+    }
+}
+
+impl Serialize for LoginProof {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut text = URL_SAFE_NO_PAD.encode(self.0);
+        let result = serializer.serialize_str(&text);
+        text.zeroize();
+        result
+    }
+}
+
+impl<'de> Deserialize<'de> for LoginProof {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut text = String::deserialize(deserializer)?;
+        let mut bytes = [0; 32];
+        let length = URL_SAFE_NO_PAD.decode_slice(text.as_bytes(), &mut bytes);
+        text.zeroize();
+        match length {
+            Ok(32) => Ok(Self(bytes)),
+            _ => Err(de::Error::custom("a login proof is 32 bytes as base64url without padding")),
+        }
+    }
+}
+
+/// A bearer token: zeroized, never shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, Zeroize, ZeroizeOnDrop)]
+#[serde(transparent)]
+pub struct Token(String);
+
+impl Token {
+    /// Takes the token's text.
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for the one header or field that carries it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Token(…)")
+    }
+}
+
+/// `POST /v1/sessions`.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct SignIn {
+    /// The account's e-mail address; compared by [`crate::email::normalize_email`].
+    pub email: String,
+    /// The login proof.
+    #[schema(value_type = String, min_length = 43, max_length = 43)]
+    pub login_proof: LoginProof,
+    /// The device that signs in: its own random id, kept for as long as its local store.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
+    pub device_id: DeviceId,
+}
+
+/// `POST /v1/sessions/refresh`.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Refresh {
+    /// The newest refresh token of the session.
+    pub refresh_token: Token,
+}
+
+/// The answer to signing up, signing in and refreshing.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Session {
+    /// The account.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
+    pub account_id: AccountId,
+    /// For the `Authorization: Bearer` header of every other request.
+    pub access_token: Token,
+    /// Seconds until the access token expires.
+    pub expires_in_s: u32,
+    /// For the next refresh; the one used before is dead.
+    pub refresh_token: Token,
+}
