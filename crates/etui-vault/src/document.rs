@@ -7,7 +7,7 @@
 mod read;
 mod write;
 
-use core::fmt;
+use core::{cmp::Ordering, fmt};
 use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
@@ -27,7 +27,7 @@ pub const MAX_ELEMENTS: usize = 2_000;
 pub const MAX_INTEGER: i64 = (1 << 53) - 1;
 
 /// A text that may be secret: wiped when dropped, never printed, copied only by [`SecretText::duplicate`].
-#[derive(PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(PartialEq, Eq, Default)]
 pub struct SecretText(Zeroizing<String>);
 
 impl SecretText {
@@ -45,6 +45,18 @@ impl SecretText {
     #[must_use]
     pub fn duplicate(&self) -> Self {
         Self::new(self.expose())
+    }
+}
+
+impl Ord for SecretText {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.expose().cmp(other.expose())
+    }
+}
+
+impl PartialOrd for SecretText {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -210,6 +222,14 @@ impl Document {
         match slot {
             Value::List(list) => list,
             _ => unreachable!("the line above made it a list"),
+        }
+    }
+
+    /// The object member of that name for changing, if it is one.
+    pub fn object_mut(&mut self, name: &str) -> Option<&mut Document> {
+        match self.0.get_mut(name) {
+            Some(Value::Object(document)) => Some(document),
+            _ => None,
         }
     }
 

@@ -9,8 +9,12 @@
 
 pub mod document;
 pub mod entry;
+pub mod index;
 pub mod merge;
+pub mod totp;
 
 pub use document::{Document, SecretText};
 pub use entry::{Edit, EditError, Entry, EntryType, FieldKind, FieldPath, MatchRule, NewEntry, apply};
+pub use index::{Filter, Index, Shelf, Summary};
 pub use merge::{Merged, merge};
+pub use totp::{OneTimePassword, OneTimePasswordError};

@@ -21,7 +21,9 @@ pub(super) fn document(bytes: &[u8]) -> Result<Document, Refused> {
     match value {
         Some(Value::Object(document)) => Ok(document),
         Some(_) => Err(Refusal::Format.because("the document is not a JSON object")),
-        None if beyond_limit.get() => Err(Refusal::Limit.because("the document nests too deeply or lists too much")),
+        None if beyond_limit.get() => {
+            Err(Refusal::Limit.because("the document nests too deeply or lists too much"))
+        }
         None => Err(Refusal::Format.because("the document is not JSON of the kind that is written")),
     }
 }

@@ -9,7 +9,8 @@ fn refusal(json: &str) -> Refusal {
 
 #[test]
 fn what_is_not_one_plain_object_is_refused() {
-    for json in ["", "[]", "1", "{", "{} {}", r#"{"a":1,"a":2}"#, r#"{"a":1.5}"#, r#"{"a":9007199254740992}"#] {
+    for json in ["", "[]", "1", "{", "{} {}", r#"{"a":1,"a":2}"#, r#"{"a":1.5}"#, r#"{"a":9007199254740992}"#]
+    {
         assert_eq!(refusal(json), Refusal::Format, "{json}");
     }
     assert_eq!(Document::decode(b"{\"a\":\"\xff\"}").unwrap_err().refusal, Refusal::Format);

@@ -114,7 +114,14 @@ fn string(text: &str, sink: &mut impl Sink) {
             b'\n' => sink.push(b"\\n"),
             b'\r' => sink.push(b"\\r"),
             b'\t' => sink.push(b"\\t"),
-            _ => sink.push(&[b'\\', b'u', b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]),
+            _ => sink.push(&[
+                b'\\',
+                b'u',
+                b'0',
+                b'0',
+                HEX[usize::from(byte >> 4)],
+                HEX[usize::from(byte & 15)],
+            ]),
         }
     }
     sink.push(&text.as_bytes()[plain..]);
