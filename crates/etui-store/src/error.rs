@@ -1,0 +1,67 @@
+//! What can go wrong, by what the caller can do about it.
+
+use etui_chain::{Head, Refused};
+
+/// Why the store did not do what was asked. Nothing was stored in any of these cases.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The data does not keep the rules of `spec/crypto.md`.
+    #[error("the upload was refused: {0}")]
+    Refused(#[from] Refused),
+    /// The vault's head is another one than the commit builds on.
+    #[error("the vault's head has moved")]
+    HeadMoved(Head),
+    /// The account's state is another one than the upload builds on.
+    #[error("the account's state has moved")]
+    StateMoved,
+    /// An account with that e-mail address or id exists.
+    #[error("an account with that e-mail address or id exists")]
+    AccountExists,
+    /// There is no such thing, or not for this account.
+    #[error("there is no such thing for this account")]
+    NotFound,
+    /// The disk, database or bucket is full.
+    #[error("the storage is full")]
+    StorageFull,
+    /// The database was written by a newer version of this program.
+    #[error(
+        "the database was written by a newer version of this program (it has the migration `{migration}`)"
+    )]
+    NewerSchema {
+        /// The first migration that this program does not know.
+        migration: String,
+    },
+    /// The data folder could not be used.
+    #[error("could not use the data folder while {doing}")]
+    Folder {
+        /// What was being done.
+        doing: &'static str,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database failed.
+    #[error("the database failed while {doing}")]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// What it said.
+        #[source]
+        source: sea_orm::DbErr,
+    },
+    /// The object store failed.
+    #[error("the object store failed while {doing}")]
+    Blobs {
+        /// What was being done.
+        doing: &'static str,
+        /// What it said.
+        #[source]
+        source: object_store::Error,
+    },
+    /// Something stored is not what was stored: rows or segments were changed or lost behind the store's back.
+    #[error("the stored data is damaged: {found}")]
+    Damaged {
+        /// What was found, without any of the data itself.
+        found: &'static str,
+    },
+}
