@@ -233,6 +233,18 @@ impl Document {
         }
     }
 
+    /// The object member of that name for changing; made if absent or of another kind.
+    pub fn object_or_new(&mut self, name: &str) -> &mut Document {
+        let slot = self.0.entry(name.to_owned()).or_insert_with(|| Value::Object(Document::new()));
+        if !matches!(slot, Value::Object(_)) {
+            *slot = Value::Object(Document::new());
+        }
+        match slot {
+            Value::Object(document) => document,
+            _ => unreachable!("the line above made it an object"),
+        }
+    }
+
     /// Sets a member and hands back what was there.
     pub fn set(&mut self, name: &str, value: Value) -> Option<Value> {
         self.0.insert(name.to_owned(), value)

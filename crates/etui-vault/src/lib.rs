@@ -9,12 +9,19 @@
 
 pub mod document;
 pub mod entry;
+pub mod generator;
+pub mod import;
 pub mod index;
 pub mod merge;
+pub mod settings;
 pub mod totp;
+
+#[cfg(test)]
+mod testing;
 
 pub use document::{Document, SecretText};
 pub use entry::{Edit, EditError, Entry, EntryType, FieldKind, FieldPath, MatchRule, NewEntry, apply};
 pub use index::{Filter, Index, Shelf, Summary};
 pub use merge::{Merged, merge};
+pub use settings::{AccountSettings, VaultSettings};
 pub use totp::{OneTimePassword, OneTimePasswordError};

@@ -92,6 +92,12 @@ pub fn merge(base: Option<&Entry>, ours: &Entry, theirs: &Entry, now_ms: u64) ->
     Merged { entry, conflicts, restored }
 }
 
+/// Joins two changed copies of a settings document member by member; where both changed the same member, theirs stays.
+pub(crate) fn settings(base: &Document, ours: &Document, theirs: &Document) -> Document {
+    let mut joining = Joining { written_ms: 0, conflicts: Vec::new() };
+    joining.objects("", base, ours, theirs, |_| Rule::General)
+}
+
 fn unchanged(entry: &Entry) -> Merged {
     Merged { entry: entry.duplicate(), conflicts: Vec::new(), restored: false }
 }

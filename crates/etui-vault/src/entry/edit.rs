@@ -1,5 +1,7 @@
 //! Changing an entry: edits are values, applying them is a pure function, and what they overwrite goes into the history.
 
+use core::fmt;
+
 use etui_chain::{ObjectId, Refused};
 
 use super::{
@@ -11,7 +13,7 @@ use crate::{
     totp::OneTimePassword,
 };
 
-/// One change of an entry. No `Debug`: it holds values.
+/// One change of an entry; `Debug` shows nothing.
 pub enum Edit {
     /// Sets a field. `url` replaces the first address, `tags` takes a list divided by commas, `favourite` takes `true` or
     /// `false`, `totp` takes an `otpauth` URI or a bare Base32 secret. A custom field must exist.
@@ -75,6 +77,12 @@ pub enum Edit {
     },
     /// Forgets all previous values.
     ClearHistory,
+}
+
+impl fmt::Debug for Edit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Edit(…)")
+    }
 }
 
 /// How a conflict is settled; the values not chosen go into the history.
