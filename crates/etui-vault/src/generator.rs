@@ -186,7 +186,7 @@ pub fn strength(password: &str, related: &[&str]) -> Strength {
     Strength {
         score: estimate.score().into(),
         guesses_log10: estimate.guesses_log10(),
-        warning: feedback.and_then(|feedback| feedback.warning()).map(|warning| warning.to_string()),
+        warning: feedback.and_then(zxcvbn::feedback::Feedback::warning).map(|warning| warning.to_string()),
         suggestions: feedback
             .map(|feedback| feedback.suggestions().iter().map(ToString::to_string).collect())
             .unwrap_or_default(),

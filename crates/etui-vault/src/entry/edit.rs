@@ -172,7 +172,7 @@ impl Draft {
             Edit::AddField { id, label, kind, value } => self.add_field(*id, label, *kind, value)?,
             Edit::RenameField { from, to } => self.set_in_field(from, member::LABEL, non_empty(to)?)?,
             Edit::Attach(attachment) => {
-                self.document.list_mut(member::ATTACHMENTS).push(attachment.to_value())
+                self.document.list_mut(member::ATTACHMENTS).push(attachment.to_value());
             }
             Edit::Detach(id) => self.remove_element(member::ATTACHMENTS, member::ID, &id.to_string())?,
             Edit::Archive => self.mark(member::ARCHIVED),
