@@ -35,6 +35,12 @@ impl Keyset {
         Self { account_id, root_keys, identity, kem_seed: KemSeed(Secret::generate(random)), secret_key }
     }
 
+    /// A keyset of keys that a file of known answers gives.
+    #[cfg(feature = "vectors")]
+    pub(crate) fn from_parts(root_keys: Vec<RootKey>, identity: SigningKey, kem_seed: KemSeed) -> Self {
+        Self { account_id: root_keys[0].account_id, root_keys, identity, kem_seed, secret_key: None }
+    }
+
     /// The keys after a rotation: a root key of the next epoch beside the old ones; identity, seed and second secret
     /// anew. The old identity still has to sign the state that hands over. `None` after 2³² rotations.
     pub fn rotated(&self, secret_key: Option<SecretKey>, random: &mut dyn RandomSource) -> Option<Self> {

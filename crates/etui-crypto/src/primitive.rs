@@ -88,3 +88,6 @@ pub(crate) fn gcm_open(
         .decrypt_inout_detached(nonce.into(), associated, InOutBuf::from(buffer), tag.into())
         .ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,5 +21,8 @@ pub use device::{
 pub use vault::{open_entry, open_vault_settings, seal_entry, seal_vault_settings};
 
 #[cfg(feature = "vectors")]
-pub(crate) use core::hedged_salt;
+pub(crate) use core::{Place, hedged_salt, seal, seal_plaintext};
 pub(crate) use core::{expected_of, open, seal_with_salt};
+
+#[cfg(test)]
+mod tests;

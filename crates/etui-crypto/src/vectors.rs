@@ -3,15 +3,22 @@
 //! A file is recognised by its members, not by its name. Nothing in it is skipped: a member that is not known here is
 //! an error, so that no answer goes unchecked.
 
+mod account;
+mod attachment;
 mod commit;
 mod format;
+mod generate;
 mod kdf;
+mod malformed;
 mod record;
+mod recovery;
 mod state;
 
 use etui_chain::Refused;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+pub use generate::generate;
 
 /// What was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,14 +99,18 @@ pub fn check_file(file: &str, json: &str) -> Result<Report, VectorError> {
 type Check = fn(&str, &str) -> Result<usize, VectorError>;
 
 fn recognise(value: &Value) -> Option<(&'static str, Check)> {
-    const BY_MEMBER: [(&str, &str, Check); 3] = [
+    const BY_MEMBER: [(&str, &str, Check); 7] = [
         ("derive", "kdf", |file, json| run(file, json, kdf::check)),
         ("chain", "commit", |file, json| run(file, json, commit::check)),
         ("states", "state", |file, json| run(file, json, state::check)),
+        ("attachments", "attachment", |file, json| run(file, json, attachment::check)),
+        ("kits", "recovery", |file, json| run(file, json, recovery::check)),
+        ("story", "account", |file, json| run(file, json, account::check)),
+        ("malformed", "malformed", |file, json| run(file, json, malformed::check)),
     ];
     match value {
         Value::Array(_) => Some(("record", |file, json| {
-            run::<Vec<record::Record>>(file, json, |records| record::check(records))
+            run::<Vec<record::Answer>>(file, json, |records| record::check(records))
         })),
         Value::Object(members) => {
             let (_, format, check) = BY_MEMBER.iter().find(|(member, _, _)| members.contains_key(*member))?;

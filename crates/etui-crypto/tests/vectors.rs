@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use etui_crypto::vectors::{VectorError, check_file};
+use etui_crypto::vectors::{VectorError, check_file, generate};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../spec/vectors")
@@ -44,4 +44,13 @@ fn what_cannot_be_checked_is_an_error() {
         check_file("a.json", r#"{"derive":[],"login":[],"more":1}"#),
         Err(VectorError::Json { .. })
     ));
+}
+
+#[test]
+fn generated_files_are_those_in_the_folder() {
+    let files = files();
+    for (name, json) in generate() {
+        let found = files.iter().find(|(found, _)| found == name).map(|(_, json)| json.as_str());
+        assert!(found == Some(json.as_str()), "{name} is stale: cargo xtask vectors --write");
+    }
 }

@@ -55,12 +55,12 @@ impl AttachmentPlan {
         start.min(self.length)..(start + PART_BODY_BYTES).min(self.length)
     }
 
-    fn body_length(&self, index: u32) -> usize {
+    pub(crate) fn body_length(&self, index: u32) -> usize {
         let start = index as usize * PART_BODY_BYTES;
         self.padded_length.saturating_sub(start).min(PART_BODY_BYTES)
     }
 
-    fn part_number(&self, index: u32) -> u32 {
+    pub(crate) fn part_number(&self, index: u32) -> u32 {
         if index + 1 == self.parts() { index | LAST_PART } else { index }
     }
 }

@@ -126,17 +126,29 @@ pub(crate) fn hedged_salt(
 
 /// Everything after the salt is drawn: a function of key, header and body alone.
 pub(crate) fn seal_with_salt(key: &Secret, header: &RecordHeader, body: &[u8]) -> SealedRecord {
+    let padded = padded_length(body.len());
+    let length = u32::try_from(body.len()).expect("a body is shorter than 4 GiB");
+    seal_plaintext(key, header, padded, |bytes| {
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(body);
+    })
+}
+
+/// Encrypts what `write` appends, filled with zeros to `padded` bytes. Apart from [`seal_with_salt`] so that tests can
+/// make what no writer makes.
+pub(crate) fn seal_plaintext(
+    key: &Secret,
+    header: &RecordHeader,
+    padded: usize,
+    write: impl FnOnce(&mut Vec<u8>),
+) -> SealedRecord {
     let header = header.to_bytes();
     let schedule = Schedule::new(key, &header);
-    let padded = padded_length(body.len());
-
     let mut bytes = Vec::with_capacity(padded + RECORD_OVERHEAD_BYTES);
     bytes.extend_from_slice(&header);
     bytes.extend_from_slice(schedule.commitment());
-    bytes.extend_from_slice(&u32::try_from(body.len()).expect("a body is shorter than 4 GiB").to_be_bytes());
-    bytes.extend_from_slice(body);
+    write(&mut bytes);
     bytes.resize(PREFIX_BYTES + padded, 0);
-
     let tag =
         gcm_seal(schedule.aes_key(), schedule.nonce(), &schedule.associated, &mut bytes[PREFIX_BYTES..]);
     bytes.extend_from_slice(&tag);

@@ -11,7 +11,7 @@ use crate::record::{expected_of, open, seal_with_salt};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Record {
+pub(super) struct Answer {
     pub(super) key: Digest,
     #[serde(rename = "type")]
     pub(super) record_type: u8,
@@ -29,14 +29,14 @@ pub(super) struct Record {
     pub(super) record: Option<Hex>,
 }
 
-pub(super) fn check(records: &[Record]) -> Result<usize, Mismatch> {
+pub(super) fn check(records: &[Answer]) -> Result<usize, Mismatch> {
     for (index, record) in records.iter().enumerate() {
         check_record(record, &format!("record {index}"))?;
     }
     Ok(records.len())
 }
 
-fn check_record(given: &Record, at: &str) -> Result<(), Mismatch> {
+fn check_record(given: &Answer, at: &str) -> Result<(), Mismatch> {
     let record_type = RecordType::from_number(given.record_type);
     let header = RecordHeader {
         record_type: record_type.ok_or(Refusal::Format.because("a record of unknown type")).at(at)?,

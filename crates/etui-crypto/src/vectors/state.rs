@@ -14,7 +14,7 @@ use crate::{Keyset, MasterKey, RecoveryKey, RecoveryKit, SecretKey, prf_input, r
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
-    salt: Salt,
+    salt: Hedging,
     parts: Parts,
     keyset_body: KeysetBody,
     states: Vec<Link>,
@@ -27,7 +27,7 @@ pub(super) struct File {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Salt {
+struct Hedging {
     key: Digest,
     os_random: Digest,
     header_without_salt: Hex,
@@ -103,7 +103,7 @@ pub(super) fn check(file: &File) -> Result<usize, Mismatch> {
     Ok(file.states.len() + 7)
 }
 
-fn check_salt(given: &Salt) -> Result<(), Mismatch> {
+fn check_salt(given: &Hedging) -> Result<(), Mismatch> {
     let header = given.header_without_salt.0.as_slice();
     let header = header.try_into().map_err(|_| Mismatch::Differs { at: "salt, header length".to_owned() })?;
     let salt = hedged_salt(&secret(&given.key), given.os_random.as_bytes(), header, &given.body.0);
