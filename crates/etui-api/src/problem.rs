@@ -50,6 +50,8 @@ error_codes! {
     TokenExpired = "token_expired", 401, "The access token has expired.";
     /// The session was ended here or from another device: sign in again.
     SessionEnded = "session_ended", 401, "This session has ended; sign in again.";
+    /// This server takes new people only by the choice of whoever runs it.
+    SignUpClosed = "sign_up_closed", 403, "This server does not take sign-ups.";
     /// What was asked for does not exist, or not for this account.
     NotFound = "not_found", 404, "There is no such thing here.";
     /// The method is not one of this address.

@@ -1,0 +1,27 @@
+//! What the handlers share.
+
+use etui_store::Store;
+use tokio::sync::watch;
+
+use crate::{config::ServeOptions, envelope::RequestIds, login::LoginHasher, tokens::Tokens};
+
+/// Everything that outlives a request.
+pub(crate) struct App {
+    pub(crate) store: Store,
+    pub(crate) tokens: Tokens,
+    pub(crate) login: LoginHasher,
+    pub(crate) options: ServeOptions,
+    pub(crate) over_tls: bool,
+    /// The address that people use.
+    pub(crate) url: String,
+    pub(crate) request_ids: RequestIds,
+    /// True from the moment that the server begins to stop.
+    pub(crate) stopping: watch::Sender<bool>,
+}
+
+impl App {
+    /// Whether the server has begun to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+}

@@ -1,0 +1,130 @@
+//! What every request gets, in one layer: an id, a time limit, a net under panics, problem documents, security
+//! headers, one line in the log.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::Body,
+    extract::{MatchedPath, Request, State},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use etui_api::{ErrorCode, problem};
+use futures_util::FutureExt as _;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method,
+    header::{
+        CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
+        STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    },
+};
+use http_body::Body as _;
+
+use crate::{app::App, problem::ApiError};
+
+/// Until the head of the answer is there. Answers that stream go on for as long as they are read.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+/// The same for requests whose body is a sequence of frames: 96 MiB and more over a slow line.
+const UPLOAD_TIME_LIMIT: Duration = Duration::from_mins(15);
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Nothing that the API answers is a page. A page brings a policy of its own.
+const NO_CONTENT_AT_ALL: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+const ONE_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// The layer.
+pub(crate) async fn envelope(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let request_id = app.request_ids.next();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let limit = time_limit(request.headers());
+    let answer = AssertUnwindSafe(tokio::time::timeout(limit, next.run(request))).catch_unwind().await;
+    let mut response =
+        answer.unwrap_or(Ok(ApiError::new(ErrorCode::Internal).into_response())).unwrap_or_else(|_| {
+            ApiError::because(ErrorCode::Unavailable, "The server took too long.").into_response()
+        });
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        write_problem(&mut response, error, &request_id);
+    }
+    add_headers(response.headers_mut(), &request_id, app.over_tls);
+    tracing::info!(
+        method = method_name(&method),
+        route = route.as_ref().map_or("-", MatchedPath::as_str),
+        status = response.status().as_u16(),
+        duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        bytes = response.body().size_hint().exact(),
+        request_id,
+        "answered"
+    );
+    response
+}
+
+/// Numbers requests, starting anywhere, so that ids of two runs do not meet.
+#[derive(Debug)]
+pub(crate) struct RequestIds(AtomicU64);
+
+impl RequestIds {
+    pub(crate) fn new() -> Result<Self, getrandom::Error> {
+        getrandom::u64().map(|start| Self(AtomicU64::new(start)))
+    }
+
+    fn next(&self) -> String {
+        format!("{:016x}", self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+fn time_limit(headers: &HeaderMap) -> Duration {
+    let is_upload = headers.get(CONTENT_TYPE).is_some_and(|kind| kind == etui_api::frame::CONTENT_TYPE);
+    if is_upload { UPLOAD_TIME_LIMIT } else { TIME_LIMIT }
+}
+
+fn write_problem(response: &mut Response, error: ApiError, request_id: &str) {
+    let status = response.status();
+    if status.is_server_error() {
+        tracing::error!(request_id, cause = error.cause(), code = error.problem().code.name(), "failed");
+    }
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_LENGTH);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(problem::CONTENT_TYPE));
+    if let Some(seconds) = error.retry_after_s() {
+        headers.insert(RETRY_AFTER, seconds.into());
+    }
+    if status == http::StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    let problem = error.into_problem(request_id.to_owned());
+    *response.body_mut() = Body::from(serde_json::to_vec(&problem).expect("a problem is plain JSON"));
+}
+
+fn add_headers(headers: &mut HeaderMap, request_id: &str, over_tls: bool) {
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(NO_CONTENT_AT_ALL);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if over_tls {
+        headers.insert(STRICT_TRANSPORT_SECURITY, ONE_YEAR);
+    }
+    headers.insert(X_REQUEST_ID, HeaderValue::from_str(request_id).expect("hex is a header value"));
+}
+
+/// Only names that exist: a made-up method could carry anything into the log.
+fn method_name(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}

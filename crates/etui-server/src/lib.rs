@@ -1,0 +1,29 @@
+//! The server: accounts, sessions, and the sealed and signed bytes that devices bring.
+//!
+//! It checks every signature and every rule that needs no key, and can read nothing: no crate that seals or opens a
+//! record is among its dependencies. Requests come in through [`mod@serve`]; each operation is one file below
+//! `routes`; everything kept goes through `etui-store`.
+
+mod access;
+mod answers;
+mod app;
+mod body;
+pub mod client_address;
+mod clock;
+pub mod config;
+mod document;
+mod durable;
+mod envelope;
+pub mod health;
+pub mod login;
+mod parameters;
+pub mod problem;
+pub mod refresh_token;
+mod routes;
+pub mod serve;
+mod shutdown;
+pub mod telemetry;
+pub mod tokens;
+mod uploads;
+
+pub use document::json as openapi_json;

@@ -1,0 +1,205 @@
+//! Login proofs are hashed again before they are stored: whoever reads the rows cannot sign in with them.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
+};
+use etui_api::session::LoginProof;
+use etui_store::LoginHash;
+use tokio::sync::Semaphore;
+
+/// OWASP's minimum for Argon2id. The proof is itself the output of Argon2id, so this only has to make stored hashes
+/// useless, not to slow down guessing.
+const M_KIB: u32 = 19_456;
+const T: u32 = 2;
+const P: u32 = 1;
+const SALT_BYTES: usize = 16;
+/// Requests that may wait for a turn; each holds a connection and no hashing memory.
+const MAX_WAITING: usize = 256;
+
+/// Hashes login proofs, a few at a time.
+pub struct LoginHasher {
+    turns: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    argon2: Argon2<'static>,
+    dummy: LoginHash,
+}
+
+/// Why a login proof was not hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LoginError {
+    /// Too many wait already.
+    #[error("too many sign-ins wait for their turn")]
+    Busy,
+    /// The operating system gave no random bytes, no memory, or a stored hash is not one of ours.
+    #[error("a login proof could not be hashed")]
+    Failed,
+}
+
+/// What a comparison found.
+#[derive(Debug)]
+pub enum Compared {
+    /// Another proof, or no account to compare with.
+    Different,
+    /// The right proof.
+    Same,
+    /// The right proof, whose hash was made with weaker parameters: store this one in its place.
+    SameButWeak(LoginHash),
+}
+
+impl LoginHasher {
+    /// Hashes at most `at_once` proofs at the same time, each in 19 MiB.
+    ///
+    /// # Errors
+    /// [`LoginError::Failed`] without random bytes.
+    pub fn new(at_once: usize) -> Result<Self, LoginError> {
+        let params = Params::new(M_KIB, T, P, Some(32)).expect("constant parameters within the ranges");
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let dummy = dummy_hash()?;
+        Ok(Self {
+            turns: Arc::new(Semaphore::new(at_once.max(1))),
+            waiting: AtomicUsize::new(0),
+            argon2,
+            dummy,
+        })
+    }
+
+    /// The PHC string to be stored.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub async fn hash(&self, proof: LoginProof) -> Result<LoginHash, LoginError> {
+        let argon2 = self.argon2.clone();
+        self.in_turn(move || hash(&argon2, &proof)).await
+    }
+
+    /// Compares with the stored PHC string. Without one (nobody has that e-mail address) the same work is done, so
+    /// that neither answer nor time tells.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub async fn compare(
+        &self,
+        proof: LoginProof,
+        stored: Option<LoginHash>,
+    ) -> Result<Compared, LoginError> {
+        let argon2 = self.argon2.clone();
+        let known = stored.is_some();
+        let stored = PasswordHash::new(stored.as_ref().unwrap_or(&self.dummy).expose());
+        let stored = stored.map_err(|_| LoginError::Failed)?;
+        self.in_turn(move || {
+            let same = argon2.verify_password(proof.expose(), &stored).is_ok();
+            if !same || !known {
+                return Ok(Compared::Different);
+            }
+            if is_weaker(&stored, argon2.params()) {
+                return hash(&argon2, &proof).map(Compared::SameButWeak);
+            }
+            Ok(Compared::Same)
+        })
+        .await
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, LoginError> + Send + 'static,
+    ) -> Result<T, LoginError> {
+        let _place = Place::take(&self.waiting)?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| LoginError::Failed)?;
+        // The turn ends with the work, not with the request: one that is dropped must not free memory still in use.
+        let task = tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop(turn);
+            result
+        });
+        task.await.map_err(|_| LoginError::Failed)?
+    }
+}
+
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(waiting: &'a AtomicUsize) -> Result<Self, LoginError> {
+        let place = Self(waiting);
+        if waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING { Err(LoginError::Busy) } else { Ok(place) }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn hash(argon2: &Argon2<'_>, proof: &LoginProof) -> Result<LoginHash, LoginError> {
+    let mut salt = [0; SALT_BYTES];
+    getrandom::fill(&mut salt).map_err(|_| LoginError::Failed)?;
+    let hash: PasswordHash =
+        argon2.hash_password_with_salt(proof.expose(), &salt).map_err(|_| LoginError::Failed)?;
+    Ok(LoginHash::new(hash.to_string()))
+}
+
+/// A well-formed hash of nothing: random salt and output, so that it costs no hashing at start.
+fn dummy_hash() -> Result<LoginHash, LoginError> {
+    let mut random = [0; SALT_BYTES + 32];
+    getrandom::fill(&mut random).map_err(|_| LoginError::Failed)?;
+    let [salt, output] =
+        [&random[..SALT_BYTES], &random[SALT_BYTES..]].map(|bytes| data_encoding::BASE64_NOPAD.encode(bytes));
+    Ok(LoginHash::new(format!("$argon2id$v=19$m={M_KIB},t={T},p={P}${salt}${output}")))
+}
+
+fn is_weaker(stored: &PasswordHash, wanted: &Params) -> bool {
+    Params::try_from(stored).map_or(true, |stored| {
+        stored.m_cost() < wanted.m_cost()
+            || stored.t_cost() < wanted.t_cost()
+            || stored.p_cost() < wanted.p_cost()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proof(byte: u8) -> LoginProof {
+        LoginProof::new([byte; 32])
+    }
+
+    fn copy(hash: &LoginHash) -> LoginHash {
+        LoginHash::new(hash.expose().to_owned())
+    }
+
+    #[tokio::test]
+    async fn the_right_proof_is_the_same_and_no_other() {
+        let hasher = LoginHasher::new(1).unwrap();
+        let stored = hasher.hash(proof(1)).await.unwrap();
+        assert!(stored.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", stored.expose());
+        assert!(matches!(hasher.compare(proof(1), Some(copy(&stored))).await, Ok(Compared::Same)));
+        assert!(matches!(hasher.compare(proof(2), Some(copy(&stored))).await, Ok(Compared::Different)));
+        assert!(matches!(hasher.compare(proof(1), None).await, Ok(Compared::Different)));
+    }
+
+    #[tokio::test]
+    async fn a_weak_hash_is_replaced_when_its_owner_signs_in() {
+        let hasher = LoginHasher::new(1).unwrap();
+        let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, Some(32)).unwrap());
+        let stored = hash(&weak, &proof(1)).unwrap();
+        let Compared::SameButWeak(new) = hasher.compare(proof(1), Some(copy(&stored))).await.unwrap() else {
+            panic!("a weak hash was taken as good")
+        };
+        assert!(matches!(hasher.compare(proof(1), Some(new)).await, Ok(Compared::Same)));
+        assert!(matches!(hasher.compare(proof(2), Some(stored)).await, Ok(Compared::Different)));
+    }
+
+    #[tokio::test]
+    async fn beyond_the_queue_nobody_waits() {
+        let hasher = LoginHasher::new(1).unwrap();
+        hasher.waiting.store(MAX_WAITING, Ordering::Relaxed);
+        assert!(matches!(hasher.hash(proof(1)).await, Err(LoginError::Busy)));
+        assert_eq!(hasher.waiting.load(Ordering::Relaxed), MAX_WAITING, "a refused one leaves no trace");
+    }
+}

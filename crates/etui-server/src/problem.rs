@@ -1,0 +1,148 @@
+//! Every failure of a request, as a problem document (RFC 9457).
+//!
+//! A handler or extractor answers with an [`ApiError`]; [`crate::envelope`] writes the document, because only it
+//! knows the request's id.
+
+use std::error::Error;
+
+use axum::response::{IntoResponse, Response};
+use etui_api::{ErrorCode, Problem};
+use etui_chain::Refused;
+use etui_store::StoreError;
+use http::StatusCode;
+
+use crate::{login::LoginError, tokens::TokenError};
+
+/// Seconds that a client is asked to wait when too many ask at once.
+const BUSY_RETRY_S: u32 = 5;
+
+/// A problem on its way to the client.
+#[derive(Debug, Clone)]
+pub struct ApiError(Box<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
+    problem: Problem,
+    retry_after_s: Option<u32>,
+    cause: Option<String>,
+}
+
+impl ApiError {
+    /// Nothing but the code.
+    pub fn new(code: ErrorCode) -> Self {
+        Problem::new(code).into()
+    }
+
+    /// The code, and what happened this time.
+    pub fn because(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Problem::new(code).detail(detail).into()
+    }
+
+    /// The server's own failure. The cause goes to the log and never to the client.
+    pub fn internal(cause: &dyn Error) -> Self {
+        Self::with_cause(ErrorCode::Internal, cause)
+    }
+
+    /// The document.
+    pub fn problem(&self) -> &Problem {
+        &self.0.problem
+    }
+
+    /// Seconds until the request may succeed.
+    pub fn retry_after_s(&self) -> Option<u32> {
+        self.0.retry_after_s
+    }
+
+    /// What the log should say about it.
+    pub fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+
+    /// The document with the request's id.
+    pub fn into_problem(self, request_id: String) -> Problem {
+        let mut problem = self.0.problem;
+        problem.request_id = Some(request_id);
+        problem
+    }
+
+    fn with_cause(code: ErrorCode, cause: &dyn Error) -> Self {
+        let mut error = Self::new(code);
+        error.0.cause = Some(chain(cause));
+        error
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.problem.status).expect("every code has a status");
+        let mut response = status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        let retry_after_s = match problem.code {
+            ErrorCode::TooManyRequests | ErrorCode::Unavailable => Some(BUSY_RETRY_S),
+            _ => None,
+        };
+        Self(Box::new(Inner { problem, retry_after_s, cause: None }))
+    }
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        Problem::from(refused).into()
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Refused(refused) => refused.into(),
+            StoreError::HeadMoved(head) => Problem::new(ErrorCode::HeadMoved).head(head).into(),
+            StoreError::StateMoved => Self::new(ErrorCode::StateMoved),
+            StoreError::AccountExists => Self::new(ErrorCode::AccountExists),
+            StoreError::NotFound => Self::new(ErrorCode::NotFound),
+            StoreError::StorageFull => Self::new(ErrorCode::StorageFull),
+            failure => Self::internal(&failure),
+        }
+    }
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Expired => Self::new(ErrorCode::TokenExpired),
+            TokenError::NotOurs => Self::new(ErrorCode::Unauthenticated),
+        }
+    }
+}
+
+impl From<LoginError> for ApiError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Busy => Self::new(ErrorCode::TooManyRequests),
+            LoginError::Failed => Self::internal(&error),
+        }
+    }
+}
+
+impl From<getrandom::Error> for ApiError {
+    fn from(error: getrandom::Error) -> Self {
+        Self::internal(&error)
+    }
+}
+
+/// An error with its causes, on one line: for the log.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,59 @@
+//! One operation, one file; the folders are the API.
+
+use std::sync::Arc;
+
+use axum::{Router, middleware};
+use etui_api::ErrorCode;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{app::App, document, envelope::envelope, problem::ApiError};
+
+mod accounts;
+mod devices;
+mod events;
+mod heal;
+mod health;
+mod home;
+mod keysets;
+mod reference;
+mod sessions;
+mod states;
+mod vaults;
+
+/// Every operation behind the layer that all requests pass.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let (router, _) = operations().split_for_parts();
+    router
+        .merge(home::router())
+        .fallback(async || ApiError::new(ErrorCode::NotFound))
+        .method_not_allowed_fallback(async || ApiError::new(ErrorCode::MethodNotAllowed))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), envelope))
+        .with_state(app)
+}
+
+/// The document of the API, made from the handlers.
+pub(crate) fn openapi() -> OpenApi {
+    operations().into_openapi()
+}
+
+fn operations() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(document::frame())
+        .routes(routes!(accounts::create::create))
+        .routes(routes!(sessions::create::create))
+        .routes(routes!(sessions::refresh::refresh))
+        .routes(routes!(sessions::end::end))
+        .routes(routes!(devices::list::list))
+        .routes(routes!(devices::end::end))
+        .routes(routes!(keysets::list::list))
+        .routes(routes!(states::list::list, states::push::push))
+        .routes(routes!(vaults::changes::changes))
+        .routes(routes!(vaults::commits::commits, vaults::push::push))
+        .routes(routes!(vaults::record::record))
+        .routes(routes!(heal::upload::upload))
+        .routes(routes!(events::follow::follow))
+        .routes(routes!(health::live::live))
+        .routes(routes!(health::ready::ready))
+        .routes(routes!(reference::document::document))
+        .routes(routes!(reference::page::page))
+}

@@ -1,0 +1,58 @@
+//! `POST /v1/accounts`
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use etui_api::{
+    ErrorCode, account::SignUp, email::normalize_email, frame::Frame, session::Session, sync::decode_header,
+};
+use etui_store::NewAccount;
+use http::{HeaderMap, StatusCode};
+
+use crate::{
+    app::App, body::Frames, client_address::was_forwarded, clock, config::SignUpPolicy, document::Problems,
+    problem::ApiError, routes::sessions, uploads::state_upload,
+};
+
+/// Sign up
+///
+/// Frames: a header (`email`, `login_proof`, `device_id` as a CBOR map), the account's first state, the records that
+/// it names, then commit 1 of each vault with its records. The answer is the first session.
+#[utoipa::path(
+    post, path = "/v1/accounts", operation_id = "sign_up", tag = "accounts", security(()),
+    request_body(content = Vec<u8>, content_type = "application/cbor-seq"),
+    responses((status = 201, description = "The account exists and its first session is open.", body = Session), Problems)
+)]
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    mut frames: Frames,
+) -> Result<(StatusCode, Json<Session>), ApiError> {
+    require_sign_ups(&app, &headers)?;
+    let Some(Frame::Header(header)) = frames.next().await? else {
+        return Err(ApiError::because(ErrorCode::BadRequest, "The first frame is the header of a sign-up."));
+    };
+    let SignUp { email, login_proof, device_id } = decode_header(&header)?;
+    let email = normalize_email(&email)
+        .ok_or_else(|| ApiError::because(ErrorCode::BadRequest, "That cannot be an e-mail address."))?;
+    let upload = state_upload(&mut frames).await?;
+    let account_id = upload.state.account_id;
+    let login_hash = app.login.hash(login_proof).await?;
+    let now_ms = clock::now_ms();
+    let (session, refresh_token) = sessions::draw(now_ms)?;
+    let session_id = session.session_id;
+    app.store.create_account(NewAccount { email, login_hash, device_id, upload, session }, now_ms).await?;
+    Ok((StatusCode::CREATED, Json(sessions::answer(&app, account_id, session_id, refresh_token))))
+}
+
+/// By default only whoever sits at this machine: a forwarded request comes from somewhere else.
+fn require_sign_ups(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
+    let forwarded = was_forwarded(headers) && app.options.sign_up != SignUpPolicy::Open;
+    if app.options.takes_sign_ups() && !forwarded {
+        return Ok(());
+    }
+    Err(ApiError::because(
+        ErrorCode::SignUpClosed,
+        "Ask whoever runs this server; `etui-server serve --sign-up open` takes everyone.",
+    ))
+}

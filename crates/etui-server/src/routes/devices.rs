@@ -1,0 +1,4 @@
+//! The account's devices.
+
+pub(super) mod end;
+pub(super) mod list;

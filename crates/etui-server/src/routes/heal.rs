@@ -1,0 +1,3 @@
+//! Giving a server back what it lost.
+
+pub(super) mod upload;

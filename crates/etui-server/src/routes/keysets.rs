@@ -1,0 +1,3 @@
+//! What a device needs to unlock.
+
+pub(super) mod list;

@@ -1,0 +1,4 @@
+//! What the API is.
+
+pub(super) mod document;
+pub(super) mod page;

@@ -1,0 +1,45 @@
+//! Sessions: who is signed in.
+
+use etui_api::session::{Session, Token};
+use etui_chain::{AccountId, Id};
+use etui_store::{NewSession, SessionId};
+
+use crate::{
+    app::App,
+    clock,
+    problem::ApiError,
+    refresh_token,
+    tokens::{Bearer, LIFETIME_S},
+};
+
+pub(super) mod create;
+pub(super) mod end;
+pub(super) mod refresh;
+
+/// A session that is not used ends after this: 90 days.
+const LIFETIME_MS: u64 = 90 * 24 * 60 * 60 * 1000;
+
+/// A new session and its first refresh token.
+pub(super) fn draw(now_ms: u64) -> Result<(NewSession, Token), ApiError> {
+    let (refresh_token, refresh_hash) = refresh_token::draw()?;
+    let mut id = [0; 16];
+    getrandom::fill(&mut id)?;
+    let session_id = SessionId::new(Id::new(id)?);
+    Ok((NewSession { session_id, refresh_hash, expires_ms: expires_ms(now_ms) }, refresh_token))
+}
+
+/// When a session ends that is not used after now.
+pub(super) const fn expires_ms(now_ms: u64) -> u64 {
+    now_ms + LIFETIME_MS
+}
+
+/// What a client gets for signing up, signing in and refreshing.
+pub(super) fn answer(
+    app: &App,
+    account_id: AccountId,
+    session_id: SessionId,
+    refresh_token: Token,
+) -> Session {
+    let access_token = app.tokens.issue(Bearer { account_id, session_id }, clock::now_s());
+    Session { account_id, access_token, expires_in_s: LIFETIME_S, refresh_token }
+}

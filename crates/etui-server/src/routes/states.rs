@@ -1,0 +1,4 @@
+//! The account's signed states.
+
+pub(super) mod list;
+pub(super) mod push;

@@ -1,0 +1,232 @@
+//! From options to a running server, and to its end.
+
+use std::{
+    fs, io,
+    io::Write as _,
+    net::{SocketAddr, TcpListener},
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum_server::{Handle, accept::NoDelayAcceptor};
+use etui_store::{Store, StoreConfig, StoreError};
+use rustls::ServerConfig;
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::{
+    app::App,
+    config::{self, ServeOptions, SignUpPolicy},
+    envelope::RequestIds,
+    login::{LoginError, LoginHasher},
+    routes, shutdown, telemetry,
+    tokens::{SigningKeyError, Tokens},
+};
+
+mod tls;
+
+pub use tls::TlsError;
+
+/// A connection that has not sent a whole request head by then is closed.
+const HEAD_PATIENCE: Duration = Duration::from_secs(20);
+/// Threads beside the workers, for hashing and files.
+const MAX_BLOCKING_THREADS: usize = 32;
+
+/// Why the server did not start: one sentence, with the next step.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be made or written.
+    #[error("cannot keep data in {}: make it writable for this user, or choose another with --data", folder.display())]
+    DataFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the file system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Something listens there already.
+    #[error("{address} is in use: is another etui-server running? Stop it, or choose another with --listen")]
+    AddressInUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: choose another with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the network said.
+        #[source]
+        source: io::Error,
+    },
+    /// The token key cannot be had.
+    #[error(transparent)]
+    SigningKey(#[from] SigningKeyError),
+    /// Certificate or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The database cannot be used.
+    #[error("cannot open the data in {}", folder.display())]
+    Store {
+        /// The data folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: StoreError,
+    },
+    /// The operating system gave no random bytes.
+    #[error("could not draw random bytes")]
+    Random(#[from] getrandom::Error),
+    /// The login hasher could not be made.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+}
+
+/// Serves until the process is asked to end: the whole of `etui-server serve`.
+///
+/// # Errors
+/// Whatever keeps it from starting, as a sentence with the next step.
+pub fn run(options: &ServeOptions) -> anyhow::Result<()> {
+    telemetry::install(options.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(options.worker_threads())
+        .max_blocking_threads(MAX_BLOCKING_THREADS)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let server = Server::start(options).await?;
+        announce(&server, options)?;
+        shutdown::asked_to_stop().await?;
+        server.stop().await?;
+        Ok(())
+    })
+}
+
+/// A running server.
+pub struct Server {
+    app: Arc<App>,
+    address: SocketAddr,
+    connections: Handle<SocketAddr>,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Server {
+    /// Opens the data, listens and serves, in tasks of the current runtime.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(options: &ServeOptions) -> Result<Self, StartError> {
+        let tls = tls::config(options)?;
+        // Before the data is touched: a second server on the same port must leave it alone.
+        let listener = listen(options.listen)?;
+        let address = listener.local_addr().map_err(|source| listen_error(options.listen, source))?;
+        let app = Arc::new(open(options, address).await?);
+        let connections = Handle::new();
+        let task = tokio::spawn(serve(Arc::clone(&app), listener, tls, connections.clone()));
+        Ok(Self { app, address, connections, task })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address that people use.
+    pub fn url(&self) -> &str {
+        &self.app.url
+    }
+
+    /// Lets running requests finish, then closes the data.
+    ///
+    /// # Errors
+    /// The network's, if serving failed.
+    pub async fn stop(self) -> io::Result<()> {
+        shutdown::begin(&self.app, &self.connections);
+        let served = self.task.await;
+        self.app.store.close().await;
+        served.unwrap_or(Ok(()))
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|source| listen_error(address, source))
+}
+
+fn listen_error(address: SocketAddr, source: io::Error) -> StartError {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => StartError::AddressInUse { address },
+        _ => StartError::Listen { address, source },
+    }
+}
+
+async fn open(options: &ServeOptions, address: SocketAddr) -> Result<App, StartError> {
+    let folder = options.data_folder();
+    make_folder(&folder)?;
+    let tokens = Tokens::open(&folder.join("token.key"))?;
+    let store = Store::open(&StoreConfig { data: folder.clone() })
+        .await
+        .map_err(|source| StartError::Store { folder, source })?;
+    let over_tls = options.tls_certificate.is_some();
+    Ok(App {
+        store,
+        tokens,
+        login: LoginHasher::new(config::cores() - 1)?,
+        options: options.clone(),
+        over_tls,
+        url: url(options, address, over_tls),
+        request_ids: RequestIds::new()?,
+        stopping: watch::Sender::new(false),
+    })
+}
+
+fn make_folder(folder: &Path) -> Result<(), StartError> {
+    let failed = |source| StartError::DataFolder { folder: folder.to_owned(), source };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    // Making a file tells more surely than permission bits whether the folder can be written.
+    let probe = folder.join(".writable");
+    fs::write(&probe, []).and_then(|()| fs::remove_file(&probe)).map_err(failed)
+}
+
+fn url(options: &ServeOptions, address: SocketAddr, over_tls: bool) -> String {
+    if let Some(url) = &options.public_url {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let scheme = if over_tls { "https" } else { "http" };
+    if address.ip().is_loopback() {
+        return format!("{scheme}://localhost:{}", address.port());
+    }
+    format!("{scheme}://{address}")
+}
+
+async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    connections: Handle<SocketAddr>,
+) -> io::Result<()> {
+    let router = routes::router(app).into_make_service();
+    let mut server = axum_server::from_tcp(listener)?
+        .acceptor(NoDelayAcceptor)
+        .handle(connections)
+        .first_request_timeout(HEAD_PATIENCE);
+    server.http_builder().http1().header_read_timeout(HEAD_PATIENCE);
+    match tls {
+        Some(tls) => server.map(|plain| tls::acceptor(tls).acceptor(plain)).serve(router).await,
+        None => server.serve(router).await,
+    }
+}
+
+fn announce(server: &Server, options: &ServeOptions) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let url = server.url();
+    writeln!(out, "Etui listens on {url} ({}).", server.address())?;
+    writeln!(out, "Everything is kept in {}.", options.data_folder().display())?;
+    if options.takes_sign_ups() {
+        writeln!(out, "\nMake your account:\n  etui signup --server {url} --email you@example.org")?;
+    } else if options.sign_up == SignUpPolicy::Automatic {
+        writeln!(out, "\nSign-up is closed, because others can reach this server.")?;
+        writeln!(out, "To open it for everyone: etui-server serve --sign-up open")?;
+    }
+    out.flush()
+}
