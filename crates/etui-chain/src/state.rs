@@ -257,10 +257,12 @@ impl State {
         let (body, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize).ok_or(TRUNCATED)?;
         let (&count, rest) = rest.split_first().ok_or(TRUNCATED)?;
         let (signatures, rest) = rest.as_chunks::<64>();
-        if !(1..=2).contains(&count) || signatures.len() > usize::from(count) || !rest.is_empty() {
+        let wanting = signatures.len() < usize::from(count);
+        let surplus = signatures.len() > usize::from(count) || (!wanting && !rest.is_empty());
+        if !(1..=2).contains(&count) || surplus {
             return Err(Refusal::Format.because("a state with another number of signatures"));
         }
-        if signatures.len() < usize::from(count) {
+        if wanting {
             return Err(TRUNCATED);
         }
         Ok(Self {

@@ -308,6 +308,7 @@ fn chain() -> Result<Vec<Case>, Refused> {
         commit("commit: an object twice", "format", &|bytes| bytes.copy_within(124..140, 124 + 57)),
         commit("commit: more changes than there may be", "limit", &|bytes| bytes[121] = 1),
         state("state: another magic", "format", &|bytes| bytes[3] = b'2'),
+        state("state: one byte less", "truncated", &|bytes| bytes.truncate(bytes.len() - 1)),
         state("state: its signature left out", "truncated", &|bytes| bytes.truncate(bytes.len() - 64)),
         state("state: one byte more", "format", &|bytes| bytes.push(0)),
         state("state: a higher schema", "unsupported_protocol", &|bytes| bytes[10] = 2),
