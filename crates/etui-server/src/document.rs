@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use etui_api::{Problem, problem};
 use utoipa::{
-    IntoResponses, OpenApi as _, ToSchema as _,
+    IntoResponses, OpenApi as _, PartialSchema, ToSchema,
     openapi::{
-        ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, ServerBuilder,
+        ContentBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema, ServerBuilder,
+        schema::SchemaType,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -67,6 +68,18 @@ impl IntoResponses for Problems {
         BTreeMap::from([("default".to_owned(), RefOr::Ref(Ref::from_response_name("Problem")))])
     }
 }
+
+/// Bytes as they are: frames, a sealed record. In OpenAPI 3.1 the content type alone says so.
+pub(crate) struct Bytes;
+
+impl PartialSchema for Bytes {
+    fn schema() -> RefOr<Schema> {
+        let object = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
+        object.description(Some("Bytes, not JSON.")).build().into()
+    }
+}
+
+impl ToSchema for Bytes {}
 
 fn problem_response() -> Response {
     let schema = Ref::from_schema_name(Problem::name());

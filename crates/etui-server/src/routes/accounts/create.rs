@@ -10,8 +10,15 @@ use etui_store::NewAccount;
 use http::{HeaderMap, StatusCode};
 
 use crate::{
-    app::App, body::Frames, client_address::was_forwarded, clock, config::SignUpPolicy, document::Problems,
-    problem::ApiError, routes::sessions, uploads::state_upload,
+    app::App,
+    body::Frames,
+    client_address::was_forwarded,
+    clock,
+    config::SignUpPolicy,
+    document::{Bytes, Problems},
+    problem::ApiError,
+    routes::sessions,
+    uploads::state_upload,
 };
 
 /// Sign up
@@ -20,7 +27,7 @@ use crate::{
 /// it names, then commit 1 of each vault with its records. The answer is the first session.
 #[utoipa::path(
     post, path = "/v1/accounts", operation_id = "sign_up", tag = "accounts", security(()),
-    request_body(content = Vec<u8>, content_type = "application/cbor-seq"),
+    request_body(content = inline(Bytes), content_type = "application/cbor-seq"),
     responses((status = 201, description = "The account exists and its first session is open.", body = Session), Problems)
 )]
 pub(crate) async fn create(

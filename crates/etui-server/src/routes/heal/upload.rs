@@ -6,7 +6,12 @@ use axum::{Json, extract::State};
 use etui_api::{limits::MAX_HEAL_BYTES, sync::Healed};
 
 use crate::{
-    access::Access, app::App, body::Frames, clock, document::Problems, problem::ApiError,
+    access::Access,
+    app::App,
+    body::Frames,
+    clock,
+    document::{Bytes, Problems},
+    problem::ApiError,
     uploads::heal_upload,
 };
 
@@ -17,7 +22,7 @@ use crate::{
 /// a place that the server holds is `refused` as `fork`.
 #[utoipa::path(
     post, path = "/v1/heal", operation_id = "heal", tag = "healing", security(("session" = [])),
-    request_body(content = Vec<u8>, content_type = "application/cbor-seq"),
+    request_body(content = inline(Bytes), content_type = "application/cbor-seq"),
     responses((status = 200, description = "The server holds all of it.", body = Healed), Problems)
 )]
 pub(crate) async fn upload(

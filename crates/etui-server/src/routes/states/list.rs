@@ -5,7 +5,12 @@ use std::sync::Arc;
 use axum::{extract::State, response::Response};
 
 use crate::{
-    access::Access, answers::frames, app::App, document::Problems, parameters::After, problem::ApiError,
+    access::Access,
+    answers::frames,
+    app::App,
+    document::{Bytes, Problems},
+    parameters::After,
+    problem::ApiError,
 };
 
 /// Get states
@@ -16,7 +21,7 @@ use crate::{
 #[utoipa::path(
     get, path = "/v1/states", operation_id = "get_states", tag = "states", security(("session" = [])),
     params(After),
-    responses((status = 200, description = "Frames.", body = Vec<u8>, content_type = "application/cbor-seq"), Problems)
+    responses((status = 200, description = "Frames.", body = inline(Bytes), content_type = "application/cbor-seq"), Problems)
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,

@@ -6,7 +6,12 @@ use axum::{Json, extract::State};
 use etui_api::sync::StatePushed;
 
 use crate::{
-    access::Access, app::App, body::Frames, clock, document::Problems, problem::ApiError,
+    access::Access,
+    app::App,
+    body::Frames,
+    clock,
+    document::{Bytes, Problems},
+    problem::ApiError,
     uploads::state_upload,
 };
 
@@ -16,7 +21,7 @@ use crate::{
 /// of it is taken, or none. `state_moved` means that another state came first: pull, apply again, sign again.
 #[utoipa::path(
     post, path = "/v1/states", operation_id = "push_state", tag = "states", security(("session" = [])),
-    request_body(content = Vec<u8>, content_type = "application/cbor-seq"),
+    request_body(content = inline(Bytes), content_type = "application/cbor-seq"),
     responses((status = 200, description = "The state is durable.", body = StatePushed), Problems)
 )]
 pub(crate) async fn push(

@@ -9,7 +9,7 @@ use crate::{
     access::Access,
     answers::frames,
     app::App,
-    document::Problems,
+    document::{Bytes, Problems},
     parameters::{After, Ids},
     problem::ApiError,
 };
@@ -22,7 +22,7 @@ use crate::{
     get, path = "/v1/vaults/{vault_id}/commits", operation_id = "get_commits", tag = "vaults",
     security(("session" = [])),
     params(("vault_id" = String, Path, description = "The vault.", pattern = "^[0-9a-f]{32}$"), After),
-    responses((status = 200, description = "Frames.", body = Vec<u8>, content_type = "application/cbor-seq"), Problems)
+    responses((status = 200, description = "Frames.", body = inline(Bytes), content_type = "application/cbor-seq"), Problems)
 )]
 pub(crate) async fn commits(
     State(app): State<Arc<App>>,

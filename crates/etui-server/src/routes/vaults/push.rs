@@ -7,7 +7,13 @@ use etui_api::sync::Pushed;
 use etui_chain::VaultId;
 
 use crate::{
-    access::Access, app::App, body::Frames, clock, document::Problems, parameters::Ids, problem::ApiError,
+    access::Access,
+    app::App,
+    body::Frames,
+    clock,
+    document::{Bytes, Problems},
+    parameters::Ids,
+    problem::ApiError,
     uploads::commit_upload,
 };
 
@@ -18,7 +24,7 @@ use crate::{
 #[utoipa::path(
     post, path = "/v1/vaults/{vault_id}/commits", operation_id = "push", tag = "vaults", security(("session" = [])),
     params(("vault_id" = String, Path, description = "The vault.", pattern = "^[0-9a-f]{32}$")),
-    request_body(content = Vec<u8>, content_type = "application/cbor-seq"),
+    request_body(content = inline(Bytes), content_type = "application/cbor-seq"),
     responses((status = 200, description = "The commit is durable.", body = Pushed), Problems)
 )]
 pub(crate) async fn push(

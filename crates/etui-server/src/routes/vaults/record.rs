@@ -10,7 +10,13 @@ use etui_api::ErrorCode;
 use etui_chain::{ObjectId, VaultId};
 use http::header::CONTENT_TYPE;
 
-use crate::{access::Access, app::App, document::Problems, parameters::Ids, problem::ApiError};
+use crate::{
+    access::Access,
+    app::App,
+    document::{Bytes, Problems},
+    parameters::Ids,
+    problem::ApiError,
+};
 
 /// Get one record
 ///
@@ -23,7 +29,7 @@ use crate::{access::Access, app::App, document::Problems, parameters::Ids, probl
         ("object_id" = String, Path, description = "The object.", pattern = "^[0-9a-f]{32}$"),
     ),
     responses(
-        (status = 200, description = "The record.", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 200, description = "The record.", body = inline(Bytes), content_type = "application/octet-stream"),
         Problems
     )
 )]

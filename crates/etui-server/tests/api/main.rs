@@ -1,0 +1,12 @@
+//! The server over real HTTP, with commits and states signed by hand.
+
+mod accounts;
+mod document;
+mod errors;
+mod events;
+mod process;
+mod sessions;
+mod states;
+mod support;
+mod tokens;
+mod vaults;

@@ -1,0 +1,176 @@
+//! The program itself: what it says, how it stops, what it never logs.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use etui_api::session::{Session, SignIn};
+use reqwest::Method;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::oneshot;
+
+use crate::support::{Person, body, client, frames_body, send};
+
+struct Program {
+    child: Child,
+    url: String,
+    said: String,
+}
+
+impl Program {
+    fn start(data: &Path) -> Self {
+        let mut child = command(data).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut said = String::new();
+        while !said.contains("etui signup") {
+            said.push_str(&lines.next().expect("the server says where it listens and what to do next"));
+            said.push('\n');
+        }
+        let url = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
+        Self { child, url, said }
+    }
+
+    fn ask_to_stop(&self) {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+    }
+
+    /// Waits for the end and gives what was logged.
+    fn log(mut self) -> String {
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        assert!(self.child.wait().unwrap().success(), "{log}");
+        log
+    }
+}
+
+#[tokio::test]
+async fn secrets_and_names_never_reach_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::start(folder.path());
+    let client = client();
+    let person = Person::new(0x5e);
+    let url = |path: &str| format!("{}{path}", program.url);
+    let sign_up = frames_body(client.request(Method::POST, url("/v1/accounts")), &person.sign_up_frames());
+    let session: Session = send(sign_up).await.json();
+    let sign_in = serde_json::to_value(person.sign_in()).unwrap();
+    let again: Session = send(client.post(url("/v1/sessions")).json(&sign_in)).await.json();
+    let wrong = SignIn { email: "canary-nobody@example.org".to_owned(), ..person.sign_in() };
+    send(client.post(url("/v1/sessions")).json(&wrong)).await;
+    send(client.post(url("/v1/sessions")).json(&serde_json::json!({ "email": "canary-broken" }))).await;
+    for path in ["/v1/devices", "/canary-path?canary-query", "/v1/vaults/canary-id/changes?after=1"] {
+        let request = client.get(url(path)).header("user-agent", "canary-agent");
+        send(request.bearer_auth(again.access_token.expose())).await;
+    }
+    let vault = format!("/v1/vaults/{}/changes", person.vault_id);
+    send(client.get(url(&vault)).bearer_auth(again.access_token.expose())).await;
+    drop(client);
+    program.ask_to_stop();
+    let log = program.log();
+
+    assert!(log.lines().count() >= 8, "{log}");
+    for line in log.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect("every line is JSON");
+        assert!(line.is_object());
+    }
+    let proof = sign_in["login_proof"].as_str().unwrap();
+    let ids = [person.account_id.to_string(), person.device_id.to_string(), person.vault_id.to_string()];
+    let tokens = [&session, &again]
+        .map(|session| [session.access_token.expose().to_owned(), session.refresh_token.expose().to_owned()]);
+    for never in [person.email.as_str(), "example.org", "canary", "127.0.0.1", proof]
+        .into_iter()
+        .chain(ids.iter().map(String::as_str))
+        .chain(tokens.iter().flatten().map(String::as_str))
+    {
+        assert!(!log.contains(never), "{never} is in the log:\n{log}");
+    }
+    assert!(log.contains(r#""route":"/v1/vaults/{vault_id}/changes""#));
+}
+
+#[tokio::test]
+async fn a_request_that_runs_is_finished_before_the_program_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::start(folder.path());
+    let person = Person::new(1);
+    let whole = body(&person.sign_up_frames());
+    let (first, rest) = whole.split_at(100);
+    let (go_on, wait) = oneshot::channel::<()>();
+    let (first, rest) = (first.to_vec(), rest.to_vec());
+    let (begun, has_begun) = oneshot::channel::<()>();
+    let pieces = futures_util::stream::unfold((0, Some(begun), Some(wait)), move |(step, begun, wait)| {
+        let (first, rest) = (first.clone(), rest.clone());
+        async move {
+            match step {
+                0 => Some((Ok::<_, std::io::Error>(first), (1, begun, wait))),
+                1 => {
+                    begun.unwrap().send(()).unwrap();
+                    wait.unwrap().await.unwrap();
+                    Some((Ok(rest), (2, None, None)))
+                }
+                _ => None,
+            }
+        }
+    });
+    let request = client()
+        .post(format!("{}/v1/accounts", program.url))
+        .header("content-type", "application/cbor-seq")
+        .body(reqwest::Body::wrap_stream(pieces));
+    let running = tokio::spawn(send(request));
+    has_begun.await.unwrap();
+    // The server has the request once it answers another one on a later connection.
+    assert_eq!(send(client().get(format!("{}/healthz", program.url))).await.status, 200);
+    program.ask_to_stop();
+    go_on.send(()).unwrap();
+    assert_eq!(running.await.unwrap().status, 201);
+    assert!(program.log().contains(r#""signal":"SIGTERM""#));
+}
+
+#[test]
+fn what_keeps_it_from_starting_is_one_sentence_with_the_next_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let in_use = command(folder.path()).args(["--listen", &address]).output().unwrap();
+    let sentence = String::from_utf8(in_use.stderr).unwrap();
+    assert_eq!(in_use.status.code(), Some(1));
+    assert_eq!(
+        sentence,
+        format!(
+            "etui-server: {address} is in use: is another etui-server running? Stop it, or choose another with --listen\n"
+        )
+    );
+
+    let file = folder.path().join("file");
+    std::fs::write(&file, "not a folder").unwrap();
+    let unusable = command(&file).output().unwrap();
+    let sentence = String::from_utf8(unusable.stderr).unwrap();
+    assert_eq!(unusable.status.code(), Some(1));
+    assert!(sentence.contains("choose another with --data"), "{sentence}");
+    assert_eq!(sentence.lines().count(), 1);
+}
+
+#[test]
+fn the_health_command_tells_a_ready_server_from_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::start(folder.path());
+    let health = |url: &str| {
+        Command::new(env!("CARGO_BIN_EXE_etui-server")).args(["health", "--url", url]).output().unwrap()
+    };
+    assert!(health(&program.url).status.success());
+    assert!(program.said.contains(folder.path().to_str().unwrap()), "{}", program.said);
+    let url = program.url.clone();
+    program.ask_to_stop();
+    program.log();
+    let gone = health(&url);
+    assert_eq!(gone.status.code(), Some(1));
+    assert!(String::from_utf8(gone.stderr).unwrap().contains("nothing answers at"));
+}
+
+fn command(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_etui-server"));
+    command.env_clear().arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]);
+    command
+}

@@ -1,0 +1,87 @@
+//! Signing in, refreshing, signing out.
+
+use etui_api::{
+    ErrorCode,
+    account::Devices,
+    session::{LoginProof, Refresh, Session, SignIn},
+};
+use etui_chain::DeviceId;
+
+use crate::support::{Person, TestServer};
+
+#[tokio::test]
+async fn the_right_proof_opens_a_session_on_a_new_device() {
+    let server = TestServer::start().await;
+    let person = Person::new(1);
+    server.sign_up(&person).await;
+    let sign_in = SignIn { device_id: DeviceId::new([9; 16]).unwrap(), ..person.sign_in() };
+    let answer = server.post_json("/v1/sessions", &sign_in).await;
+    assert_eq!(answer.status, 200);
+    let session: Session = answer.json();
+    let devices: Devices = server.get("/v1/devices", &session).await.json();
+    let listed: Vec<_> = devices.devices.iter().map(|device| (device.listed, device.current)).collect();
+    assert_eq!(listed.iter().filter(|entry| **entry == (false, true)).count(), 1, "{listed:?}");
+}
+
+#[tokio::test]
+async fn a_wrong_proof_and_an_unknown_address_look_the_same() {
+    let server = TestServer::start().await;
+    let person = Person::new(1);
+    server.sign_up(&person).await;
+    let wrong = SignIn { login_proof: LoginProof::new([77; 32]), ..person.sign_in() };
+    let unknown = SignIn { email: "nobody@example.org".to_owned(), ..person.sign_in() };
+    let impossible = SignIn { email: "no address".to_owned(), ..person.sign_in() };
+    let mut bodies = Vec::new();
+    for sign_in in [wrong, unknown, impossible] {
+        let answer = server.post_json("/v1/sessions", &sign_in).await;
+        let mut problem = answer.problem();
+        assert_eq!(problem.code, ErrorCode::SignInFailed);
+        problem.request_id = None;
+        bodies.push(serde_json::to_string(&problem).unwrap());
+        let names: Vec<_> = answer.headers.keys().cloned().collect();
+        bodies.push(format!("{names:?}"));
+    }
+    assert_eq!(bodies[..2], bodies[2..4]);
+    assert_eq!(bodies[..2], bodies[4..]);
+    insta::assert_snapshot!(bodies[0]);
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_comes_again_ends_the_session_for_both() {
+    let server = TestServer::start().await;
+    let first = server.sign_up(&Person::new(1)).await;
+    let refresh = |token: &Session| Refresh { refresh_token: token.refresh_token.clone() };
+
+    let answer = server.post_json("/v1/sessions/refresh", &refresh(&first)).await;
+    assert_eq!(answer.status, 200);
+    let second: Session = answer.json();
+    assert_eq!(server.get("/v1/devices", &second).await.status, 200);
+
+    let again = server.post_json("/v1/sessions/refresh", &refresh(&first)).await;
+    assert_eq!(again.code(), ErrorCode::SessionEnded);
+    assert_eq!(server.get("/v1/devices", &second).await.code(), ErrorCode::SessionEnded);
+    let newest = server.post_json("/v1/sessions/refresh", &refresh(&second)).await;
+    assert_eq!(newest.code(), ErrorCode::SessionEnded);
+}
+
+#[tokio::test]
+async fn who_signs_out_is_out_at_once() {
+    let server = TestServer::start().await;
+    let session = server.sign_up(&Person::new(1)).await;
+    assert_eq!(server.delete("/v1/sessions/current", &session).await.status, 204);
+    assert_eq!(server.get("/v1/devices", &session).await.code(), ErrorCode::SessionEnded);
+}
+
+#[tokio::test]
+async fn a_device_can_be_signed_out_from_another() {
+    let server = TestServer::start().await;
+    let person = Person::new(1);
+    let first = server.sign_up(&person).await;
+    let other = DeviceId::new([9; 16]).unwrap();
+    let sign_in = SignIn { device_id: other, ..person.sign_in() };
+    let second: Session = server.post_json("/v1/sessions", &sign_in).await.json();
+    let path = format!("/v1/devices/{other}");
+    assert_eq!(server.delete(&path, &first).await.status, 204);
+    assert_eq!(server.get("/v1/devices", &second).await.code(), ErrorCode::SessionEnded);
+    assert_eq!(server.delete(&path, &first).await.code(), ErrorCode::NotFound);
+}

@@ -1,0 +1,7 @@
+//! A server in a folder of its own and a person with a device who signs by hand.
+
+mod person;
+mod server;
+
+pub(crate) use person::{Person, body, commit_frames, object, put, record};
+pub(crate) use server::{TestServer, client, frames_body, send};

@@ -1,0 +1,154 @@
+//! A server in a temporary folder, and requests to it.
+
+use std::path::Path;
+
+use etui_api::{
+    ErrorCode, Problem,
+    frame::{CONTENT_TYPE, Frame, FrameReader},
+    session::Session,
+};
+use etui_server::{config::ServeOptions, serve::Server};
+use reqwest::{Client, Method, RequestBuilder};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::person::{Person, body, commit_frames};
+
+/// A running server and its folder.
+pub(crate) struct TestServer {
+    server: Server,
+    client: Client,
+    folder: tempfile::TempDir,
+}
+
+/// An answer, whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl TestServer {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    pub(crate) async fn start_with(adjust: impl FnOnce(&mut ServeOptions)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = ServeOptions::in_folder(folder.path());
+        adjust(&mut options);
+        let server = Server::start(&options).await.unwrap();
+        Self { server, client: client(), folder }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.server.address())
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, self.url(path))
+    }
+
+    pub(crate) async fn get(&self, path: &str, session: &Session) -> Answer {
+        send(self.request(Method::GET, path).bearer_auth(session.access_token.expose())).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str, session: &Session) -> Answer {
+        send(self.request(Method::DELETE, path).bearer_auth(session.access_token.expose())).await
+    }
+
+    pub(crate) async fn post_json(&self, path: &str, value: &impl Serialize) -> Answer {
+        send(self.request(Method::POST, path).json(value)).await
+    }
+
+    pub(crate) async fn post_frames(&self, path: &str, session: &Session, frames: &[Frame]) -> Answer {
+        let request = self.request(Method::POST, path).bearer_auth(session.access_token.expose());
+        send(frames_body(request, frames)).await
+    }
+
+    pub(crate) async fn sign_up(&self, person: &Person) -> Session {
+        let request = self.request(Method::POST, "/v1/accounts");
+        let answer = send(frames_body(request, &person.sign_up_frames())).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()
+    }
+
+    /// Pushes a new entry and goes on from there.
+    pub(crate) async fn push_entry(&self, person: &mut Person, session: &Session, number: u8) {
+        let (commit, records) = person.entry(number);
+        let path = format!("/v1/vaults/{}/commits", person.vault_id);
+        let answer = self.post_frames(&path, session, &commit_frames(&commit, &records)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        person.accept(&commit);
+    }
+
+    pub(crate) async fn stop(self) {
+        self.server.stop().await.unwrap();
+    }
+}
+
+impl Answer {
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> T {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The JSON without what differs from run to run or fills pages.
+    pub(crate) fn lasting_json(&self) -> Value {
+        let mut value = self.json();
+        redact(&mut value);
+        value
+    }
+
+    pub(crate) fn frames(&self) -> Vec<Frame> {
+        assert_eq!(self.headers["content-type"], CONTENT_TYPE);
+        FrameReader::read_all(&self.body).unwrap()
+    }
+
+    /// The problem, which every failure must be.
+    pub(crate) fn problem(&self) -> Problem {
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
+        let problem: Problem = self.json();
+        assert_eq!(problem.status, self.status);
+        assert_eq!(problem.request_id.as_deref(), Some(self.headers["x-request-id"].to_str().unwrap()));
+        problem
+    }
+
+    pub(crate) fn code(&self) -> ErrorCode {
+        self.problem().code
+    }
+}
+
+fn redact(value: &mut Value) {
+    match value {
+        Value::Object(members) => members.iter_mut().for_each(|(name, value)| match name.as_str() {
+            "request_id" | "record" | "signed_in_ms" | "last_seen_ms" => *value = Value::from("[…]"),
+            _ => redact(value),
+        }),
+        Value::Array(items) => items.iter_mut().for_each(redact),
+        _ => {}
+    }
+}
+
+/// Sends and reads the whole answer.
+pub(crate) async fn send(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Answer { status, headers, body: response.bytes().await.unwrap().to_vec() }
+}
+
+/// A request with frames as its body.
+pub(crate) fn frames_body(request: RequestBuilder, frames: &[Frame]) -> RequestBuilder {
+    request.header("content-type", CONTENT_TYPE).body(body(frames))
+}
+
+/// A client that follows nothing and trusts no environment.
+pub(crate) fn client() -> Client {
+    // Building a client asks for a TLS provider even if it never speaks TLS; a second installation is no harm.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    Client::builder().no_proxy().build().unwrap()
+}
