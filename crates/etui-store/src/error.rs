@@ -1,5 +1,7 @@
 //! What can go wrong, by what the caller can do about it.
 
+use std::{error::Error, io};
+
 use etui_chain::{Head, Refused};
 
 /// Why the store did not do what was asked. Nothing was stored in any of these cases.
@@ -38,7 +40,7 @@ pub enum StoreError {
         doing: &'static str,
         /// What the system said.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The database failed.
     #[error("the database failed while {doing}")]
@@ -58,10 +60,35 @@ pub enum StoreError {
         #[source]
         source: object_store::Error,
     },
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes")]
+    Random {
+        /// What it said.
+        #[source]
+        source: getrandom::Error,
+    },
     /// Something stored is not what was stored: rows or segments were changed or lost behind the store's back.
     #[error("the stored data is damaged: {found}")]
     Damaged {
         /// What was found, without any of the data itself.
         found: &'static str,
     },
+}
+
+impl StoreError {
+    /// Says what was being done, and tells a full disk from other failures.
+    pub(crate) fn blobs(doing: &'static str) -> impl Fn(object_store::Error) -> Self {
+        move |source| if is_storage_full(&source) { Self::StorageFull } else { Self::Blobs { doing, source } }
+    }
+
+    pub(crate) fn folder(doing: &'static str) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Folder { doing, source }
+    }
+}
+
+fn is_storage_full(error: &(dyn Error + 'static)) -> bool {
+    let full = error.downcast_ref::<io::Error>().is_some_and(|error| {
+        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    });
+    full || error.source().is_some_and(is_storage_full)
 }

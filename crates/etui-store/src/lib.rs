@@ -4,15 +4,33 @@
 //! none of it. Whatever belongs to an account is reached through an [`Authority`], which only a live session gives,
 //! so that no caller can forget to ask whose data it is.
 //!
-//! One push is one transaction: its records are durable first (as a *segment*), then a
-//! compare-and-swap on the vault's head decides. `docs/design/0002-server-storage.md` says what is durable when.
+//! One push is one transaction: its records are durable first, then a compare-and-swap on the vault's head decides.
+//! `docs/design/0002-server-storage.md` describes the tables and says what is durable when.
 
+mod accept;
+mod account;
 mod error;
+mod events;
+mod garbage;
+mod heal;
+mod ledgers;
+mod migration;
+mod named;
+mod plan;
+mod pull;
+mod push;
+mod segment;
 mod session;
+mod sql;
+mod sqlite;
+mod state;
 mod store;
 mod upload;
+mod write;
 
 pub use error::StoreError;
+pub use garbage::Collected;
+pub use pull::FrameStream;
 pub use session::{Authority, NewSession, Rotation, SessionId};
-pub use store::{Collected, FrameStream, Store, StoreConfig};
+pub use store::{Store, StoreConfig};
 pub use upload::{CommitUpload, HealStep, HealUpload, Login, LoginHash, NewAccount, StateUpload};

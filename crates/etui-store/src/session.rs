@@ -1,6 +1,14 @@
 //! Sessions: which device of which account is asking.
 
 use etui_chain::{AccountId, DeviceId, Digest, Id};
+use sea_orm::{ConnectionTrait, QueryResult};
+
+use crate::{
+    Store, StoreError,
+    sql::{self, Columns as _},
+};
+
+const MINUTE_MS: u64 = 60_000;
 
 /// Names one session; it travels in access tokens and is no secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,4 +72,199 @@ pub enum Rotation {
     Reused,
     /// It belongs to no live session.
     Unknown,
+}
+
+impl Store {
+    /// Begins a session for a device whose login proof was verified. A device has one session: an older one ends.
+    ///
+    /// # Errors
+    /// `NotFound` if the account is gone.
+    pub async fn create_session(
+        &self,
+        account_id: AccountId,
+        device_id: DeviceId,
+        session: NewSession,
+        now_ms: u64,
+    ) -> Result<Authority, StoreError> {
+        const SELECT: &str = "SELECT 1 FROM account WHERE account_id = $1";
+        let transaction = self.begin().await?;
+        let values = [sql::id(account_id)];
+        if sql::row(&*transaction, "looking an account up", SELECT, values).await?.is_none() {
+            return Err(StoreError::NotFound);
+        }
+        let authority = insert(&*transaction, account_id, device_id, session, now_ms).await?;
+        transaction.commit().await?;
+        Ok(authority)
+    }
+
+    /// Looks a session up: `None` if it has ended. To be asked anew for every request.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn authority(
+        &self,
+        session_id: SessionId,
+        now_ms: u64,
+    ) -> Result<Option<Authority>, StoreError> {
+        const SELECT: &str = "SELECT session_id, account_id, device_id, last_seen_ms FROM session \
+             WHERE session_id = $1 AND expires_ms > $2";
+        let values = [sql::id(session_id.0), sql::number(now_ms)];
+        let row = sql::row(self.database(), "looking a session up", SELECT, values).await?;
+        row.as_ref().map(Authority::from_row).transpose()
+    }
+
+    /// Exchanges a refresh token for the next one, both by their SHA-256. A token that was exchanged before ends its
+    /// session.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn rotate_refresh(
+        &self,
+        presented: Digest,
+        next: Digest,
+        expires_ms: u64,
+        now_ms: u64,
+    ) -> Result<Rotation, StoreError> {
+        const SELECT: &str = "SELECT session_id, account_id, device_id, last_seen_ms FROM session \
+             WHERE refresh_hash = $1 AND expires_ms > $2";
+        let transaction = self.begin().await?;
+        let query = format!("{SELECT}{}", sql::for_update(&*transaction));
+        let values = [sql::digest(&presented), sql::number(now_ms)];
+        let row = sql::row(&*transaction, "looking a refresh token up", &query, values).await?;
+        let rotation = match row {
+            Some(row) => {
+                let authority = Authority::from_row(&row)?;
+                replace_refresh(&*transaction, &authority, presented, next, expires_ms).await?;
+                Rotation::Rotated(authority)
+            }
+            None => end_if_spent(&*transaction, presented).await?,
+        };
+        transaction.commit().await?;
+        Ok(rotation)
+    }
+
+    /// Ends the session that asks.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn end_session(&self, authority: &Authority) -> Result<(), StoreError> {
+        let transaction = self.begin().await?;
+        end(&*transaction, authority.session_id).await?;
+        transaction.commit().await
+    }
+
+    /// Ends the session of a device of this account.
+    ///
+    /// # Errors
+    /// `NotFound` if it has none.
+    pub async fn end_device_sessions(
+        &self,
+        authority: &Authority,
+        device_id: DeviceId,
+    ) -> Result<(), StoreError> {
+        const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND device_id = $2";
+        let transaction = self.begin().await?;
+        let values = [sql::id(authority.account_id), sql::id(device_id)];
+        if sql::execute(&*transaction, "ending a device's session", DELETE, values).await? == 0 {
+            return Err(StoreError::NotFound);
+        }
+        transaction.commit().await
+    }
+
+    /// Notes that the session is in use, to the minute: mostly there is nothing to write.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn touch(&self, authority: &Authority, now_ms: u64) -> Result<(), StoreError> {
+        const UPDATE: &str =
+            "UPDATE session SET last_seen_ms = $2 WHERE session_id = $1 AND last_seen_ms < $2";
+        let minute_ms = to_the_minute(now_ms);
+        if authority.last_seen_ms >= minute_ms {
+            return Ok(());
+        }
+        let transaction = self.begin().await?;
+        let values = [sql::id(authority.session_id.0), sql::number(minute_ms)];
+        sql::execute(&*transaction, "noting that a session is in use", UPDATE, values).await?;
+        transaction.commit().await
+    }
+}
+
+impl Authority {
+    fn from_row(row: &QueryResult) -> Result<Self, StoreError> {
+        Ok(Self {
+            session_id: SessionId(row.id(0)?),
+            account_id: row.id(1)?,
+            device_id: row.id(2)?,
+            last_seen_ms: row.number(3)?,
+        })
+    }
+}
+
+/// Begins a session within the caller's transaction.
+pub(crate) async fn insert<C: ConnectionTrait>(
+    transaction: &C,
+    account_id: AccountId,
+    device_id: DeviceId,
+    session: NewSession,
+    now_ms: u64,
+) -> Result<Authority, StoreError> {
+    const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND device_id = $2";
+    const INSERT: &str = "INSERT INTO session (session_id, account_id, device_id, refresh_hash, started_ms, \
+         last_seen_ms, expires_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let last_seen_ms = to_the_minute(now_ms);
+    let values = [sql::id(account_id), sql::id(device_id)];
+    sql::execute(transaction, "ending a device's older session", DELETE, values).await?;
+    let values = [
+        sql::id(session.session_id.0),
+        sql::id(account_id),
+        sql::id(device_id),
+        sql::digest(&session.refresh_hash),
+        sql::number(now_ms),
+        sql::number(last_seen_ms),
+        sql::number(session.expires_ms),
+    ];
+    sql::execute(transaction, "beginning a session", INSERT, values).await?;
+    Ok(Authority { account_id, device_id, session_id: session.session_id, last_seen_ms })
+}
+
+async fn replace_refresh<C: ConnectionTrait>(
+    transaction: &C,
+    authority: &Authority,
+    presented: Digest,
+    next: Digest,
+    expires_ms: u64,
+) -> Result<(), StoreError> {
+    const SPEND: &str = "INSERT INTO spent_refresh (refresh_hash, session_id) VALUES ($1, $2)";
+    const UPDATE: &str = "UPDATE session SET refresh_hash = $2, expires_ms = $3 WHERE session_id = $1";
+    let session_id = || sql::id(authority.session_id.0);
+    sql::execute(transaction, "spending a refresh token", SPEND, [sql::digest(&presented), session_id()])
+        .await?;
+    let values = [session_id(), sql::digest(&next), sql::number(expires_ms)];
+    sql::execute(transaction, "replacing a refresh token", UPDATE, values).await?;
+    Ok(())
+}
+
+async fn end_if_spent<C: ConnectionTrait>(
+    transaction: &C,
+    presented: Digest,
+) -> Result<Rotation, StoreError> {
+    const SELECT: &str = "SELECT session_id FROM spent_refresh WHERE refresh_hash = $1";
+    let values = [sql::digest(&presented)];
+    match sql::row(transaction, "looking a spent refresh token up", SELECT, values).await? {
+        None => Ok(Rotation::Unknown),
+        Some(row) => {
+            end(transaction, SessionId(row.id(0)?)).await?;
+            Ok(Rotation::Reused)
+        }
+    }
+}
+
+async fn end<C: ConnectionTrait>(transaction: &C, session_id: SessionId) -> Result<(), StoreError> {
+    const DELETE: &str = "DELETE FROM session WHERE session_id = $1";
+    sql::execute(transaction, "ending a session", DELETE, [sql::id(session_id.0)]).await?;
+    Ok(())
+}
+
+const fn to_the_minute(time_ms: u64) -> u64 {
+    time_ms - time_ms % MINUTE_MS
 }

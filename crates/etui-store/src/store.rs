@@ -1,22 +1,23 @@
-//! The store's public face.
+//! The store itself: opening, closing, and the one way to write.
 
-use std::{path::PathBuf, time::Duration};
-
-use bytes::Bytes;
-use etui_api::{
-    account::{Devices, Keysets},
-    sync::{Event, Healed, PullHeader, Pushed, StatePushed},
-};
-use etui_chain::{AccountId, DeviceId, Digest, ObjectId, State, VaultId};
-use futures_util::stream::{BoxStream, Stream};
-
-use crate::{
-    Authority, CommitUpload, HealUpload, Login, LoginHash, NewAccount, NewSession, Rotation, SessionId,
-    StateUpload, StoreError,
+use std::{
+    fs,
+    ops::Deref,
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
-/// Encoded frames, in chunks of about 64 KiB, from the header to the end of the sequence.
-pub type FrameStream = BoxStream<'static, Result<Bytes, StoreError>>;
+use object_store::{ObjectStore, local::LocalFileSystem};
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait as _,
+};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::{StoreError, events::Events, ledgers::Ledgers, migration, sql, sqlite};
+
+const DATABASE_FILE: &str = "etui.db";
+const OBJECTS_FOLDER: &str = "objects";
 
 /// Where the store keeps its data.
 #[derive(Debug, Clone)]
@@ -25,255 +26,144 @@ pub struct StoreConfig {
     pub data: PathBuf,
 }
 
-/// What a collection of garbage removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Collected {
-    /// Segments that no object referred to any more.
-    pub segments: u32,
-    /// Objects of the object store that no row knew.
-    pub orphans: u32,
-    /// Sessions past their end.
-    pub sessions: u32,
-}
-
 /// The server's persistence. Cheap to clone; every clone is the same store.
 #[derive(Clone)]
-pub struct Store;
+pub struct Store(Arc<Inner>);
 
-#[expect(unused_variables, clippy::todo, clippy::unused_async, reason = "signatures first")]
+pub(crate) struct Inner {
+    pub(crate) database: DatabaseConnection,
+    pub(crate) objects: Arc<dyn ObjectStore>,
+    pub(crate) ledgers: Ledgers,
+    pub(crate) events: Events,
+    /// SQLite has one writer: waiting here is fair and wakes at once, waiting for its lock is neither.
+    turn: Arc<Mutex<()>>,
+}
+
 impl Store {
     /// Opens the store in its folder, bringing the tables up to this version.
     ///
     /// # Errors
     /// `Folder`, `NewerSchema`, `Database`.
     pub async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
-        todo!()
+        let folder = config.data.join(OBJECTS_FOLDER);
+        make_private(&config.data).map_err(StoreError::folder("making the data folder"))?;
+        make_private(&folder).map_err(StoreError::folder("making the folder of segments"))?;
+        remove_staged(&folder).map_err(StoreError::folder("removing unfinished segments"))?;
+        let objects = LocalFileSystem::new_with_prefix(&folder)
+            .map_err(StoreError::blobs("opening the folder of segments"))?
+            .with_fsync(true);
+        Self::open_with_objects(config, Arc::new(objects)).await
     }
+
+    /// Opens the store with its segments in another object store than the data folder. When that store says that an
+    /// object is written, it must be durable.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_with_objects(
+        config: &StoreConfig,
+        objects: Arc<dyn ObjectStore>,
+    ) -> Result<Self, StoreError> {
+        make_private(&config.data).map_err(StoreError::folder("making the data folder"))?;
+        let database = sqlite::open(config.data.join(DATABASE_FILE)).await?;
+        migration::run(&database).await?;
+        let inner = Inner {
+            database,
+            objects,
+            ledgers: Ledgers::default(),
+            events: Events::default(),
+            turn: Arc::default(),
+        };
+        Ok(Self(Arc::new(inner)))
+    }
+
     /// Waits for what is being written and closes the database.
     pub async fn close(&self) {
-        todo!()
+        let _turn = self.0.turn.lock().await;
+        if let Err(error) = self.0.database.close_by_ref().await {
+            tracing::warn!(%error, "the database did not close cleanly");
+        }
     }
+
     /// Whether the database answers.
     ///
     /// # Errors
     /// `Database`.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        todo!()
+        self.0.database.ping().await.map_err(sql::failed("asking whether the database answers"))
     }
 
-    /// Makes an account with its first state and session.
-    ///
-    /// # Errors
-    /// `Refused`, `AccountExists`, `StorageFull`.
-    pub async fn create_account(&self, account: NewAccount, now_ms: u64) -> Result<Authority, StoreError> {
-        todo!()
-    }
-    /// Removes the account, its rows and its objects.
-    ///
-    /// # Errors
-    /// `Database`, `Blobs`.
-    pub async fn delete_account(&self, authority: &Authority) -> Result<(), StoreError> {
-        todo!()
-    }
-    /// The account of a normalised address.
-    ///
-    /// # Errors
-    /// `Database`.
-    pub async fn login(&self, email: &str) -> Result<Option<Login>, StoreError> {
-        todo!()
-    }
-    /// Replaces the hash of the login proof, when its parameters have risen.
-    ///
-    /// # Errors
-    /// `Database`.
-    pub async fn replace_login_hash(
-        &self,
-        authority: &Authority,
-        login_hash: LoginHash,
-    ) -> Result<(), StoreError> {
-        todo!()
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
     }
 
-    /// Begins a session for a device whose login proof was verified. A device has one session: an older one ends.
-    ///
-    /// # Errors
-    /// `NotFound` if the account is gone.
-    pub async fn create_session(
-        &self,
-        account_id: AccountId,
-        device_id: DeviceId,
-        session: NewSession,
-        now_ms: u64,
-    ) -> Result<Authority, StoreError> {
-        todo!()
-    }
-    /// Looks a session up: `None` if it has ended. To be asked anew for every request.
-    ///
-    /// # Errors
-    /// `Database`.
-    pub async fn authority(
-        &self,
-        session_id: SessionId,
-        now_ms: u64,
-    ) -> Result<Option<Authority>, StoreError> {
-        todo!()
-    }
-    /// Exchanges a refresh token, by the SHA-256 of the presented and of the next one.
-    ///
-    /// # Errors
-    /// `Database`.
-    pub async fn rotate_refresh(
-        &self,
-        presented: Digest,
-        next: Digest,
-        expires_ms: u64,
-        now_ms: u64,
-    ) -> Result<Rotation, StoreError> {
-        todo!()
-    }
-    /// Ends the session that asks.
-    ///
-    /// # Errors
-    /// `Database`.
-    pub async fn end_session(&self, authority: &Authority) -> Result<(), StoreError> {
-        todo!()
-    }
-    /// Ends every session of a device of this account.
-    ///
-    /// # Errors
-    /// `NotFound` if there is none.
-    pub async fn end_device_sessions(
-        &self,
-        authority: &Authority,
-        device_id: DeviceId,
-    ) -> Result<(), StoreError> {
-        todo!()
-    }
-    /// Notes that the session is in use; writes at most once a minute.
-    ///
-    /// # Errors
-    /// `Database`.
-    pub async fn touch(&self, authority: &Authority, now_ms: u64) -> Result<(), StoreError> {
-        todo!()
+    pub(crate) fn database(&self) -> &DatabaseConnection {
+        &self.0.database
     }
 
-    /// Devices with a live session, and those that the newest state lists.
-    ///
-    /// # Errors
-    /// `Database`.
-    pub async fn devices(&self, authority: &Authority, now_ms: u64) -> Result<Devices, StoreError> {
-        todo!()
+    /// Begins to write. Dropped without [`WriteTransaction::commit`], it leaves everything as it was.
+    pub(crate) async fn begin(&self) -> Result<WriteTransaction, StoreError> {
+        let turn = Arc::clone(&self.0.turn).lock_owned().await;
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let transaction = self.0.database.begin_with_options(options).await;
+        let transaction = transaction.map_err(sql::failed("beginning a transaction"))?;
+        Ok(WriteTransaction { transaction, _turn: turn })
     }
-    /// The newest state.
-    ///
-    /// # Errors
-    /// `Database`.
-    pub async fn newest_state(&self, authority: &Authority) -> Result<State, StoreError> {
-        todo!()
-    }
-    /// What a device needs to unlock, from the newest state.
-    ///
-    /// # Errors
-    /// `Database`.
-    pub async fn keysets(&self, authority: &Authority) -> Result<Keysets, StoreError> {
-        todo!()
-    }
-    /// The answer to `GET /v1/states`, with its header and end.
-    ///
-    /// # Errors
-    /// `Database`.
-    pub async fn states_after(
-        &self,
-        authority: &Authority,
-        after: Option<u64>,
-    ) -> Result<FrameStream, StoreError> {
-        todo!()
-    }
-    /// Takes a state with what it brings.
-    ///
-    /// # Errors
-    /// `Refused`, `StateMoved`, `StorageFull`.
-    pub async fn push_state(
-        &self,
-        authority: &Authority,
-        upload: StateUpload,
-        now_ms: u64,
-    ) -> Result<StatePushed, StoreError> {
-        todo!()
-    }
+}
 
-    /// Takes a commit with its records.
-    ///
-    /// # Errors
-    /// `Refused`, `HeadMoved`, `StateMoved`, `NotFound`, `StorageFull`.
-    pub async fn push(
-        &self,
-        authority: &Authority,
-        vault_id: VaultId,
-        upload: CommitUpload,
-        now_ms: u64,
-    ) -> Result<Pushed, StoreError> {
-        todo!()
-    }
-    /// The answer to `GET …/changes`: its header, and all of it as encoded frames (header and end included).
-    ///
-    /// # Errors
-    /// `NotFound`; the stream may fail later.
-    pub async fn changes(
-        &self,
-        authority: &Authority,
-        vault_id: VaultId,
-        after: u64,
-    ) -> Result<(PullHeader, FrameStream), StoreError> {
-        todo!()
-    }
-    /// The answer to `GET …/commits`, with its end.
-    ///
-    /// # Errors
-    /// `NotFound`; the stream may fail later.
-    pub async fn commits(
-        &self,
-        authority: &Authority,
-        vault_id: VaultId,
-        after: u64,
-    ) -> Result<FrameStream, StoreError> {
-        todo!()
-    }
-    /// The record of a live object.
-    ///
-    /// # Errors
-    /// `Database`, `Blobs`.
-    pub async fn record(
-        &self,
-        authority: &Authority,
-        vault_id: VaultId,
-        object_id: ObjectId,
-    ) -> Result<Option<Bytes>, StoreError> {
-        todo!()
-    }
-    /// Puts back what a restored server has lost; all of it or nothing.
-    ///
-    /// # Errors
-    /// `Refused` (`fork` for another commit or state at a held place), `StateMoved`, `StorageFull`.
-    pub async fn heal(
-        &self,
-        authority: &Authority,
-        upload: HealUpload,
-        now_ms: u64,
-    ) -> Result<Healed, StoreError> {
-        todo!()
-    }
+/// The one transaction that writes.
+pub(crate) struct WriteTransaction {
+    transaction: DatabaseTransaction,
+    _turn: OwnedMutexGuard<()>,
+}
 
-    /// Live news of the account. A slow reader loses events and is told the newest state instead, which means: pull.
-    pub fn subscribe(&self, authority: &Authority) -> impl Stream<Item = Event> + Send + use<> {
-        futures_util::stream::pending()
+impl WriteTransaction {
+    /// When this returns, what was written is durable.
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        self.transaction.commit().await.map_err(sql::failed("committing a transaction"))
     }
+}
 
-    /// Removes what nothing refers to any more and has not for `grace`, which must exceed the longest push and pull.
-    ///
-    /// # Errors
-    /// `Database`, `Blobs`.
-    pub async fn collect_garbage(&self, now_ms: u64, grace: Duration) -> Result<Collected, StoreError> {
-        todo!()
+impl Deref for WriteTransaction {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.transaction
     }
+}
+
+/// Runs a long computation where it holds nobody up.
+pub(crate) async fn compute<T: Send + 'static>(long: bool, work: impl FnOnce() -> T + Send + 'static) -> T {
+    if !long {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// A process that died while writing leaves a file beside the one it would have become, marked with `#` and a number,
+/// which no listing of the object store shows. Nobody else writes here while the store is being opened.
+fn remove_staged(folder: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_staged(&entry.path())?;
+        } else if entry.file_name().to_string_lossy().contains('#') {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }

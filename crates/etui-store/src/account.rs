@@ -1,0 +1,195 @@
+//! Accounts: sign-up, the way to sign in, devices, keysets, and the end of it all.
+
+use std::collections::BTreeMap;
+
+use etui_api::account::{Device, Devices, Keysets, SealedKeyset};
+use etui_chain::{AccountId, DeviceId, Digest, State};
+use object_store::ObjectStoreExt as _;
+use sea_orm::{ConnectionTrait, SqlErr};
+
+use crate::{
+    Authority, Login, LoginHash, NewAccount, Store, StoreError, accept,
+    segment::ObjectKey,
+    session,
+    sql::{self, Columns as _},
+    store::compute,
+    write,
+};
+
+impl Store {
+    /// Makes an account with its first state, vaults and session; all of it or nothing.
+    ///
+    /// # Errors
+    /// `Refused`, `AccountExists`, `StorageFull`.
+    pub async fn create_account(&self, account: NewAccount, now_ms: u64) -> Result<Authority, StoreError> {
+        let NewAccount { email, login_hash, device_id, upload, session } = account;
+        let account_id = upload.state.account_id;
+        let plan = compute(true, move || accept::first_state(upload, device_id)).await?;
+        self.check_unknown(account_id, &email).await?;
+        let placed = self.place(&plan).await?;
+        let transaction = self.begin().await?;
+        insert(&*transaction, account_id, &email, &login_hash, now_ms).await?;
+        write::apply(&*transaction, account_id, &plan, placed).await?;
+        let authority = session::insert(&*transaction, account_id, device_id, session, now_ms).await?;
+        transaction.commit().await?;
+        self.announce(account_id, plan);
+        Ok(authority)
+    }
+
+    /// Removes the account with every row and object of it.
+    ///
+    /// # Errors
+    /// `Database`; `Blobs` if an object could not be removed: the rows are gone, and the next collection of garbage
+    /// removes it.
+    pub async fn delete_account(&self, authority: &Authority) -> Result<(), StoreError> {
+        const SELECT: &str = "SELECT s.object_key FROM segment s JOIN vault v ON v.vault_number = s.vault_number \
+             WHERE v.account_id = $1 AND s.object_key IS NOT NULL";
+        const DELETE: &str = "DELETE FROM account WHERE account_id = $1";
+        let account_id = authority.account_id();
+        let transaction = self.begin().await?;
+        let rows = sql::rows(&*transaction, "listing segments", SELECT, [sql::id(account_id)]).await?;
+        sql::execute(&*transaction, "removing an account", DELETE, [sql::id(account_id)]).await?;
+        transaction.commit().await?;
+        self.inner().events.forget(account_id);
+        for row in rows {
+            let path = ObjectKey(row.column(0)?).path();
+            self.inner().objects.delete(&path).await.map_err(StoreError::blobs("removing a segment"))?;
+        }
+        Ok(())
+    }
+
+    /// What signing in to the account of a normalised address needs.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn login(&self, email: &str) -> Result<Option<Login>, StoreError> {
+        const SELECT: &str = "SELECT account_id, login_hash FROM account WHERE email = $1";
+        let Some(row) = sql::row(self.database(), "looking an address up", SELECT, [email.into()]).await?
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Login { account_id: row.id(0)?, login_hash: LoginHash::new(row.column(1)?) }))
+    }
+
+    /// Replaces the hash of the login proof, when its parameters have risen.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn replace_login_hash(
+        &self,
+        authority: &Authority,
+        login_hash: LoginHash,
+    ) -> Result<(), StoreError> {
+        const UPDATE: &str = "UPDATE account SET login_hash = $2 WHERE account_id = $1";
+        let transaction = self.begin().await?;
+        let values = [sql::id(authority.account_id()), login_hash.expose().into()];
+        sql::execute(&*transaction, "replacing a login hash", UPDATE, values).await?;
+        transaction.commit().await
+    }
+
+    /// Devices with a live session, and those that the newest state lists; ids ascending.
+    ///
+    /// # Errors
+    /// `NotFound` if the account is gone.
+    pub async fn devices(&self, authority: &Authority, now_ms: u64) -> Result<Devices, StoreError> {
+        const SELECT: &str = "SELECT device_id, started_ms, last_seen_ms FROM session \
+             WHERE account_id = $1 AND expires_ms > $2";
+        let state = self.newest_state(authority).await?;
+        let mut devices: BTreeMap<DeviceId, Device> =
+            state.devices.iter().map(|(id, _)| (*id, device(*id, true, authority))).collect();
+        let values = [sql::id(authority.account_id()), sql::number(now_ms)];
+        for row in sql::rows(self.database(), "listing sessions", SELECT, values).await? {
+            let device_id = row.id(0)?;
+            let device = devices.entry(device_id).or_insert_with(|| device(device_id, false, authority));
+            device.signed_in_ms = Some(row.number(1)?);
+            device.last_seen_ms = Some(row.number(2)?);
+        }
+        Ok(Devices { devices: devices.into_values().collect() })
+    }
+
+    /// What a device needs to unlock, from the newest state.
+    ///
+    /// # Errors
+    /// `NotFound` if the account is gone.
+    pub async fn keysets(&self, authority: &Authority) -> Result<Keysets, StoreError> {
+        loop {
+            let state = self.newest_state(authority).await?;
+            if let Some(keysets) = self.sealed_keysets(authority, &state).await? {
+                return Ok(Keysets { account_id: state.account_id, kdf: state.kdf, keysets });
+            }
+        }
+    }
+
+    /// `None` if a newer state has taken the place of this one, and its records with it.
+    async fn sealed_keysets(
+        &self,
+        authority: &Authority,
+        state: &State,
+    ) -> Result<Option<Vec<SealedKeyset>>, StoreError> {
+        const SELECT: &str = "SELECT record_hash, body FROM named_record WHERE account_id = $1";
+        let values = [sql::id(authority.account_id())];
+        let rows = sql::rows(self.database(), "reading keysets", SELECT, values).await?;
+        let mut records = BTreeMap::new();
+        for row in rows {
+            records.insert(row.digest(0)?, row.column::<Vec<u8>>(1)?);
+        }
+        let mut keysets = Vec::with_capacity(state.keysets.len());
+        for entry in &state.keysets {
+            let Some(record) = records.remove(&entry.record_hash) else {
+                return self.absent_named_record(authority, state.hash()).await.map(|()| None);
+            };
+            let (id, kind, version) = (entry.id, entry.kind, entry.version);
+            keysets.push(SealedKeyset { id, kind, version, record });
+        }
+        Ok(Some(keysets))
+    }
+
+    /// A named record may only be absent because the state has moved on meanwhile.
+    async fn absent_named_record(&self, authority: &Authority, state_hash: Digest) -> Result<(), StoreError> {
+        if self.newest_state(authority).await?.hash() == state_hash {
+            return Err(StoreError::Damaged { found: "a record that the newest state names is gone" });
+        }
+        Ok(())
+    }
+
+    /// Before anything is stored for a sign-up that cannot succeed. The unique columns have the last word.
+    async fn check_unknown(&self, account_id: AccountId, email: &str) -> Result<(), StoreError> {
+        const SELECT: &str = "SELECT 1 FROM account WHERE account_id = $1 OR email = $2";
+        let values = [sql::id(account_id), email.into()];
+        match sql::row(self.database(), "looking an address up", SELECT, values).await? {
+            Some(_) => Err(StoreError::AccountExists),
+            None => Ok(()),
+        }
+    }
+}
+
+async fn insert<C: ConnectionTrait>(
+    transaction: &C,
+    account_id: AccountId,
+    email: &str,
+    login_hash: &LoginHash,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    const INSERT: &str = "INSERT INTO account (account_id, email, login_hash, state_version, state_hash, created_ms) \
+         VALUES ($1, $2, $3, 0, $4, $5)";
+    let values = [
+        sql::id(account_id),
+        email.into(),
+        login_hash.expose().into(),
+        sql::digest(&Digest::ZERO),
+        sql::number(now_ms),
+    ];
+    match sql::execute(transaction, "adding an account", INSERT, values).await {
+        Err(StoreError::Database { source, .. })
+            if matches!(source.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) =>
+        {
+            Err(StoreError::AccountExists)
+        }
+        result => result.map(|_| ()),
+    }
+}
+
+fn device(device_id: DeviceId, listed: bool, authority: &Authority) -> Device {
+    let current = device_id == authority.device_id();
+    Device { device_id, listed, current, signed_in_ms: None, last_seen_ms: None }
+}

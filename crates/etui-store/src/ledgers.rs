@@ -1,0 +1,126 @@
+//! Verified ledgers kept in memory, so that a push need not read the whole vault.
+//!
+//! A cache of immutable facts: a head's hash stands for exactly one ledger, so an entry is never wrong, only unused.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use etui_chain::{Digest, Ledger};
+
+/// Leaves of all ledgers together; a leaf takes about 120 bytes.
+const MAX_LEAVES: usize = 1 << 17;
+/// What an empty ledger counts for.
+const MIN_WEIGHT: usize = 32;
+
+#[derive(Default)]
+pub(crate) struct Ledgers {
+    slots: Mutex<Slots>,
+}
+
+#[derive(Default)]
+struct Slots {
+    by_head: HashMap<Digest, Slot>,
+    leaves: usize,
+    clock: u64,
+}
+
+struct Slot {
+    ledger: Arc<Ledger>,
+    used: u64,
+}
+
+impl Ledgers {
+    /// The ledger whose newest commit has that hash.
+    pub(crate) fn get(&self, head_hash: &Digest) -> Option<Arc<Ledger>> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.clock += 1;
+        let clock = slots.clock;
+        let slot = slots.by_head.get_mut(head_hash)?;
+        slot.used = clock;
+        Some(Arc::clone(&slot.ledger))
+    }
+
+    /// Keeps a ledger in place of the one before it, and lets go of those unused for longest.
+    pub(crate) fn keep(&self, previous_head: &Digest, ledger: Arc<Ledger>) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.remove(previous_head);
+        slots.remove(&ledger.head().hash);
+        slots.clock += 1;
+        slots.leaves += weight(&ledger);
+        let slot = Slot { used: slots.clock, ledger };
+        let head_hash = slot.ledger.head().hash;
+        slots.by_head.insert(head_hash, slot);
+        while slots.leaves > MAX_LEAVES && slots.by_head.len() > 1 {
+            slots.remove_oldest();
+        }
+    }
+}
+
+impl Slots {
+    fn remove(&mut self, head_hash: &Digest) {
+        if let Some(slot) = self.by_head.remove(head_hash) {
+            self.leaves -= weight(&slot.ledger);
+        }
+    }
+
+    fn remove_oldest(&mut self) {
+        let oldest = self.by_head.iter().min_by_key(|(_, slot)| slot.used).map(|(head_hash, _)| *head_hash);
+        if let Some(head_hash) = oldest {
+            self.remove(&head_hash);
+        }
+    }
+}
+
+fn weight(ledger: &Ledger) -> usize {
+    ledger.live().len() + MIN_WEIGHT
+}
+
+#[cfg(test)]
+mod tests {
+    use etui_chain::{CommitDraft, DeviceId, Leaf, LiveSet, ObjectId, Signature, VaultId};
+
+    use super::*;
+
+    fn ledger(number: u8, leaves: usize) -> Arc<Ledger> {
+        let leaf = |index: usize| Leaf {
+            object_id: ObjectId::new((index as u128 + 1).to_be_bytes()).unwrap(),
+            version: 1,
+            record_hash: Digest::ZERO,
+        };
+        let live = LiveSet::from_leaves((0..leaves).map(leaf).collect()).unwrap();
+        let draft = CommitDraft {
+            vault_id: VaultId::new([number; 16]).unwrap(),
+            seq: 1,
+            prev_hash: Digest::ZERO,
+            epoch: 0,
+            device_id: DeviceId::new([1; 16]).unwrap(),
+            time_ms: 0,
+            state_hash: Digest::ZERO,
+            changes: Vec::new(),
+            root: live.root(),
+            live: u32::try_from(leaves).unwrap(),
+        };
+        let commit = draft.sign_with(Signature::new([0; 64]));
+        Arc::new(Ledger::at(&commit, live, std::iter::empty().collect()).unwrap())
+    }
+
+    #[test]
+    fn the_one_unused_for_longest_goes_first_and_the_newest_always_stays() {
+        let ledgers = Ledgers::default();
+        let [first, second, third] = [1, 2, 3].map(|number| ledger(number, MAX_LEAVES / 2 - MIN_WEIGHT));
+        ledgers.keep(&Digest::ZERO, Arc::clone(&first));
+        ledgers.keep(&Digest::ZERO, Arc::clone(&second));
+        assert!(ledgers.get(&first.head().hash).is_some(), "both fit, and the first is now the newer");
+        ledgers.keep(&Digest::ZERO, Arc::clone(&third));
+        assert!(ledgers.get(&second.head().hash).is_none());
+        assert!(ledgers.get(&first.head().hash).is_some());
+
+        let huge = ledger(4, MAX_LEAVES + 1);
+        ledgers.keep(&third.head().hash, Arc::clone(&huge));
+        assert!(ledgers.get(&huge.head().hash).is_some());
+        assert!(ledgers.get(&first.head().hash).is_none());
+        assert_eq!(ledgers.slots.lock().unwrap().leaves, weight(&huge));
+    }
+}

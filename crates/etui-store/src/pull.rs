@@ -1,0 +1,350 @@
+//! What devices fetch: streamed, in bounded memory, and true of one moment.
+
+use std::{collections::HashMap, ops::Range, vec};
+
+use bytes::Bytes;
+use etui_api::{
+    frame::{Frame, FrameWriter},
+    limits::MAX_COMMITS_PER_ANSWER,
+    sync::{PullHeader, encode_header},
+};
+use etui_chain::{AccountId, Head, ObjectId, VaultId};
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use object_store::ObjectStoreExt as _;
+use sea_orm::QueryResult;
+
+use crate::{
+    Authority, Store, StoreError,
+    segment::{ObjectKey, Stored},
+    sql::{self, Columns as _},
+};
+
+/// Encoded frames, in chunks of about 64 KiB, from the header (where the answer has one) to the end.
+pub type FrameStream = BoxStream<'static, Result<Bytes, StoreError>>;
+
+/// A chunk is handed on once it has so many bytes.
+const CHUNK_BYTES: usize = 64 << 10;
+/// Records are fetched together up to so many bytes.
+const WINDOW_BYTES: u64 = 128 << 10;
+/// … and so many records: the number of parameters of one statement.
+const WINDOW_RECORDS: usize = 128;
+/// Dead bytes between two records of a segment that are read rather than skipped.
+const GAP_BYTES: u64 = 8 << 10;
+/// Rows read at a time.
+const PAGE_ROWS: u64 = 2048;
+
+impl Store {
+    /// The answer to `GET …/changes`, as [`PullHeader`] describes it: the header, and all of it as encoded frames.
+    ///
+    /// Commits and segments never change, so only the header and the list of objects have to be read at one moment;
+    /// the records follow while others push.
+    ///
+    /// # Errors
+    /// `NotFound` for a vault that the account never had; the stream may fail later.
+    pub async fn changes(
+        &self,
+        authority: &Authority,
+        vault_id: VaultId,
+        after: u64,
+    ) -> Result<(PullHeader, FrameStream), StoreError> {
+        loop {
+            let (vault_number, header) = self.pull_header(authority.account_id(), vault_id).await?;
+            let head = header.head;
+            let mut answer = Answer::new(self, vec![Frame::Header(encode_header(&header))]);
+            if after >= head.seq {
+                return Ok((header, answer.into_stream()));
+            }
+            answer.records = self.changed_since(vault_number, after).await?.into_iter();
+            if self.head_of(vault_number).await? == head {
+                let first = if after == 0 { head.seq - 1 } else { after };
+                answer.history = History::Commits { vault_number, last: first, until: head.seq };
+                return Ok((header, answer.into_stream()));
+            }
+        }
+    }
+
+    /// The answer to `GET …/commits`: the commits after the one given, and the end.
+    ///
+    /// # Errors
+    /// `NotFound` for a vault that the account never had; the stream may fail later.
+    pub async fn commits(
+        &self,
+        authority: &Authority,
+        vault_id: VaultId,
+        after: u64,
+    ) -> Result<FrameStream, StoreError> {
+        let (vault_number, header) = self.pull_header(authority.account_id(), vault_id).await?;
+        let until = after.saturating_add(MAX_COMMITS_PER_ANSWER as u64).min(header.head.seq);
+        let mut answer = Answer::new(self, Vec::new());
+        answer.history = History::Commits { vault_number, last: after, until };
+        Ok(answer.into_stream())
+    }
+
+    /// The record of a live object.
+    ///
+    /// # Errors
+    /// `Database`, `Blobs`.
+    pub async fn record(
+        &self,
+        authority: &Authority,
+        vault_id: VaultId,
+        object_id: ObjectId,
+    ) -> Result<Option<Bytes>, StoreError> {
+        const SELECT: &str = "SELECT o.segment_offset, o.length, s.object_key, s.inline FROM vault v \
+             JOIN object o ON o.vault_number = v.vault_number AND o.object_id = $3 \
+             JOIN segment s ON s.segment_number = o.segment_number \
+             WHERE v.account_id = $1 AND v.vault_id = $2";
+        let values = [sql::id(authority.account_id()), sql::id(vault_id), sql::id(object_id)];
+        let Some(row) = sql::row(self.database(), "reading a record", SELECT, values).await? else {
+            return Ok(None);
+        };
+        let offset = row.number(0)?;
+        let range = offset..offset + row.number(1)?;
+        self.read(&stored(&row, 2)?, range).await.map(Some)
+    }
+
+    async fn pull_header(
+        &self,
+        account_id: AccountId,
+        vault_id: VaultId,
+    ) -> Result<(u64, PullHeader), StoreError> {
+        const SELECT: &str = "SELECT v.vault_number, v.head_seq, v.head_hash, a.state_version, a.state_hash \
+             FROM vault v JOIN account a ON a.account_id = v.account_id \
+             WHERE v.account_id = $1 AND v.vault_id = $2";
+        let values = [sql::id(account_id), sql::id(vault_id)];
+        let row = sql::row(self.database(), "reading a vault's head", SELECT, values).await?;
+        let row = row.ok_or(StoreError::NotFound)?;
+        let head = Head { seq: row.number(1)?, hash: row.digest(2)? };
+        let header = PullHeader { state_version: row.number(3)?, state_hash: row.digest(4)?, head };
+        Ok((row.number(0)?, header))
+    }
+
+    /// Where the records lie of the live objects that changed after a commit, in the order of their segments.
+    async fn changed_since(&self, vault_number: u64, after: u64) -> Result<Vec<Place>, StoreError> {
+        const SELECT: &str = "SELECT seq, object_id, segment_number, segment_offset, length FROM object \
+             WHERE vault_number = $1 AND (seq, object_id) > ($2, $3) ORDER BY seq, object_id LIMIT $4";
+        let mut places = Vec::new();
+        let (mut last_seq, mut last_id) = (after, vec![0xff; 16]);
+        loop {
+            let values =
+                [sql::number(vault_number), sql::number(last_seq), last_id.into(), sql::number(PAGE_ROWS)];
+            let rows = sql::rows(self.database(), "listing changed objects", SELECT, values).await?;
+            for row in &rows {
+                places.extend(Place::from_row(row)?);
+            }
+            let Some(last) = rows.last().filter(|_| rows.len() as u64 == PAGE_ROWS) else { break };
+            (last_seq, last_id) = (last.number(0)?, last.column(1)?);
+        }
+        places.sort_unstable();
+        Ok(places)
+    }
+
+    /// The bytes of a range of a segment.
+    async fn read(&self, stored: &Stored, range: Range<u64>) -> Result<Bytes, StoreError> {
+        match stored {
+            Stored::Inline(bytes) => slice(bytes, &range),
+            Stored::Object(key) => {
+                let bytes = self.inner().objects.get_range(&key.path(), range.clone()).await;
+                let bytes = bytes.map_err(StoreError::blobs("reading a segment"))?;
+                slice(&bytes, &(0..range.end - range.start))
+            }
+        }
+    }
+
+    async fn segments(&self, places: &[Place]) -> Result<HashMap<u64, Stored>, StoreError> {
+        let mut numbers: Vec<u64> = places.iter().map(|place| place.segment_number).collect();
+        numbers.dedup();
+        // One statement for all numbers of segments from two on: what is asked twice is answered once.
+        if numbers.len() > 1 {
+            numbers.resize(WINDOW_RECORDS, numbers[0]);
+        }
+        let query = format!(
+            "SELECT segment_number, object_key, inline FROM segment WHERE segment_number IN ({})",
+            sql::placeholders(1, numbers.len())
+        );
+        let values = numbers.into_iter().map(sql::number);
+        let rows = sql::rows(self.database(), "reading segments", &query, values).await?;
+        rows.iter().map(|row| Ok((row.number(0)?, stored(row, 1)?))).collect()
+    }
+}
+
+/// Where the record of an object lies. Sorted by segment and offset, neighbours are read together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    segment_number: u64,
+    offset: u64,
+    length: u32,
+}
+
+impl Place {
+    /// `None` for a purged object.
+    fn from_row(row: &QueryResult) -> Result<Option<Self>, StoreError> {
+        let Some(segment_number) = row.column::<Option<i64>>(2)? else { return Ok(None) };
+        Ok(Some(Self {
+            segment_number: segment_number.cast_unsigned(),
+            offset: row.number(3)?,
+            length: u32::try_from(row.number(4)?).map_err(|_| DAMAGED_SEGMENT)?,
+        }))
+    }
+
+    fn range(&self) -> Range<u64> {
+        self.offset..self.offset + u64::from(self.length)
+    }
+}
+
+/// An answer while it is being sent: first frames, then history, then records, then the end.
+pub(crate) struct Answer {
+    store: Store,
+    writer: FrameWriter,
+    history: History,
+    records: vec::IntoIter<Place>,
+}
+
+/// Signed things that are read in pages. `last` is the last one sent.
+enum History {
+    None,
+    Commits { vault_number: u64, last: u64, until: u64 },
+    States { account_id: AccountId, last: u64, until: u64, named: vec::IntoIter<(u64, Vec<u8>)> },
+}
+
+impl Answer {
+    /// States up to `until`, each behind the records it brings.
+    pub(crate) fn states(
+        store: &Store,
+        account_id: AccountId,
+        frames: Vec<Frame>,
+        named: Vec<(u64, Vec<u8>)>,
+        last: u64,
+        until: u64,
+    ) -> Self {
+        let named = named.into_iter();
+        Self { history: History::States { account_id, last, until, named }, ..Self::new(store, frames) }
+    }
+
+    pub(crate) fn into_stream(self) -> FrameStream {
+        stream::try_unfold(Some(self), |answer| async {
+            let Some(mut answer) = answer else { return Ok(None) };
+            if answer.fill().await? {
+                let chunk = answer.writer.take().into();
+                Ok(Some((chunk, Some(answer))))
+            } else {
+                Ok(Some((answer.writer.finish().into(), None)))
+            }
+        })
+        .boxed()
+    }
+
+    fn new(store: &Store, frames: Vec<Frame>) -> Self {
+        let mut writer = FrameWriter::new();
+        frames.iter().for_each(|frame| writer.push(frame));
+        Self { store: store.clone(), writer, history: History::None, records: Vec::new().into_iter() }
+    }
+
+    /// Writes frames until there is a chunk; `false` once there are no more.
+    async fn fill(&mut self) -> Result<bool, StoreError> {
+        while self.writer.len() < CHUNK_BYTES {
+            if !self.write_history().await? && !self.write_records().await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn write_history(&mut self) -> Result<bool, StoreError> {
+        match &mut self.history {
+            History::Commits { vault_number, last, until } if *last < *until => {
+                let rows = page_of_commits(&self.store, *vault_number, *last, *until).await?;
+                for row in &rows {
+                    *last = row.number(0)?;
+                    self.writer.push(&Frame::Commit(row.column::<Vec<u8>>(1)?));
+                }
+                if rows.is_empty() { Err(DAMAGED_HISTORY) } else { Ok(true) }
+            }
+            History::States { account_id, last, until, named } if *last < *until => {
+                let version = *last + 1;
+                let state = state_body(&self.store, *account_id, version).await?;
+                while named.as_slice().first().is_some_and(|(first_version, _)| *first_version <= version) {
+                    let brought = named.next().filter(|(first_version, _)| *first_version == version);
+                    brought.iter().for_each(|(_, body)| self.writer.push(&Frame::NamedRecord(body)));
+                }
+                self.writer.push(&Frame::State(state));
+                *last = version;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    async fn write_records(&mut self) -> Result<bool, StoreError> {
+        let window = next_window(self.records.as_slice());
+        if window == 0 {
+            return Ok(false);
+        }
+        let places: Vec<Place> = self.records.by_ref().take(window).collect();
+        let segments = self.store.segments(&places).await?;
+        for run in places.chunk_by(reads_with) {
+            let (first, last) = (run[0], run[run.len() - 1]);
+            let stored = segments.get(&first.segment_number).ok_or(DAMAGED_SEGMENT)?;
+            let bytes = self.store.read(stored, first.offset..last.range().end).await?;
+            for place in run {
+                let Range { start, end } = place.range();
+                let record = slice(&bytes, &(start - first.offset..end - first.offset))?;
+                self.writer.push(&Frame::Record(record));
+            }
+        }
+        Ok(true)
+    }
+}
+
+const DAMAGED_SEGMENT: StoreError = StoreError::Damaged { found: "a record that its segment does not hold" };
+const DAMAGED_HISTORY: StoreError = StoreError::Damaged { found: "a gap among commits or states" };
+
+/// A few at a time: a commit of a large import takes megabytes, most take hundreds of bytes.
+async fn page_of_commits(
+    store: &Store,
+    vault_number: u64,
+    last: u64,
+    until: u64,
+) -> Result<Vec<QueryResult>, StoreError> {
+    const SELECT: &str = "SELECT seq, body FROM vault_commit \
+         WHERE vault_number = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT 16";
+    let values = [sql::number(vault_number), sql::number(last), sql::number(until)];
+    sql::rows(store.database(), "reading commits", SELECT, values).await
+}
+
+async fn state_body(store: &Store, account_id: AccountId, version: u64) -> Result<Vec<u8>, StoreError> {
+    const SELECT: &str = "SELECT body FROM account_state WHERE account_id = $1 AND version = $2";
+    let values = [sql::id(account_id), sql::number(version)];
+    let row = sql::row(store.database(), "reading a state", SELECT, values).await?;
+    row.ok_or(DAMAGED_HISTORY)?.column(0)
+}
+
+/// How many of the next records are fetched together: at least one, while there are any.
+fn next_window(places: &[Place]) -> usize {
+    let mut bytes = 0;
+    let full = places.iter().take(WINDOW_RECORDS).position(|place| {
+        bytes += u64::from(place.length);
+        bytes > WINDOW_BYTES
+    });
+    full.unwrap_or(places.len().min(WINDOW_RECORDS)).max(usize::from(!places.is_empty()))
+}
+
+fn reads_with(earlier: &Place, later: &Place) -> bool {
+    earlier.segment_number == later.segment_number
+        && later.offset.saturating_sub(earlier.range().end) <= GAP_BYTES
+}
+
+/// From the columns `object_key, inline`.
+fn stored(row: &QueryResult, column: usize) -> Result<Stored, StoreError> {
+    if let Some(key) = row.column::<Option<Vec<u8>>>(column)? {
+        return Ok(Stored::Object(ObjectKey(key)));
+    }
+    let inline: Option<Vec<u8>> = row.column(column + 1)?;
+    inline.map(|bytes| Stored::Inline(bytes.into())).ok_or(DAMAGED_SEGMENT)
+}
+
+fn slice(bytes: &Bytes, range: &Range<u64>) -> Result<Bytes, StoreError> {
+    let start = usize::try_from(range.start).map_err(|_| DAMAGED_SEGMENT)?;
+    let end = usize::try_from(range.end).map_err(|_| DAMAGED_SEGMENT)?;
+    if start <= end && end <= bytes.len() { Ok(bytes.slice(start..end)) } else { Err(DAMAGED_SEGMENT) }
+}

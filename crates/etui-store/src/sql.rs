@@ -1,0 +1,144 @@
+//! Plain statements through SeaORM's connection, in the SQL that SQLite and PostgreSQL share: `$1` names a parameter in
+//! both, and so do row values, `ON CONFLICT` and `RETURNING`.
+
+use etui_chain::{Digest, Id};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, RuntimeErr, Statement, TryGetable, Value};
+
+use crate::StoreError;
+
+/// SQLite's primary code for a full disk, its code for a full disk under the shared memory file, PostgreSQL's
+/// `disk_full`.
+const DISK_FULL_CODES: [&str; 3] = ["13", "4874", "53100"];
+
+/// Batches of inserts come in these sizes only, so that few statements are prepared and kept.
+const BATCH_SIZES: [usize; 3] = [128, 16, 1];
+
+pub(crate) async fn rows<C: ConnectionTrait>(
+    connection: &C,
+    doing: &'static str,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Vec<QueryResult>, StoreError> {
+    let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
+    connection.query_all_raw(statement).await.map_err(failed(doing))
+}
+
+pub(crate) async fn row<C: ConnectionTrait>(
+    connection: &C,
+    doing: &'static str,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Option<QueryResult>, StoreError> {
+    let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
+    connection.query_one_raw(statement).await.map_err(failed(doing))
+}
+
+/// Gives the number of rows that were changed.
+pub(crate) async fn execute<C: ConnectionTrait>(
+    connection: &C,
+    doing: &'static str,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<u64, StoreError> {
+    let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
+    Ok(connection.execute_raw(statement).await.map_err(failed(doing))?.rows_affected())
+}
+
+/// Runs `{head} ($1, …), (…) {tail}` over all tuples, in batches.
+pub(crate) async fn insert_all<C: ConnectionTrait, const N: usize>(
+    connection: &C,
+    doing: &'static str,
+    head: &str,
+    tail: &str,
+    mut tuples: impl ExactSizeIterator<Item = [Value; N]>,
+) -> Result<(), StoreError> {
+    while tuples.len() > 0 {
+        let size = batch_size(tuples.len());
+        let sql = format!("{head} {} {tail}", tuple_placeholders(size, N));
+        execute(connection, doing, &sql, tuples.by_ref().take(size).flatten()).await?;
+    }
+    Ok(())
+}
+
+/// `$first, $first+1, …`: the list for `IN (…)`.
+pub(crate) fn placeholders(first: usize, count: usize) -> String {
+    (first..first + count).map(|index| format!("${index}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Locks the rows read until the transaction ends. SQLite has one writer, which is the caller.
+pub(crate) fn for_update<C: ConnectionTrait>(connection: &C) -> &'static str {
+    if connection.get_database_backend() == DbBackend::Sqlite { "" } else { " FOR UPDATE" }
+}
+
+/// As [`for_update`], but others may do the same.
+pub(crate) fn for_share<C: ConnectionTrait>(connection: &C) -> &'static str {
+    if connection.get_database_backend() == DbBackend::Sqlite { "" } else { " FOR SHARE" }
+}
+
+/// Says what was being done, and tells a full disk from other failures.
+pub(crate) fn failed(doing: &'static str) -> impl Fn(DbErr) -> StoreError {
+    move |source| {
+        if is_disk_full(&source) { StoreError::StorageFull } else { StoreError::Database { doing, source } }
+    }
+}
+
+/// A number as both databases keep it. Counters never come near the limit: they move by one.
+pub(crate) fn number(value: u64) -> Value {
+    i64::try_from(value).unwrap_or(i64::MAX).into()
+}
+
+pub(crate) fn id(id: impl Into<Id>) -> Value {
+    id.into().as_bytes().to_vec().into()
+}
+
+pub(crate) fn digest(digest: &Digest) -> Value {
+    digest.as_bytes().to_vec().into()
+}
+
+/// Typed columns by their place in the select list.
+pub(crate) trait Columns {
+    fn column<T: TryGetable>(&self, index: usize) -> Result<T, StoreError>;
+
+    fn number(&self, index: usize) -> Result<u64, StoreError> {
+        let value: i64 = self.column(index)?;
+        u64::try_from(value).map_err(|_| StoreError::Damaged { found: "a negative number in a row" })
+    }
+
+    fn id<T: From<Id>>(&self, index: usize) -> Result<T, StoreError> {
+        let bytes: Vec<u8> = self.column(index)?;
+        let id = bytes.try_into().ok().and_then(|bytes| Id::new(bytes).ok());
+        id.map(T::from).ok_or(StoreError::Damaged { found: "an id of another form in a row" })
+    }
+
+    fn digest(&self, index: usize) -> Result<Digest, StoreError> {
+        let bytes: Vec<u8> = self.column(index)?;
+        let bytes = bytes.try_into();
+        bytes.map(Digest::new).map_err(|_| StoreError::Damaged { found: "a digest of another form in a row" })
+    }
+}
+
+impl Columns for QueryResult {
+    fn column<T: TryGetable>(&self, index: usize) -> Result<T, StoreError> {
+        self.try_get_by_index(index).map_err(failed("reading a row"))
+    }
+}
+
+fn batch_size(waiting: usize) -> usize {
+    BATCH_SIZES.into_iter().find(|size| *size <= waiting).unwrap_or(1)
+}
+
+fn tuple_placeholders(tuples: usize, width: usize) -> String {
+    let tuple = |index| format!("({})", placeholders(1 + index * width, width));
+    (0..tuples).map(tuple).collect::<Vec<_>>().join(", ")
+}
+
+fn is_disk_full(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))
+    | DbErr::Conn(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| DISK_FULL_CODES.contains(&code.as_ref()))
+}

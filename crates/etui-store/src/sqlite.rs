@@ -1,0 +1,34 @@
+//! What is SQLite's alone: how its file is opened. The statements are in the SQL that PostgreSQL shares.
+
+use std::{path::PathBuf, time::Duration};
+
+use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+
+use crate::{StoreError, sql};
+
+/// Readers; there is one writer at a time. Each costs a thread and its page cache.
+const CONNECTIONS: u32 = 4;
+/// Page cache of one connection, in KiB (negative by SQLite's convention).
+const CACHE_KIB: &str = "-2048";
+
+pub(crate) async fn open(file: PathBuf) -> Result<DatabaseConnection, StoreError> {
+    let mut options = ConnectOptions::new("sqlite://etui.db");
+    options
+        .max_connections(CONNECTIONS)
+        .min_connections(1)
+        .idle_timeout(Duration::from_secs(60))
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |options| {
+            options
+                .filename(&file)
+                .create_if_missing(true)
+                .foreign_keys(true)
+                .busy_timeout(Duration::from_secs(10))
+                .pragma("journal_mode", "WAL")
+                // With FULL, a commit returns only after the write-ahead log is on the disk.
+                .pragma("synchronous", "FULL")
+                .pragma("cache_size", CACHE_KIB)
+        });
+    Database::connect(options).await.map_err(sql::failed("opening the database"))
+}

@@ -1,0 +1,292 @@
+//! Carries out a plan: segments first, then every row in one transaction, which compares and swaps.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use etui_api::sync::Event;
+use etui_chain::{AccountId, Digest, Head, State};
+use sea_orm::{ConnectionTrait, Value};
+
+use crate::{
+    Store, StoreError,
+    plan::{HeldVault, NamedRecord, ObjectPlan, Plan, VaultPlan},
+    segment::{self, NewSegment, Placement, Stored},
+    sql::{self, Columns as _},
+};
+
+/// The segments of a plan's vaults, in their order: durable, and unknown to any row.
+pub(crate) struct Placed(Vec<(Vec<NewSegment>, Vec<Placement>)>);
+
+impl Store {
+    /// Makes a plan true, or leaves everything as it was.
+    ///
+    /// # Errors
+    /// `StateMoved`, `HeadMoved` if it was made from what is no longer so; `StorageFull`.
+    pub(crate) async fn carry_out(&self, account_id: AccountId, plan: Plan) -> Result<(), StoreError> {
+        let placed = self.place(&plan).await?;
+        let transaction = self.begin().await?;
+        apply(&*transaction, account_id, &plan, placed).await?;
+        transaction.commit().await?;
+        self.announce(account_id, plan);
+        Ok(())
+    }
+
+    /// Stores the records of a plan.
+    pub(crate) async fn place(&self, plan: &Plan) -> Result<Placed, StoreError> {
+        let mut placed = Vec::with_capacity(plan.vaults.len());
+        for vault in &plan.vaults {
+            let records: Vec<&Bytes> =
+                vault.objects.iter().filter_map(|object| object.record.as_ref()).collect();
+            placed.push(segment::write_all(&self.inner().objects, &records).await?);
+        }
+        Ok(Placed(placed))
+    }
+
+    /// What follows once a plan is durable.
+    pub(crate) fn announce(&self, account_id: AccountId, plan: Plan) {
+        let events = &self.inner().events;
+        if let Some(state) = plan.states.last() {
+            events.publish(account_id, Event::State { version: state.version });
+        }
+        for vault in plan.vaults {
+            let head = vault.ledger.head();
+            events.publish(account_id, Event::Vault { vault_id: vault.vault_id, seq: head.seq });
+            self.inner().ledgers.keep(&base(&vault.held).hash, Arc::new(vault.ledger));
+        }
+    }
+}
+
+/// Writes the rows of a plan within the caller's transaction.
+pub(crate) async fn apply<C: ConnectionTrait>(
+    transaction: &C,
+    account_id: AccountId,
+    plan: &Plan,
+    placed: Placed,
+) -> Result<(), StoreError> {
+    check_state(transaction, account_id, plan).await?;
+    check_unmoved(transaction, &plan.unmoved).await?;
+    if let Some(newest) = plan.states.last() {
+        write_states(transaction, account_id, &plan.states, newest).await?;
+        write_named_records(transaction, account_id, &plan.named_records, newest).await?;
+        end_removed_devices(transaction, account_id, plan).await?;
+    }
+    for (vault, (segments, placements)) in plan.vaults.iter().zip(placed.0) {
+        write_vault(transaction, account_id, vault, segments, &placements).await?;
+    }
+    Ok(())
+}
+
+/// A plan without states only needs the state to stay as it is; others may hold it still at the same time.
+async fn check_state<C: ConnectionTrait>(
+    transaction: &C,
+    account_id: AccountId,
+    plan: &Plan,
+) -> Result<(), StoreError> {
+    let lock =
+        if plan.states.is_empty() { sql::for_share(transaction) } else { sql::for_update(transaction) };
+    let query = format!("SELECT state_hash FROM account WHERE account_id = $1{lock}");
+    let row = sql::row(transaction, "comparing the newest state", &query, [sql::id(account_id)]).await?;
+    if row.ok_or(StoreError::NotFound)?.digest(0)? == plan.base_state {
+        Ok(())
+    } else {
+        Err(StoreError::StateMoved)
+    }
+}
+
+async fn check_unmoved<C: ConnectionTrait>(transaction: &C, vaults: &[HeldVault]) -> Result<(), StoreError> {
+    let query = format!(
+        "SELECT 1 FROM vault WHERE vault_number = $1 AND head_seq = $2 AND head_hash = $3{}",
+        sql::for_share(transaction)
+    );
+    for vault in vaults {
+        let HeldVault { number, head, .. } = vault;
+        let values = [sql::number(*number), sql::number(head.seq), sql::digest(&head.hash)];
+        if sql::row(transaction, "comparing a vault's head", &query, values).await?.is_none() {
+            return Err(StoreError::StateMoved);
+        }
+    }
+    Ok(())
+}
+
+async fn write_states<C: ConnectionTrait>(
+    transaction: &C,
+    account_id: AccountId,
+    states: &[State],
+    newest: &State,
+) -> Result<(), StoreError> {
+    const INSERT: &str = "INSERT INTO account_state (account_id, version, state_hash, body) VALUES";
+    const UPDATE: &str = "UPDATE account SET state_version = $2, state_hash = $3 WHERE account_id = $1";
+    let tuples = states.iter().map(|state| {
+        let body = state.as_bytes().to_vec();
+        [sql::id(account_id), sql::number(state.version), sql::digest(&state.hash()), body.into()]
+    });
+    sql::insert_all(transaction, "writing states", INSERT, "", tuples).await?;
+    let values = [sql::id(account_id), sql::number(newest.version), sql::digest(&newest.hash())];
+    sql::execute(transaction, "writing the newest state", UPDATE, values).await?;
+    Ok(())
+}
+
+async fn write_named_records<C: ConnectionTrait>(
+    transaction: &C,
+    account_id: AccountId,
+    records: &[NamedRecord],
+    newest: &State,
+) -> Result<(), StoreError> {
+    const SELECT: &str = "SELECT record_hash FROM named_record WHERE account_id = $1";
+    const DELETE: &str = "DELETE FROM named_record WHERE account_id = $1 AND record_hash = $2";
+    const INSERT: &str = "INSERT INTO named_record (account_id, record_hash, first_version, body) VALUES";
+    const REPLACE: &str = "ON CONFLICT (account_id, record_hash) DO UPDATE \
+         SET first_version = excluded.first_version, body = excluded.body";
+    let named: std::collections::BTreeSet<Digest> = newest.named_records().collect();
+    for row in sql::rows(transaction, "reading named records", SELECT, [sql::id(account_id)]).await? {
+        let record_hash = row.digest(0)?;
+        if !named.contains(&record_hash) {
+            let values = [sql::id(account_id), sql::digest(&record_hash)];
+            sql::execute(transaction, "removing a record no longer named", DELETE, values).await?;
+        }
+    }
+    let tuples = records.iter().map(|record| {
+        let NamedRecord { first_version, record_hash, bytes } = record;
+        let body = bytes.to_vec();
+        [sql::id(account_id), sql::digest(record_hash), sql::number(*first_version), body.into()]
+    });
+    sql::insert_all(transaction, "writing named records", INSERT, REPLACE, tuples).await
+}
+
+async fn end_removed_devices<C: ConnectionTrait>(
+    transaction: &C,
+    account_id: AccountId,
+    plan: &Plan,
+) -> Result<(), StoreError> {
+    const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND device_id = $2";
+    for device_id in &plan.removed_devices {
+        let values = [sql::id(account_id), sql::id(*device_id)];
+        sql::execute(transaction, "ending a removed device's session", DELETE, values).await?;
+    }
+    Ok(())
+}
+
+async fn write_vault<C: ConnectionTrait>(
+    transaction: &C,
+    account_id: AccountId,
+    vault: &VaultPlan,
+    segments: Vec<NewSegment>,
+    placements: &[Placement],
+) -> Result<(), StoreError> {
+    let number = match &vault.held {
+        None => insert_vault(transaction, account_id, vault).await?,
+        Some(held) => {
+            swap_head(transaction, held, vault.ledger.head()).await?;
+            held.number
+        }
+    };
+    let mut segment_numbers = Vec::with_capacity(segments.len());
+    for segment in segments {
+        segment_numbers.push(insert_segment(transaction, number, segment).await?);
+    }
+    write_commits(transaction, number, vault).await?;
+    write_objects(transaction, number, &vault.objects, &segment_numbers, placements).await
+}
+
+async fn insert_vault<C: ConnectionTrait>(
+    transaction: &C,
+    account_id: AccountId,
+    vault: &VaultPlan,
+) -> Result<u64, StoreError> {
+    const INSERT: &str = "INSERT INTO vault (account_id, vault_id, head_seq, head_hash) \
+         VALUES ($1, $2, $3, $4) RETURNING vault_number";
+    let head = vault.ledger.head();
+    let values =
+        [sql::id(account_id), sql::id(vault.vault_id), sql::number(head.seq), sql::digest(&head.hash)];
+    let row = sql::row(transaction, "adding a vault", INSERT, values).await?;
+    row.ok_or(StoreError::Damaged { found: "an added vault without a number" })?.number(0)
+}
+
+async fn swap_head<C: ConnectionTrait>(
+    transaction: &C,
+    held: &HeldVault,
+    to: Head,
+) -> Result<(), StoreError> {
+    const UPDATE: &str = "UPDATE vault SET head_seq = $4, head_hash = $5 \
+         WHERE vault_number = $1 AND head_seq = $2 AND head_hash = $3";
+    const SELECT: &str = "SELECT head_seq, head_hash FROM vault WHERE vault_number = $1";
+    let HeldVault { number, head: from, .. } = held;
+    let values = [
+        sql::number(*number),
+        sql::number(from.seq),
+        sql::digest(&from.hash),
+        sql::number(to.seq),
+        sql::digest(&to.hash),
+    ];
+    if sql::execute(transaction, "moving a vault's head", UPDATE, values).await? == 1 {
+        return Ok(());
+    }
+    let row = sql::row(transaction, "reading a vault's head", SELECT, [sql::number(*number)]).await?;
+    let row = row.ok_or(StoreError::NotFound)?;
+    Err(StoreError::HeadMoved(Head { seq: row.number(0)?, hash: row.digest(1)? }))
+}
+
+async fn insert_segment<C: ConnectionTrait>(
+    transaction: &C,
+    vault_number: u64,
+    segment: NewSegment,
+) -> Result<u64, StoreError> {
+    const INSERT: &str = "INSERT INTO segment (vault_number, object_key, inline, bytes) \
+         VALUES ($1, $2, $3, $4) RETURNING segment_number";
+    let absent = || Value::Bytes(None);
+    let (key, inline) = match segment.stored {
+        Stored::Inline(bytes) => (absent(), Vec::from(bytes).into()),
+        Stored::Object(key) => (key.0.into(), absent()),
+    };
+    let values = [sql::number(vault_number), key, inline, sql::number(segment.bytes)];
+    let row = sql::row(transaction, "adding a segment", INSERT, values).await?;
+    row.ok_or(StoreError::Damaged { found: "an added segment without a number" })?.number(0)
+}
+
+async fn write_commits<C: ConnectionTrait>(
+    transaction: &C,
+    vault_number: u64,
+    vault: &VaultPlan,
+) -> Result<(), StoreError> {
+    const INSERT: &str = "INSERT INTO vault_commit (vault_number, seq, commit_hash, body) VALUES";
+    let tuples = vault.commits.iter().map(|commit| {
+        let body = commit.as_bytes().to_vec();
+        [sql::number(vault_number), sql::number(commit.seq), sql::digest(&commit.hash()), body.into()]
+    });
+    sql::insert_all(transaction, "writing commits", INSERT, "", tuples).await
+}
+
+async fn write_objects<C: ConnectionTrait>(
+    transaction: &C,
+    vault_number: u64,
+    objects: &[ObjectPlan],
+    segment_numbers: &[u64],
+    placements: &[Placement],
+) -> Result<(), StoreError> {
+    const INSERT: &str = "INSERT INTO object (vault_number, object_id, seq, version, record_hash, \
+         segment_number, segment_offset, length) VALUES";
+    const REPLACE: &str = "ON CONFLICT (vault_number, object_id) DO UPDATE SET seq = excluded.seq, \
+         version = excluded.version, record_hash = excluded.record_hash, \
+         segment_number = excluded.segment_number, segment_offset = excluded.segment_offset, \
+         length = excluded.length";
+    let mut placements = placements.iter();
+    let tuples = objects.iter().map(|object| {
+        let placement = object.record.as_ref().and_then(|_| placements.next());
+        let segment = placement.map(|placement| segment_numbers[placement.segment]);
+        [
+            sql::number(vault_number),
+            sql::id(object.object_id),
+            sql::number(object.seq),
+            sql::number(object.version),
+            sql::digest(&object.record_hash),
+            segment.map_or(Value::BigInt(None), sql::number),
+            sql::number(placement.map_or(0, |placement| placement.offset)),
+            sql::number(placement.map_or(0, |placement| placement.length)),
+        ]
+    });
+    sql::insert_all(transaction, "writing objects", INSERT, REPLACE, tuples).await
+}
+
+fn base(held: &Option<HeldVault>) -> Head {
+    held.map_or(Head::NONE, |held| held.head)
+}
