@@ -3,13 +3,16 @@
 use etui_store::Store;
 use tokio::sync::watch;
 
-use crate::{config::ServeOptions, envelope::RequestIds, login::LoginHasher, tokens::Tokens};
+use crate::{
+    config::ServeOptions, envelope::RequestIds, login::LoginHasher, throttle::Throttle, tokens::Tokens,
+};
 
 /// Everything that outlives a request.
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) tokens: Tokens,
     pub(crate) login: LoginHasher,
+    pub(crate) throttle: Throttle,
     pub(crate) options: ServeOptions,
     pub(crate) over_tls: bool,
     /// The address that people use.

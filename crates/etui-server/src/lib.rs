@@ -23,6 +23,7 @@ mod routes;
 pub mod serve;
 mod shutdown;
 pub mod telemetry;
+pub mod throttle;
 pub mod tokens;
 mod uploads;
 

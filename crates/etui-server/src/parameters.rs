@@ -1,12 +1,18 @@
-//! Path and query parameters, with problem documents for those that cannot be read.
+//! Path and query parameters, with problem documents for those that cannot be read; the client's address.
 
-use axum::extract::{FromRequestParts, Path, Query};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::extract::{ConnectInfo, FromRequestParts, Path, Query};
 use etui_api::ErrorCode;
 use http::request::Parts;
 use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::IntoParams;
 
-use crate::problem::ApiError;
+use crate::{app::App, client_address::client_address, problem::ApiError};
 
 /// The ids in the path.
 pub(crate) struct Ids<T>(pub(crate) T);
@@ -19,6 +25,19 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Ids<T> 
             Ok(Path(ids)) => Ok(Self(ids)),
             Err(_) => Err(ApiError::because(ErrorCode::BadRequest, "An id is 32 lower-case hex digits.")),
         }
+    }
+}
+
+/// Where the request comes from, trusted proxies apart.
+pub(crate) struct Client(pub(crate) IpAddr);
+
+impl FromRequestParts<Arc<App>> for Client {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        Ok(Self(client_address(peer, &parts.headers, &app.options.trusted_proxies)))
     }
 }
 

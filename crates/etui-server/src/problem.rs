@@ -11,7 +11,7 @@ use etui_chain::Refused;
 use etui_store::StoreError;
 use http::StatusCode;
 
-use crate::{login::LoginError, tokens::TokenError};
+use crate::{login::LoginError, throttle::Throttled, tokens::TokenError};
 
 /// Seconds that a client is asked to wait when too many ask at once.
 const BUSY_RETRY_S: u32 = 5;
@@ -126,6 +126,14 @@ impl From<LoginError> for ApiError {
             LoginError::Busy => Self::new(ErrorCode::TooManyRequests),
             LoginError::Failed => Self::internal(&error),
         }
+    }
+}
+
+impl From<Throttled> for ApiError {
+    fn from(throttled: Throttled) -> Self {
+        let mut error = Self::new(ErrorCode::TooManyRequests);
+        error.0.retry_after_s = Some(throttled.retry_after_s);
+        error
     }
 }
 

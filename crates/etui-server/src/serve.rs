@@ -21,6 +21,7 @@ use crate::{
     envelope::RequestIds,
     login::{LoginError, LoginHasher},
     routes, shutdown, telemetry,
+    throttle::Throttle,
     tokens::{SigningKeyError, Tokens},
 };
 
@@ -172,6 +173,7 @@ async fn open(options: &ServeOptions, address: SocketAddr) -> Result<App, StartE
         store,
         tokens,
         login: LoginHasher::new(config::cores() - 1)?,
+        throttle: Throttle::default(),
         options: options.clone(),
         over_tls,
         url: url(options, address, over_tls),
@@ -205,7 +207,7 @@ async fn serve(
     tls: Option<Arc<ServerConfig>>,
     connections: Handle<SocketAddr>,
 ) -> io::Result<()> {
-    let router = routes::router(app).into_make_service();
+    let router = routes::router(app).into_make_service_with_connect_info::<SocketAddr>();
     let mut server = axum_server::from_tcp(listener)?
         .acceptor(NoDelayAcceptor)
         .handle(connections)

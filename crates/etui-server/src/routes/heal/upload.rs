@@ -9,7 +9,6 @@ use crate::{
     access::Access,
     app::App,
     body::Frames,
-    clock,
     document::{Bytes, Problems},
     problem::ApiError,
     uploads::heal_upload,
@@ -31,5 +30,5 @@ pub(crate) async fn upload(
     frames: Frames,
 ) -> Result<Json<Healed>, ApiError> {
     let upload = heal_upload(&mut frames.up_to(MAX_HEAL_BYTES)).await?;
-    Ok(Json(app.store.heal(&authority, upload, clock::now_ms()).await?))
+    Ok(Json(app.store.heal(&authority, upload).await?))
 }

@@ -10,7 +10,8 @@ use etui_api::{
 };
 
 use crate::{
-    app::App, body::JsonBody, clock, document::Problems, login::Compared, problem::ApiError, routes::sessions,
+    app::App, body::JsonBody, clock, document::Problems, login::Compared, parameters::Client,
+    problem::ApiError, routes::sessions,
 };
 
 /// Sign in
@@ -23,8 +24,10 @@ use crate::{
 )]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
+    Client(client): Client,
     JsonBody(sign_in): JsonBody<SignIn>,
 ) -> Result<Json<Session>, ApiError> {
+    app.throttle.check(client, clock::now_ms())?;
     let SignIn { email, login_proof, device_id } = sign_in;
     let login = match normalize_email(&email) {
         Some(email) => app.store.login(&email).await?,
@@ -33,6 +36,7 @@ pub(crate) async fn create(
     let (account_id, stored) = login.map(|login| (login.account_id, login.login_hash)).unzip();
     let compared = app.login.compare(login_proof, stored).await?;
     let (Some(account_id), true) = (account_id, !matches!(compared, Compared::Different)) else {
+        app.throttle.failed(client, clock::now_ms());
         return Err(ApiError::new(ErrorCode::SignInFailed));
     };
     let now_ms = clock::now_ms();

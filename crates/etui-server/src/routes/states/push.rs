@@ -30,5 +30,5 @@ pub(crate) async fn push(
     mut frames: Frames,
 ) -> Result<Json<StatePushed>, ApiError> {
     let upload = state_upload(&mut frames).await?;
-    Ok(Json(app.store.push_state(&authority, upload, clock::now_ms()).await?))
+    Ok(Json(app.store.push_state(&authority, upload).await?))
 }

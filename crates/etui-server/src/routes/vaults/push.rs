@@ -34,5 +34,5 @@ pub(crate) async fn push(
     mut frames: Frames,
 ) -> Result<Json<Pushed>, ApiError> {
     let upload = commit_upload(&mut frames).await?;
-    Ok(Json(app.store.push(&authority, vault_id, upload, clock::now_ms()).await?))
+    Ok(Json(app.store.push(&authority, vault_id, upload).await?))
 }
