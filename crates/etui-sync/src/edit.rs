@@ -6,7 +6,7 @@ use etui_chain::{ObjectId, RecordType, Refusal, Refused, VaultId, record_hash};
 use etui_crypto::{seal_entry, seal_vault_settings};
 
 use crate::{
-    Context, Current, Engine, EngineError, Step, Write,
+    Context, Engine, EngineError, Step, Write,
     engine::Vault,
     pending::{Base, Pending, PendingChange},
 };
@@ -47,7 +47,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::NoVault`] for a vault that is not held or no longer listed, [`EngineError::NoObject`] for an
-    /// object that is not there, `limit` for a body that is too long.
+    /// object that is not there, `extra` for a new object of an id that is or was in use, `format` for the purge of
+    /// settings, `limit` for a body that is too long.
     pub fn edit(
         &self,
         vault_id: VaultId,
@@ -84,17 +85,23 @@ impl Engine {
     ) -> Result<(ObjectId, Option<Pending>), EngineError> {
         match edit {
             Edit::Create { object_id, record_type, body } => {
+                check_unused(vault, &object_id)?;
                 let change = self.put(vault_id, object_id, record_type, 1, body, context)?;
                 Ok((object_id, Some(Pending { object_id, base: None, change })))
             }
             Edit::Change { object_id, record_type, body, synced } => {
-                let base = self.base_of(vault_id, vault, object_id, synced)?;
+                let base = Self::base_of(vault, object_id, synced)?;
                 let version = base.as_ref().map_or(1, |base| base.version + 1);
                 let change = self.put(vault_id, object_id, record_type, version, body, context)?;
                 Ok((object_id, Some(Pending { object_id, base, change })))
             }
             Edit::Purge { object_id, synced } => {
-                let base = self.base_of(vault_id, vault, object_id, synced)?;
+                if object_id.id() == vault_id.id() {
+                    return Err(Refusal::Format
+                        .because("a vault's settings live as long as the vault")
+                        .into());
+                }
+                let base = Self::base_of(vault, object_id, synced)?;
                 let pending =
                     base.map(|base| Pending { object_id, base: Some(base), change: PendingChange::Purge });
                 Ok((object_id, pending))
@@ -105,29 +112,24 @@ impl Engine {
     /// What an object's next change is made on: the base of its unsent change, what is on its way, or the verified
     /// record.
     fn base_of(
-        &self,
-        vault_id: VaultId,
         vault: &Vault,
         object_id: ObjectId,
         synced: Option<Vec<u8>>,
     ) -> Result<Option<Base>, EngineError> {
         if let Some(unsent) = vault.outbox.get(&object_id) {
+            unsent.record().ok_or(EngineError::NoObject)?;
             return Ok(unsent.base.clone());
         }
-        match self.current(&vault_id, &object_id).ok_or(EngineError::NoObject)? {
-            Current::Unsent(pending) => Ok(pending.base.clone()),
-            Current::Sent(pending) => {
-                let record = pending.record().ok_or(EngineError::NoObject)?.to_vec();
-                Ok(Some(Base { version: pending.version(), record }))
-            }
-            Current::Synced(leaf) => {
-                let record = synced.ok_or(EngineError::NoObject)?;
-                if record_hash(&record) != leaf.record_hash {
-                    return Err(Refusal::Forged.because("the local record is not the verified one").into());
-                }
-                Ok(Some(Base { version: leaf.version, record }))
-            }
+        if let Some(sent) = vault.in_flight.as_ref().and_then(|in_flight| in_flight.change(&object_id)) {
+            let record = sent.record().ok_or(EngineError::NoObject)?.to_vec();
+            return Ok(Some(Base { version: sent.version(), record }));
         }
+        let leaf = vault.ledger.live().get(&object_id).ok_or(EngineError::NoObject)?;
+        let record = synced.ok_or(EngineError::NoObject)?;
+        if record_hash(&record) != leaf.record_hash {
+            return Err(Refusal::Forged.because("the local record is not the verified one").into());
+        }
+        Ok(Some(Base { version: leaf.version, record }))
     }
 
     pub(crate) fn put(
@@ -148,4 +150,14 @@ impl Engine {
         };
         Ok(PendingChange::Put { record_type, record: sealed.bytes })
     }
+}
+
+/// A first put of an id in use would be refused by every peer and block the outbox for good.
+fn check_unused(vault: &Vault, object_id: &ObjectId) -> Result<(), Refused> {
+    let sent = vault.in_flight.as_ref().and_then(|in_flight| in_flight.change(object_id));
+    let used = vault.outbox.contains_key(object_id)
+        || sent.is_some()
+        || vault.ledger.live().get(object_id).is_some()
+        || vault.ledger.is_purged(object_id);
+    if used { Err(Refusal::Extra.because("a new object of an id that is in use")) } else { Ok(()) }
 }

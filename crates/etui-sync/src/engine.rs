@@ -6,8 +6,8 @@ use std::{
 };
 
 use etui_chain::{
-    AccountId, Commit, DeviceId, Head, Leaf, Ledger, LiveSet, ObjectId, Refusal, Refused, State, VaultId,
-    head_code,
+    AccountId, Commit, DeviceId, Head, Leaf, Ledger, LiveSet, ObjectId, Refusal, Refused, State, VaultEntry,
+    VaultId, head_code,
 };
 
 use crate::{
@@ -225,6 +225,11 @@ impl Engine {
         let heads: Vec<_> =
             self.state().vaults.iter().map(|vault| (vault.id, self.head(&vault.id))).collect();
         head_code(&self.account_id(), &self.state().hash(), &heads)
+    }
+
+    /// Whether commits up to the head that the state names, or the first one, have still to be pulled.
+    pub(crate) fn is_behind(&self, listed: &VaultEntry) -> bool {
+        self.head(&listed.id).seq < listed.head_seq.max(1)
     }
 
     pub(crate) fn vault(&self, vault_id: &VaultId) -> Result<&Arc<Vault>, EngineError> {

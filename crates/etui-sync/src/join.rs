@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use etui_chain::{DeviceId, Digest, KdfDescriptor, KeysetId, KeysetKind, Refusal, Refused, State, VaultId};
+use etui_chain::{
+    Commit, DeviceId, Digest, KdfDescriptor, KeysetId, KeysetKind, Refusal, Refused, State, VaultId,
+};
 use etui_crypto::Keyset;
 
 use crate::{Engine, EngineError, Snapshot, Step, Write, engine::Vault, states::named_record_writes};
@@ -82,18 +84,31 @@ impl Engine {
     /// Takes in a vault that this device does not hold yet: at joining, or when a state newly lists it.
     ///
     /// # Errors
-    /// `extra` if the vault is held already; else what the snapshot shows.
+    /// `extra` if the vault is held already; `missing` if its newest commit names a state not pulled yet; else what
+    /// the snapshot shows.
     pub fn accept_snapshot(&self, vault_id: VaultId, snapshot: Snapshot) -> Result<Step, EngineError> {
         if self.vaults.contains_key(&vault_id) {
             return Err(Refusal::Extra
                 .because("a snapshot of a vault that this device holds already")
                 .into());
         }
+        self.check_named_state(&snapshot.commit)?;
         let (ledger, writes) = snapshot.verify(vault_id, self.state())?;
         let touched = ledger.live().leaves().iter().map(|leaf| (vault_id, leaf.object_id)).collect();
         let mut step = self.with_vault(vault_id, Vault::new(ledger));
         step.writes = writes;
         step.touched = touched;
+        step.drop_overtaken_state();
         Ok(step)
+    }
+
+    /// A newest commit above the signed head may name a state that came after the newest one held: that one has to be
+    /// pulled before anything is refused for good.
+    fn check_named_state(&self, commit: &Commit) -> Result<(), Refused> {
+        let above = self.state().covers(&commit.vault_id, commit.seq);
+        if above && !self.knows_state(commit.state_hash) {
+            return Err(Refusal::Missing.because("a commit names a state that was not delivered"));
+        }
+        Ok(())
     }
 }

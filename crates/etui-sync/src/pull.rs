@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use etui_api::sync::PullHeader;
 use etui_chain::{
-    Change, Commit, Head, Ledger, ObjectId, Op, RecordType, Refusal, Refused, State, VaultId, check_record,
+    Change, Commit, Digest, Head, Ledger, ObjectId, Op, RecordType, Refusal, Refused, State, VaultId,
+    check_record,
 };
 use etui_crypto::random_id;
 
@@ -48,12 +49,17 @@ impl Engine {
             .ok_or(Refusal::VaultUnsigned.because("no signed state lists this vault at that commit"))
     }
 
+    pub(crate) fn knows_state(&self, hash: Digest) -> bool {
+        self.states.iter().any(|state| state.hash() == hash)
+    }
+
     /// Verifies what came after this device's head, and merges unsent changes of the same objects onto it.
     ///
     /// # Errors
     /// `state_rollback`, `rollback` or `fork` for a server behind or beside what was accepted; `missing` for commits,
-    /// records or states that were not delivered (after pulling states once more that is final); `extra`,
-    /// `wrong_context`, `forged` and what a record's header shows. Nothing has changed then.
+    /// records or states that were not delivered (after pulling states once more that is final); `vault_unsigned` for a
+    /// vault that is listed no more; `extra`, `wrong_context`, `forged` and what a record's header shows. Nothing has
+    /// changed then.
     pub fn accept_pull(
         &self,
         vault_id: VaultId,
@@ -61,17 +67,24 @@ impl Engine {
         context: &mut Context<'_>,
     ) -> Result<Step, EngineError> {
         let vault = self.vault(&vault_id)?;
+        if !self.is_listed(&vault_id) {
+            return Err(Refusal::VaultUnsigned
+                .because("the signed state lists this vault no more: it stays as it is")
+                .into());
+        }
         self.check_header(&pull.header, vault.ledger.head())?;
         let ledger = self.advance(vault_id, &vault.ledger, &pull)?;
-        let arrived = match_records(vault_id, &pull)?;
+        let Pull { commits, records, .. } = pull;
+        let arrived = match_records(vault_id, &commits, records)?;
 
         let mut step = self.with_vault(vault_id, Vault::clone(vault));
         let mut merging = Merging { engine: self, vault_id, vault: Vault::clone(vault), step: &mut step };
         merging.vault.ledger = Arc::new(ledger);
-        merging.settle_in_flight(&pull.commits);
-        merging.take_in(&pull.commits, arrived, context)?;
+        merging.settle_in_flight(&commits);
+        merging.take_in(&commits, arrived, context)?;
         let vault = merging.vault;
         step.engine.vaults.insert(vault_id, Arc::new(vault));
+        step.drop_overtaken_state();
         Ok(step)
     }
 
@@ -108,7 +121,7 @@ impl Engine {
         }
         let mut ledger = ledger.clone();
         for commit in &pull.commits {
-            if !self.states.iter().any(|state| state.hash() == commit.state_hash) {
+            if !self.knows_state(commit.state_hash) {
                 return Err(Refusal::Missing.because("a commit names a state that was not delivered"));
             }
             ledger = ledger.advance(commit, self.state_for(&vault_id, commit.seq)?)?;
@@ -136,17 +149,21 @@ impl Engine {
 }
 
 /// Pairs the delivered records with what the commits put last, in order of object id.
-fn match_records(vault_id: VaultId, pull: &Pull) -> Result<BTreeMap<ObjectId, Vec<u8>>, Refused> {
+fn match_records(
+    vault_id: VaultId,
+    commits: &[Commit],
+    delivered: Vec<Vec<u8>>,
+) -> Result<BTreeMap<ObjectId, Vec<u8>>, Refused> {
     let mut last_change: BTreeMap<ObjectId, (u32, Change)> = BTreeMap::new();
-    for commit in &pull.commits {
+    for commit in commits {
         last_change.extend(commit.changes.iter().map(|change| (change.object_id, (commit.epoch, *change))));
     }
     last_change.retain(|_, (_, change)| change.op == Op::Put);
-    check_count(&last_change, &pull.records)?;
+    check_count(&last_change, &delivered)?;
     let mut records = BTreeMap::new();
-    for (record, (epoch, put)) in pull.records.iter().zip(last_change.values()) {
-        check_record(record, vault_id, Some(*epoch), put)?;
-        records.insert(put.object_id, record.clone());
+    for (record, (epoch, put)) in delivered.into_iter().zip(last_change.values()) {
+        check_record(&record, vault_id, Some(*epoch), put)?;
+        records.insert(put.object_id, record);
     }
     Ok(records)
 }

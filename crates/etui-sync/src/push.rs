@@ -23,7 +23,7 @@ const PUSH_RESERVE_BYTES: usize = 8 << 20;
 
 impl Engine {
     /// Signs a commit over what waits in a vault's outbox, as much as one push may hold. `None` if a commit is on its
-    /// way already (send that one), nothing waits, or this device may not commit.
+    /// way already (send that one), nothing waits, this device may not commit, or it has to pull first.
     ///
     /// # Errors
     /// `missing` if a record has to be sealed again and its key is not there.
@@ -33,7 +33,8 @@ impl Engine {
         context: &mut Context<'_>,
     ) -> Result<Option<Step>, EngineError> {
         let vault = self.vault(&vault_id)?;
-        let may_commit = self.is_listed(&vault_id) && self.is_device_listed();
+        let listed = self.state().vault(&vault_id);
+        let may_commit = self.is_device_listed() && listed.is_some_and(|listed| !self.is_behind(listed));
         if vault.in_flight.is_some() || vault.outbox.is_empty() || !may_commit {
             return Ok(None);
         }
@@ -56,7 +57,8 @@ impl Engine {
     /// Takes the server's word that the commit on its way is now the vault's head, or part of its chain.
     ///
     /// # Errors
-    /// `fork` if the head that the server names for it is another.
+    /// `fork` if the head that the server names for it is another; `forged` if a signed state names another commit at
+    /// its place; [`EngineError::NoObject`] if none is on its way.
     pub fn confirm_push(&self, vault_id: VaultId, head: Head) -> Result<Step, EngineError> {
         let vault = self.vault(&vault_id)?;
         let in_flight = vault.in_flight.clone().ok_or(EngineError::NoObject)?;
@@ -67,6 +69,7 @@ impl Engine {
         }
         let state = self.state_for(&vault_id, in_flight.commit.seq)?;
         let ledger = Ledger::clone(&vault.ledger).advance(&in_flight.commit, state)?;
+        self.check_signed_heads(&vault_id, ledger.head())?;
         let mut confirmed = Vault::clone(vault);
         confirmed.ledger = Arc::new(ledger);
         confirmed.in_flight = None;
@@ -75,6 +78,7 @@ impl Engine {
         step.writes.push(commit_write(&in_flight.commit));
         step.writes.extend(in_flight.changes.iter().map(|change| object_write(vault_id, change)));
         step.writes.push(Write::InFlight { vault_id, bytes: None });
+        step.drop_overtaken_state();
         Ok(step)
     }
 

@@ -76,15 +76,16 @@ impl Engine {
     /// sent until a newer state is shown.
     ///
     /// # Errors
-    /// [`EngineError::Busy`] while a commit or another state is on its way.
+    /// [`EngineError::Busy`] while a commit or another state is on its way, or while a listed vault has not been pulled
+    /// up to the head that the newest state names.
     pub fn prepare_state(
         &self,
         change: &StateChange,
         identity: &SigningKey,
         now_ms: u64,
     ) -> Result<Step, EngineError> {
-        let commit_in_flight = self.vaults.values().any(|vault| vault.in_flight.is_some());
-        if self.state_in_flight.is_some() || commit_in_flight {
+        let unsettled = |vault: &VaultEntry| self.in_flight(&vault.id).is_some() || self.is_behind(vault);
+        if self.state_in_flight.is_some() || self.state().vaults.iter().any(unsettled) {
             return Err(EngineError::Busy);
         }
         let state = identity.sign_state(self.successor(change, now_ms));
@@ -160,6 +161,21 @@ impl Engine {
     fn name_head(&self, vault: &mut VaultEntry) {
         let head = self.head(&vault.id);
         (vault.head_seq, vault.head_hash) = (head.seq, head.hash);
+    }
+}
+
+impl Step {
+    /// The server takes a state only over the heads of that moment. One on its way that names an older head than the
+    /// one just accepted was never taken: a commit after it would have had to name it.
+    pub(crate) fn drop_overtaken_state(&mut self) {
+        let engine = &self.engine;
+        let overtaken = engine.state_in_flight.as_ref().is_some_and(|in_flight| {
+            in_flight.state.vaults.iter().any(|vault| vault.head_seq < engine.head(&vault.id).seq)
+        });
+        if overtaken {
+            self.engine.state_in_flight = None;
+            self.writes.push(Write::StateInFlight { bytes: None });
+        }
     }
 }
 
