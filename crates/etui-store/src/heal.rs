@@ -23,13 +23,7 @@ impl Store {
     /// # Errors
     /// `Refused`: `fork` for another commit or state at a held place, `missing` for a gap or a record that is still
     /// live or named; `HeadMoved`, `StateMoved` if a device pushed meanwhile: try again; `StorageFull`.
-    pub async fn heal(
-        &self,
-        authority: &Authority,
-        upload: HealUpload,
-        now_ms: u64,
-    ) -> Result<Healed, StoreError> {
-        let _ = now_ms;
+    pub async fn heal(&self, authority: &Authority, upload: HealUpload) -> Result<Healed, StoreError> {
         let account_id = authority.account_id();
         let replay = self.replay(authority, &upload).await?;
         let plan = compute(true, move || replay.run(upload)).await?;

@@ -1,6 +1,6 @@
 //! What devices fetch: streamed, in bounded memory, and true of one moment.
 
-use std::{collections::HashMap, ops::Range, vec};
+use std::{collections::HashMap, iter::Peekable, ops::Range, vec};
 
 use bytes::Bytes;
 use etui_api::{
@@ -50,7 +50,7 @@ impl Store {
         loop {
             let (vault_number, header) = self.pull_header(authority.account_id(), vault_id).await?;
             let head = header.head;
-            let mut answer = Answer::new(self, vec![Frame::Header(encode_header(&header))]);
+            let mut answer = Answer::new(self, &[Frame::Header(encode_header(&header))]);
             if after >= head.seq {
                 return Ok((header, answer.into_stream()));
             }
@@ -75,7 +75,7 @@ impl Store {
     ) -> Result<FrameStream, StoreError> {
         let (vault_number, header) = self.pull_header(authority.account_id(), vault_id).await?;
         let until = after.saturating_add(MAX_COMMITS_PER_ANSWER as u64).min(header.head.seq);
-        let mut answer = Answer::new(self, Vec::new());
+        let mut answer = Answer::new(self, &[]);
         answer.history = History::Commits { vault_number, last: after, until };
         Ok(answer.into_stream())
     }
@@ -204,7 +204,7 @@ pub(crate) struct Answer {
 enum History {
     None,
     Commits { vault_number: u64, last: u64, until: u64 },
-    States { account_id: AccountId, last: u64, until: u64, named: vec::IntoIter<(u64, Vec<u8>)> },
+    States { account_id: AccountId, last: u64, until: u64, named: Peekable<vec::IntoIter<(u64, Vec<u8>)>> },
 }
 
 impl Answer {
@@ -212,12 +212,12 @@ impl Answer {
     pub(crate) fn states(
         store: &Store,
         account_id: AccountId,
-        frames: Vec<Frame>,
+        frames: &[Frame],
         named: Vec<(u64, Vec<u8>)>,
         last: u64,
         until: u64,
     ) -> Self {
-        let named = named.into_iter();
+        let named = named.into_iter().peekable();
         Self { history: History::States { account_id, last, until, named }, ..Self::new(store, frames) }
     }
 
@@ -234,9 +234,11 @@ impl Answer {
         .boxed()
     }
 
-    fn new(store: &Store, frames: Vec<Frame>) -> Self {
+    fn new(store: &Store, frames: &[Frame]) -> Self {
         let mut writer = FrameWriter::new();
-        frames.iter().for_each(|frame| writer.push(frame));
+        for frame in frames {
+            writer.push(frame);
+        }
         Self { store: store.clone(), writer, history: History::None, records: Vec::new().into_iter() }
     }
 
@@ -263,9 +265,10 @@ impl Answer {
             History::States { account_id, last, until, named } if *last < *until => {
                 let version = *last + 1;
                 let state = state_body(&self.store, *account_id, version).await?;
-                while named.as_slice().first().is_some_and(|(first_version, _)| *first_version <= version) {
-                    let brought = named.next().filter(|(first_version, _)| *first_version == version);
-                    brought.iter().for_each(|(_, body)| self.writer.push(&Frame::NamedRecord(body)));
+                while let Some((first_version, body)) = named.next_if(|(first, _)| *first <= version) {
+                    if first_version == version {
+                        self.writer.push(&Frame::NamedRecord(body));
+                    }
                 }
                 self.writer.push(&Frame::State(state));
                 *last = version;

@@ -30,9 +30,7 @@ impl Store {
         authority: &Authority,
         vault_id: VaultId,
         upload: CommitUpload,
-        now_ms: u64,
     ) -> Result<Pushed, StoreError> {
-        let _ = now_ms;
         let account_id = authority.account_id();
         let pushed = Head { seq: upload.commit.seq, hash: upload.commit.hash() };
         match self.take_commit(account_id, vault_id, upload).await {

@@ -112,7 +112,9 @@ fn join(records: &[&Bytes], length: usize) -> Bytes {
         return Bytes::clone(only);
     }
     let mut bytes = Vec::with_capacity(length);
-    records.iter().for_each(|record| bytes.extend_from_slice(record));
+    for record in records {
+        bytes.extend_from_slice(record);
+    }
     bytes.into()
 }
 

@@ -1,4 +1,4 @@
-//! Plain statements through SeaORM's connection, in the SQL that SQLite and PostgreSQL share: `$1` names a parameter in
+//! Plain statements through the connection of `SeaORM`, in the SQL that SQLite and PostgreSQL share: `$1` names a parameter in
 //! both, and so do row values, `ON CONFLICT` and `RETURNING`.
 
 use etui_chain::{Digest, Id};
@@ -44,18 +44,19 @@ pub(crate) async fn execute<C: ConnectionTrait>(
     Ok(connection.execute_raw(statement).await.map_err(failed(doing))?.rows_affected())
 }
 
-/// Runs `{head} ($1, …), (…) {tail}` over all tuples, in batches.
+/// Runs `{head} ($1, …), (…) {tail}` over all tuples, in batches. The iterator's own type stays out of the future:
+/// with closures over borrowed rows inside, nobody could prove it to be `Send`.
 pub(crate) async fn insert_all<C: ConnectionTrait, const N: usize>(
     connection: &C,
     doing: &'static str,
     head: &str,
     tail: &str,
-    mut tuples: impl ExactSizeIterator<Item = [Value; N]>,
+    tuples: &mut (dyn ExactSizeIterator<Item = [Value; N]> + Send),
 ) -> Result<(), StoreError> {
     while tuples.len() > 0 {
         let size = batch_size(tuples.len());
         let sql = format!("{head} {} {tail}", tuple_placeholders(size, N));
-        execute(connection, doing, &sql, tuples.by_ref().take(size).flatten()).await?;
+        execute(connection, doing, &sql, tuples.take(size).flatten()).await?;
     }
     Ok(())
 }
@@ -139,6 +140,6 @@ fn is_disk_full(error: &DbErr) -> bool {
     else {
         return false;
     };
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(sea_orm::sqlx::error::DatabaseError::code);
     code.is_some_and(|code| DISK_FULL_CODES.contains(&code.as_ref()))
 }

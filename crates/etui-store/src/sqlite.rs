@@ -16,7 +16,7 @@ pub(crate) async fn open(file: PathBuf) -> Result<DatabaseConnection, StoreError
     options
         .max_connections(CONNECTIONS)
         .min_connections(1)
-        .idle_timeout(Duration::from_secs(60))
+        .idle_timeout(Duration::from_mins(1))
         .test_before_acquire(false)
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(move |options| {

@@ -48,7 +48,7 @@ impl Store {
             Some(version) => version,
         };
         let until = last.saturating_add(MAX_STATES_PER_ANSWER as u64).min(newest.version);
-        Ok(Answer::states(self, account_id, frames, named, last, until).into_stream())
+        Ok(Answer::states(self, account_id, &frames, named, last, until).into_stream())
     }
 
     /// Takes a state with what it brings. A state that is held already is answered as when it was taken.
@@ -59,9 +59,7 @@ impl Store {
         &self,
         authority: &Authority,
         upload: StateUpload,
-        now_ms: u64,
     ) -> Result<StatePushed, StoreError> {
-        let _ = now_ms;
         let account_id = authority.account_id();
         let pushed = StatePushed { version: upload.state.version, hash: upload.state.hash() };
         match self.take_state(account_id, upload).await {
@@ -97,7 +95,7 @@ impl Store {
         const SELECT: &str =
             "SELECT vault_number, vault_id, head_seq, head_hash FROM vault WHERE account_id = $1";
         let rows = sql::rows(self.database(), "listing vaults", SELECT, [sql::id(account_id)]).await?;
-        rows.iter().map(|row| HeldVault::from_row(row)).collect()
+        rows.iter().map(HeldVault::from_row).collect()
     }
 
     /// Read until no other state came between the two statements.

@@ -51,7 +51,7 @@ impl Store {
         for vault in plan.vaults {
             let head = vault.ledger.head();
             events.publish(account_id, Event::Vault { vault_id: vault.vault_id, seq: head.seq });
-            self.inner().ledgers.keep(&base(&vault.held).hash, Arc::new(vault.ledger));
+            self.inner().ledgers.keep(&base(vault.held.as_ref()).hash, Arc::new(vault.ledger));
         }
     }
 }
@@ -116,11 +116,11 @@ async fn write_states<C: ConnectionTrait>(
 ) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO account_state (account_id, version, state_hash, body) VALUES";
     const UPDATE: &str = "UPDATE account SET state_version = $2, state_hash = $3 WHERE account_id = $1";
-    let tuples = states.iter().map(|state| {
+    let mut tuples = states.iter().map(|state| {
         let body = state.as_bytes().to_vec();
         [sql::id(account_id), sql::number(state.version), sql::digest(&state.hash()), body.into()]
     });
-    sql::insert_all(transaction, "writing states", INSERT, "", tuples).await?;
+    sql::insert_all(transaction, "writing states", INSERT, "", &mut tuples).await?;
     let values = [sql::id(account_id), sql::number(newest.version), sql::digest(&newest.hash())];
     sql::execute(transaction, "writing the newest state", UPDATE, values).await?;
     Ok(())
@@ -145,12 +145,12 @@ async fn write_named_records<C: ConnectionTrait>(
             sql::execute(transaction, "removing a record no longer named", DELETE, values).await?;
         }
     }
-    let tuples = records.iter().map(|record| {
+    let mut tuples = records.iter().map(|record| {
         let NamedRecord { first_version, record_hash, bytes } = record;
         let body = bytes.to_vec();
         [sql::id(account_id), sql::digest(record_hash), sql::number(*first_version), body.into()]
     });
-    sql::insert_all(transaction, "writing named records", INSERT, REPLACE, tuples).await
+    sql::insert_all(transaction, "writing named records", INSERT, REPLACE, &mut tuples).await
 }
 
 async fn end_removed_devices<C: ConnectionTrait>(
@@ -249,11 +249,11 @@ async fn write_commits<C: ConnectionTrait>(
     vault: &VaultPlan,
 ) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO vault_commit (vault_number, seq, commit_hash, body) VALUES";
-    let tuples = vault.commits.iter().map(|commit| {
+    let mut tuples = vault.commits.iter().map(|commit| {
         let body = commit.as_bytes().to_vec();
         [sql::number(vault_number), sql::number(commit.seq), sql::digest(&commit.hash()), body.into()]
     });
-    sql::insert_all(transaction, "writing commits", INSERT, "", tuples).await
+    sql::insert_all(transaction, "writing commits", INSERT, "", &mut tuples).await
 }
 
 async fn write_objects<C: ConnectionTrait>(
@@ -270,7 +270,7 @@ async fn write_objects<C: ConnectionTrait>(
          segment_number = excluded.segment_number, segment_offset = excluded.segment_offset, \
          length = excluded.length";
     let mut placements = placements.iter();
-    let tuples = objects.iter().map(|object| {
+    let mut tuples = objects.iter().map(|object| {
         let placement = object.record.as_ref().and_then(|_| placements.next());
         let segment = placement.map(|placement| segment_numbers[placement.segment]);
         [
@@ -284,9 +284,9 @@ async fn write_objects<C: ConnectionTrait>(
             sql::number(placement.map_or(0, |placement| placement.length)),
         ]
     });
-    sql::insert_all(transaction, "writing objects", INSERT, REPLACE, tuples).await
+    sql::insert_all(transaction, "writing objects", INSERT, REPLACE, &mut tuples).await
 }
 
-fn base(held: &Option<HeldVault>) -> Head {
+fn base(held: Option<&HeldVault>) -> Head {
     held.map_or(Head::NONE, |held| held.head)
 }

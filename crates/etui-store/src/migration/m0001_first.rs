@@ -1,6 +1,10 @@
 //! Accounts, sessions, states, vaults, commits, objects, segments. `docs/design/0002-server-storage.md` explains them.
 //!
 //! Ids and hashes are byte strings; times are milliseconds since 1970.
+#![expect(
+    clippy::enum_variant_names,
+    reason = "a column's name says whose id it is, in every table the same"
+)]
 
 use sea_orm_migration::{
     MigrationName, MigrationTrait, SchemaManager, async_trait,
@@ -287,7 +291,7 @@ fn object() -> TableCreateStatement {
         .take()
 }
 
-fn indices() -> [IndexCreateStatement; 4] {
+fn indices() -> [IndexCreateStatement; 5] {
     [
         // One session per device.
         Index::create()
@@ -312,6 +316,8 @@ fn indices() -> [IndexCreateStatement; 4] {
             .col(Object::Seq)
             .col(Object::ObjectId)
             .take(),
+        // What goes with a vault.
+        Index::create().name("segment_of_vault").table(Segment::Table).col(Segment::VaultNumber).take(),
         // Which segments are still referred to.
         Index::create()
             .name("object_segment")

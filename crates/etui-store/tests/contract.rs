@@ -1,0 +1,81 @@
+//! What every backend must do, written against the public face alone.
+
+#[path = "contract/accounts.rs"]
+mod accounts;
+#[path = "contract/backend.rs"]
+mod backend;
+#[path = "contract/client.rs"]
+mod client;
+#[path = "contract/durability.rs"]
+mod durability;
+#[path = "contract/healing.rs"]
+mod healing;
+#[path = "contract/model.rs"]
+mod model;
+#[path = "contract/pushes.rs"]
+mod pushes;
+#[path = "contract/sessions.rs"]
+mod sessions;
+#[path = "contract/states.rs"]
+mod states;
+
+/// Runs every contract on every backend: a further one is a further line.
+macro_rules! run {
+    ($contracts:tt on $($backend:ident)*) => { $(run!(@ $backend $contracts);)* };
+    (@ $backend:ident { $($area:ident: $($contract:ident)*;)* }) => {
+        mod $backend {
+            $(mod $area {
+                $(#[tokio::test]
+                async fn $contract() {
+                    crate::$area::$contract(&crate::backend::$backend()).await;
+                })*
+            })*
+        }
+    };
+}
+
+run! {
+    {
+        accounts:
+            what_signs_up_is_read_back
+            an_address_and_an_id_are_taken_once
+            sign_ups_that_break_a_rule_are_refused
+            other_accounts_see_nothing
+            a_deleted_account_leaves_nothing;
+        sessions:
+            a_session_lives_until_it_expires_or_is_ended
+            refresh_tokens_work_once_and_reuse_ends_the_session
+            a_device_has_one_session
+            use_is_noted_to_the_minute;
+        pushes:
+            a_pushed_commit_is_pulled_by_others
+            commits_that_break_a_rule_are_refused
+            records_that_break_a_rule_are_refused
+            what_builds_on_another_head_or_state_is_told_so
+            a_repeated_push_is_answered_as_the_first
+            of_two_pushes_at_once_one_wins
+            a_pull_is_true_of_one_moment
+            a_large_pull_comes_in_small_chunks
+            listeners_hear_of_pushes_and_the_slow_are_told_to_pull;
+        states:
+            a_state_brings_vaults_and_records
+            states_that_break_a_rule_are_refused
+            what_builds_on_another_state_or_head_is_told_so
+            a_repeated_state_is_answered_as_the_first
+            a_removed_device_loses_its_session
+            states_are_served_with_what_they_bring;
+        healing:
+            a_restored_server_is_healed_to_the_last_byte
+            what_is_superseded_may_be_absent_and_what_is_live_may_not
+            another_branch_is_a_fork
+            a_gap_is_missing_and_nothing_is_taken;
+        durability:
+            everything_is_there_after_reopening
+            a_full_disk_stores_nothing
+            an_interrupted_push_leaves_an_orphan_that_is_collected_after_its_grace
+            superseded_segments_are_collected_after_their_grace
+            a_newer_schema_is_named;
+        model:
+            pulls_equal_the_model_under_random_edits;
+    } on sqlite_and_folder
+}

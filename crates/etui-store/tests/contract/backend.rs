@@ -1,0 +1,160 @@
+//! Where the contracts are run, and how they look at what a store answers.
+
+use std::{fmt, io, path::PathBuf, sync::Arc};
+
+use bytes::Bytes;
+use etui_api::frame::{Frame, FrameReader};
+use etui_chain::{Refusal, VaultId};
+use etui_store::{Authority, FrameStream, Store, StoreConfig, StoreError};
+use futures_util::{TryStreamExt as _, stream::BoxStream};
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, local::LocalFileSystem, path::Path,
+};
+use sea_orm::{ConnectionTrait as _, Database};
+use sea_orm_migration::async_trait::async_trait;
+use tempfile::TempDir;
+
+use crate::client::{Client, NOW_MS};
+
+/// An empty place for one store.
+pub(crate) struct Backend {
+    folder: TempDir,
+    /// Another one of the kind.
+    pub(crate) another: fn() -> Self,
+}
+
+pub(crate) fn sqlite_and_folder() -> Backend {
+    Backend { folder: tempfile::tempdir().unwrap(), another: sqlite_and_folder }
+}
+
+impl Backend {
+    pub(crate) async fn open(&self) -> Store {
+        Store::open(&self.config()).await.unwrap()
+    }
+
+    /// With an object store that fails.
+    pub(crate) async fn open_faulty(&self, fault: Fault) -> Store {
+        std::fs::create_dir_all(self.objects()).unwrap();
+        let folder = LocalFileSystem::new_with_prefix(self.objects()).unwrap();
+        Store::open_with_objects(&self.config(), Arc::new(Faulty { folder, fault })).await.unwrap()
+    }
+
+    pub(crate) fn config(&self) -> StoreConfig {
+        StoreConfig { data: self.folder.path().join("data") }
+    }
+
+    /// How many objects the object store holds.
+    pub(crate) fn object_count(&self) -> usize {
+        let folder = self.objects().join("segments");
+        folder.read_dir().map_or(0, Iterator::count)
+    }
+
+    /// As if a later version of the program had been here.
+    pub(crate) async fn pretend_newer_schema(&self) {
+        let file = self.config().data.join("etui.db");
+        let database = Database::connect(format!("sqlite://{}", file.display())).await.unwrap();
+        let sql = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 0)";
+        database.execute_unprepared(sql).await.unwrap();
+        database.close().await.unwrap();
+    }
+
+    fn objects(&self) -> PathBuf {
+        self.config().data.join("objects")
+    }
+}
+
+/// Opens a store with one account in it.
+pub(crate) async fn signed_up(backend: &Backend) -> (Store, Client, Authority, VaultId) {
+    let store = backend.open().await;
+    let mut client = Client::new(1);
+    let (account, vault_id) = client.sign_up();
+    let authority = store.create_account(account, NOW_MS).await.unwrap();
+    (store, client, authority, vault_id)
+}
+
+/// Every frame of an answer; its end is checked.
+pub(crate) async fn frames(stream: FrameStream) -> Vec<Frame> {
+    let chunks: Vec<Bytes> = stream.try_collect().await.unwrap();
+    FrameReader::read_all(&chunks.concat()).unwrap()
+}
+
+/// The rule for which the store refused.
+#[track_caller]
+pub(crate) fn refusal<T: fmt::Debug>(result: Result<T, StoreError>) -> Refusal {
+    match result.unwrap_err() {
+        StoreError::Refused(refused) => refused.refusal,
+        other => panic!("not a refusal: {other:?}"),
+    }
+}
+
+/// How an object store fails.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fault {
+    /// The disk is full: nothing is written.
+    Full,
+    /// The object is written, and then the server dies.
+    DiesAfterWriting,
+}
+
+#[derive(Debug)]
+struct Faulty {
+    folder: LocalFileSystem,
+    fault: Fault,
+}
+
+impl fmt::Display for Faulty {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a faulty folder")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Faulty {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        let kind = match self.fault {
+            Fault::Full => io::ErrorKind::StorageFull,
+            Fault::DiesAfterWriting => {
+                self.folder.put_opts(location, payload, options).await?;
+                io::ErrorKind::Interrupted
+            }
+        };
+        Err(object_store::Error::Generic { store: "faulty", source: Box::new(io::Error::from(kind)) })
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> object_store::Result<Box<dyn MultipartUpload>> {
+        self.folder.put_multipart_opts(location, options).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> object_store::Result<GetResult> {
+        self.folder.get_opts(location, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, object_store::Result<Path>>,
+    ) -> BoxStream<'static, object_store::Result<Path>> {
+        self.folder.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        self.folder.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
+        self.folder.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> object_store::Result<()> {
+        self.folder.copy_opts(from, to, options).await
+    }
+}

@@ -1,0 +1,76 @@
+//! Sessions and refresh tokens.
+
+use etui_store::{Rotation, StoreError};
+
+use crate::{
+    backend::{Backend, signed_up},
+    client::{DAY_MS, NOW_MS},
+};
+
+pub(crate) async fn a_session_lives_until_it_expires_or_is_ended(backend: &Backend) {
+    let (store, mut client, first, _) = signed_up(backend).await;
+    let alive = store.authority(first.session_id(), NOW_MS + DAY_MS - 1).await.unwrap().unwrap();
+    assert_eq!(alive.account_id(), client.account_id);
+    assert!(store.authority(first.session_id(), NOW_MS + DAY_MS).await.unwrap().is_none(), "expired");
+
+    let (device_id, session) = (client.id(), client.session());
+    let second = store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap();
+    let devices = store.devices(&second, NOW_MS).await.unwrap().devices;
+    assert_eq!(devices.len(), 2);
+    for device in devices {
+        let is_second = device.device_id == device_id;
+        assert_eq!((device.current, device.listed), (is_second, !is_second));
+        assert_eq!(device.signed_in_ms, Some(NOW_MS));
+    }
+
+    store.end_device_sessions(&first, device_id).await.unwrap();
+    assert!(store.authority(second.session_id(), NOW_MS).await.unwrap().is_none(), "ended from elsewhere");
+    assert!(matches!(store.end_device_sessions(&first, device_id).await, Err(StoreError::NotFound)));
+    store.end_session(&first).await.unwrap();
+    assert!(store.authority(first.session_id(), NOW_MS).await.unwrap().is_none(), "ended");
+
+    let nobody = client.id();
+    let session = client.session();
+    let refused = store.create_session(nobody, device_id, session, NOW_MS).await;
+    assert!(matches!(refused, Err(StoreError::NotFound)));
+}
+
+pub(crate) async fn refresh_tokens_work_once_and_reuse_ends_the_session(backend: &Backend) {
+    let (store, mut client, _, _) = signed_up(backend).await;
+    let (device_id, session) = (client.id(), client.session());
+    let authority = store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap();
+    let [second, third] = [client.digest(), client.digest()];
+    let expires_ms = NOW_MS + 2 * DAY_MS;
+
+    let rotated = store.rotate_refresh(session.refresh_hash, second, expires_ms, NOW_MS).await.unwrap();
+    let Rotation::Rotated(same) = rotated else { panic!("the newest token is exchanged: {rotated:?}") };
+    assert_eq!(same.session_id(), authority.session_id());
+    assert!(store.authority(authority.session_id(), expires_ms - 1).await.unwrap().is_some(), "lives on");
+
+    let unknown = store.rotate_refresh(third, second, expires_ms, NOW_MS).await.unwrap();
+    assert!(matches!(unknown, Rotation::Unknown));
+    let reused = store.rotate_refresh(session.refresh_hash, third, expires_ms, NOW_MS).await.unwrap();
+    assert!(matches!(reused, Rotation::Reused));
+    assert!(store.authority(authority.session_id(), NOW_MS).await.unwrap().is_none(), "the session is over");
+    let newest = store.rotate_refresh(second, third, expires_ms, NOW_MS).await.unwrap();
+    assert!(matches!(newest, Rotation::Unknown), "for the one who holds the newest token too");
+}
+
+pub(crate) async fn a_device_has_one_session(backend: &Backend) {
+    let (store, mut client, first, _) = signed_up(backend).await;
+    let session = client.session();
+    let second = store.create_session(client.account_id, client.device_id, session, NOW_MS).await.unwrap();
+    assert!(store.authority(first.session_id(), NOW_MS).await.unwrap().is_none());
+    assert!(store.authority(second.session_id(), NOW_MS).await.unwrap().is_some());
+}
+
+pub(crate) async fn use_is_noted_to_the_minute(backend: &Backend) {
+    let (store, _, authority, _) = signed_up(backend).await;
+    let last_seen = async || store.devices(&authority, NOW_MS).await.unwrap().devices[0].last_seen_ms;
+    let minute_ms = NOW_MS - NOW_MS % 60_000;
+    assert_eq!(last_seen().await, Some(minute_ms));
+    store.touch(&authority, minute_ms + 59_999).await.unwrap();
+    assert_eq!(last_seen().await, Some(minute_ms));
+    store.touch(&authority, minute_ms + 60_001).await.unwrap();
+    assert_eq!(last_seen().await, Some(minute_ms + 60_000));
+}
