@@ -9,7 +9,6 @@ use crate::{
     access::Access,
     app::App,
     body::Frames,
-    clock,
     document::{Bytes, Problems},
     problem::ApiError,
     uploads::state_upload,

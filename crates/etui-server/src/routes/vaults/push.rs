@@ -10,7 +10,6 @@ use crate::{
     access::Access,
     app::App,
     body::Frames,
-    clock,
     document::{Bytes, Problems},
     parameters::Ids,
     problem::ApiError,
