@@ -37,7 +37,8 @@ pub trait Merge {
     /// Joins two descendants of `base`. `theirs` is what other devices already have.
     ///
     /// # Errors
-    /// `format` for a body that cannot be read.
+    /// `format` for a body that cannot be read, `limit` if the two do not fit into one. The engine then keeps ours as
+    /// an entry of its own.
     fn merge(
         &self,
         record_type: RecordType,

@@ -33,7 +33,8 @@ pub struct Pull {
 pub enum Notice {
     /// One field was changed here and elsewhere; the entry keeps both values.
     Conflict(VaultId, ObjectId),
-    /// An entry edited here was deleted for good elsewhere; the edit lives on as this new entry.
+    /// An entry edited here was deleted for good elsewhere, or the two edits cannot be joined into one entry; this
+    /// device's edit lives on as this new entry.
     KeptAsNew(VaultId, ObjectId),
     /// An entry deleted for good here was edited elsewhere; it stays.
     PurgeUndone(VaultId, ObjectId),
@@ -249,7 +250,7 @@ impl Merging<'_> {
         Ok(())
     }
 
-    /// A purged id is never used again: the edit becomes a new object.
+    /// The edit becomes a new object; a purged id is never used again.
     fn keep_as_new(
         &mut self,
         record_type: RecordType,
@@ -277,14 +278,12 @@ impl Merging<'_> {
         let object_id = pending.object_id;
         let open = |record: &[u8]| open_body(context.vault_keys, self.vault_id, record, None);
         let base = pending.base.as_ref().map(|base| open(&base.record)).transpose()?;
-        let (ours, their_body) = (open(ours)?, open(theirs)?);
-        let merged = context.merge.merge(
-            record_type,
-            base.as_ref().map_or(&[], |body| body.as_slice()),
-            &ours,
-            &their_body,
-            context.now_ms,
-        )?;
+        let (our_body, their_body) = (open(ours)?, open(theirs)?);
+        let base = base.as_ref().map_or(&[][..], |body| body.as_slice());
+        let merged = context.merge.merge(record_type, base, &our_body, &their_body, context.now_ms);
+        let Ok(merged) = merged else {
+            return self.keep_apart(object_id, record_type, ours, context);
+        };
         if merged.conflict {
             self.step.notices.push(Notice::Conflict(self.vault_id, object_id));
         }
@@ -297,6 +296,21 @@ impl Merging<'_> {
         let base = Some(Base { version, record: theirs.to_vec() });
         self.keep_unsent(Pending { object_id, base, change });
         Ok(())
+    }
+
+    /// What cannot be joined must not stop everything else: theirs stays, and an entry of ours becomes a new one.
+    fn keep_apart(
+        &mut self,
+        object_id: ObjectId,
+        record_type: RecordType,
+        ours: &[u8],
+        context: &mut Context<'_>,
+    ) -> Result<(), EngineError> {
+        self.drop_unsent(object_id);
+        match record_type {
+            RecordType::Entry => self.keep_as_new(record_type, ours, context),
+            _ => Ok(()),
+        }
     }
 
     fn keep_unsent(&mut self, pending: Pending) {

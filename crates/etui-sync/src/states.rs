@@ -11,7 +11,7 @@ use etui_crypto::{CheckedKdf, SigningKey};
 
 use crate::{Engine, EngineError, Step, Write, pending::StateInFlight};
 
-/// What `GET /v1/states?after=V` gives, V being this device's newest.
+/// What `GET /v1/states?after=V` gives, V being this device's newest: all of it, where it takes several answers.
 #[derive(Debug, Default)]
 pub struct StateFrames {
     /// The states after V, in order.

@@ -5,9 +5,9 @@
 mod kit;
 
 use etui_api::frame::{Frame, FrameWriter};
-use etui_chain::{ObjectId, RecordType, Refusal, VaultId};
+use etui_chain::{ObjectId, RecordType, Refusal, Refused, VaultId};
 use etui_crypto::{VaultKey, seal_vault_key};
-use etui_sync::{Edit, EngineError, Notice, StateChange, StateFrames, plan_heal};
+use etui_sync::{Edit, EngineError, Merge, MergedBody, Notice, StateChange, StateFrames, plan_heal};
 use etui_vault::{Entry, EntryType, FieldPath};
 
 use kit::{
@@ -338,6 +338,33 @@ fn edits_that_could_never_be_sent_are_refused_at_once() {
     assert_eq!(refusal(&error_of(one, create(pair.entry))), Some(Refusal::Extra));
     one.push(&pair.account, pair.vault_id, &mut pair.wire, Fate::Delivered).unwrap();
     assert_eq!(refusal(&error_of(one, create(pair.entry))), Some(Refusal::Extra), "the id is gone for good");
+}
+
+/// A merge of two entries that do not fit into one.
+struct TooLarge;
+
+impl Merge for TooLarge {
+    fn merge(&self, _: RecordType, _: &[u8], _: &[u8], _: &[u8], _: u64) -> Result<MergedBody, Refused> {
+        Err(Refusal::Limit.because("an entry that is too large"))
+    }
+}
+
+#[test]
+fn edits_that_cannot_be_joined_are_kept_as_two_entries() {
+    let mut pair = Pair::new();
+    pair.one_writes(FieldPath::Username, "mine");
+    pair.two_writes(FieldPath::Username, "theirs");
+    pair.two.sync(&pair.account, &mut pair.wire);
+    let pull = pair.wire.server.changes(pair.vault_id, pair.one.engine.head(&pair.vault_id).seq);
+    let mut context = pair.account.context(&pair.one.key, &mut pair.one.random);
+    context.merge = &TooLarge;
+    let step = pair.one.engine.accept_pull(pair.vault_id, pull, &mut context).unwrap();
+    assert!(matches!(step.notices[..], [Notice::KeptAsNew(_, new_id)] if new_id != pair.entry));
+    pair.one.adopt(step).unwrap();
+    let seen = pair.settle();
+    assert_eq!(seen.len(), 2);
+    assert_ne!(seen[0].contains("mine"), seen[1].contains("mine"));
+    assert_ne!(seen[0].contains("theirs"), seen[1].contains("theirs"));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use proptest::{prelude::*, test_runner::FileFailurePersistence};
 use schedule::{Fleet, any_schedule};
 
 fn config() -> ProptestConfig {
-    let cases = std::env::var("ETUI_FLEET_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(150);
+    let cases = std::env::var("ETUI_FLEET_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(100);
     ProptestConfig {
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
         max_shrink_iters: 4096,
