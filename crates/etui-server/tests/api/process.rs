@@ -22,7 +22,8 @@ struct Program {
 
 impl Program {
     fn start(data: &Path) -> Self {
-        let mut child = command(data).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command(data, "127.0.0.1:0").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let mut said = String::new();
         while !said.contains("etui signup") {
@@ -133,7 +134,7 @@ fn what_keeps_it_from_starting_is_one_sentence_with_the_next_step() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let in_use = command(folder.path()).args(["--listen", &address]).output().unwrap();
+    let in_use = command(folder.path(), &address).output().unwrap();
     let sentence = String::from_utf8(in_use.stderr).unwrap();
     assert_eq!(in_use.status.code(), Some(1));
     assert_eq!(
@@ -145,7 +146,7 @@ fn what_keeps_it_from_starting_is_one_sentence_with_the_next_step() {
 
     let file = folder.path().join("file");
     std::fs::write(&file, "not a folder").unwrap();
-    let unusable = command(&file).output().unwrap();
+    let unusable = command(&file, "127.0.0.1:0").output().unwrap();
     let sentence = String::from_utf8(unusable.stderr).unwrap();
     assert_eq!(unusable.status.code(), Some(1));
     assert!(sentence.contains("choose another with --data"), "{sentence}");
@@ -169,8 +170,8 @@ fn the_health_command_tells_a_ready_server_from_none() {
     assert!(String::from_utf8(gone.stderr).unwrap().contains("nothing answers at"));
 }
 
-fn command(data: &Path) -> Command {
+fn command(data: &Path, listen: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_etui-server"));
-    command.env_clear().arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]);
+    command.env_clear().arg("--data").arg(data).args(["--listen", listen]);
     command
 }
