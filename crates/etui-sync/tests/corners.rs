@@ -253,6 +253,22 @@ fn a_state_that_a_commit_overtook_is_signed_again() {
 }
 
 #[test]
+fn one_state_at_a_time_and_none_beside_a_commit() {
+    let mut pair = Pair::new();
+    let wish = StateChange::default();
+    let identity = pair.account.keyset.identity();
+    let step = pair.one.engine.prepare_state(&wish, identity, 1).unwrap();
+    pair.one.adopt(step).unwrap();
+    assert_eq!(pair.one.engine.prepare_state(&wish, identity, 2).unwrap_err(), EngineError::Busy);
+
+    pair.two_writes(FieldPath::Username, "on its way");
+    pair.two.push(&pair.account, pair.vault_id, &mut pair.wire, Fate::RequestLost).unwrap();
+    let identity = pair.account.keyset.identity();
+    assert_eq!(pair.two.engine.prepare_state(&wish, identity, 1).unwrap_err(), EngineError::Busy);
+    pair.settle();
+}
+
+#[test]
 fn an_own_commit_overtakes_an_own_state() {
     let mut pair = Pair::new();
     let wish = StateChange { remove_devices: vec![pair.two.engine.device_id()], ..StateChange::default() };

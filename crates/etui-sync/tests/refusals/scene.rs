@@ -37,8 +37,10 @@ impl Scene {
         victim.sync(&account, &mut wire);
         let mut other = Device::join(&account, &wire.server, 200);
         other.sync(&account, &mut wire);
-        other.create(&account, vault_id, &body(&account, "above the signed head")).unwrap();
-        other.sync(&account, &mut wire);
+        for title in ["above the signed head", "further above"] {
+            other.create(&account, vault_id, &body(&account, title)).unwrap();
+            other.sync(&account, &mut wire);
+        }
         victim.sync(&account, &mut wire);
 
         change(&account, &mut other, vault_id, entry, "theirs");
