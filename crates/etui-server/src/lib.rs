@@ -15,6 +15,7 @@ mod document;
 mod durable;
 mod envelope;
 pub mod health;
+mod jobs;
 pub mod login;
 mod parameters;
 pub mod problem;

@@ -19,6 +19,7 @@ use crate::{
     app::App,
     config::{self, ServeOptions, SignUpPolicy},
     envelope::RequestIds,
+    jobs,
     login::{LoginError, LoginHasher},
     routes, shutdown, telemetry,
     throttle::Throttle,
@@ -110,6 +111,7 @@ pub struct Server {
     address: SocketAddr,
     connections: Handle<SocketAddr>,
     task: JoinHandle<io::Result<()>>,
+    jobs: JoinHandle<()>,
 }
 
 impl Server {
@@ -125,7 +127,8 @@ impl Server {
         let app = Arc::new(open(options, address).await?);
         let connections = Handle::new();
         let task = tokio::spawn(serve(Arc::clone(&app), listener, tls, connections.clone()));
-        Ok(Self { app, address, connections, task })
+        let jobs = tokio::spawn(jobs::run(Arc::clone(&app)));
+        Ok(Self { app, address, connections, task, jobs })
     }
 
     /// Where it listens.
@@ -145,6 +148,7 @@ impl Server {
     pub async fn stop(self) -> io::Result<()> {
         shutdown::begin(&self.app, &self.connections);
         let served = self.task.await;
+        drop(self.jobs.await);
         self.app.store.close().await;
         served.unwrap_or(Ok(()))
     }
