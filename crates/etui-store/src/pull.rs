@@ -46,19 +46,22 @@ impl Store {
         vault_id: VaultId,
         after: u64,
     ) -> Result<(PullHeader, FrameStream), StoreError> {
-        loop {
-            let (vault_number, header) = self.pull_header(authority.account_id(), vault_id).await?;
-            let head = header.head;
-            let mut answer = Answer::new(self, &[Frame::Header(encode_header(&header))]);
-            if after >= head.seq {
-                return Ok((header, answer.into_stream()));
+        let account_id = authority.account_id();
+        let (vault_number, mut header) = self.pull_header(account_id, vault_id).await?;
+        let mut listing = Listing::after(after);
+        if after < header.head.seq {
+            self.list_changed(vault_number, &mut listing).await?;
+            while listing.last_seq > header.head.seq {
+                (_, header) = self.pull_header(account_id, vault_id).await?;
+                self.list_changed(vault_number, &mut listing).await?;
             }
-            let Some(places) = self.changed_since(vault_number, after, head.seq).await? else { continue };
-            answer.records = places.into_iter();
-            let last = if after == 0 { head.seq - 1 } else { after };
-            answer.history = History::Commits { vault_number, last, until: head.seq };
-            return Ok((header, answer.into_stream()));
         }
+        let until = header.head.seq;
+        let last = if after == 0 { until.saturating_sub(1) } else { after };
+        let mut answer = Answer::new(self, &[Frame::Header(encode_header(&header))]);
+        answer.history = History::Commits { vault_number, last, until };
+        answer.records = listing.into_places();
+        Ok((header, answer.into_stream()))
     }
 
     /// The answer to `GET …/commits`: the commits after the one given, and the end.
@@ -117,37 +120,25 @@ impl Store {
         Ok((row.number(0)?, header))
     }
 
-    /// Where the records lie of the live objects that changed after a commit, in the order of their segments; `None`
-    /// if the head has moved on. A push moves every object that it changes to the end of this listing: as long as
-    /// nothing beyond the head shows up there, all that was listed is still as the head left it.
-    async fn changed_since(
-        &self,
-        vault_number: u64,
-        after: u64,
-        head_seq: u64,
-    ) -> Result<Option<Vec<Place>>, StoreError> {
+    /// Goes on with a listing to its end.
+    async fn list_changed(&self, vault_number: u64, listing: &mut Listing) -> Result<(), StoreError> {
         const SELECT: &str = "SELECT seq, object_id, segment_number, segment_offset, length FROM object \
              WHERE vault_number = $1 AND (seq, object_id) > ($2, $3) ORDER BY seq, object_id LIMIT $4";
-        let mut places = Vec::new();
-        let (mut last_seq, mut last_id) = (after, vec![0xff; 16]);
         loop {
-            let values =
-                [sql::number(vault_number), sql::number(last_seq), last_id.into(), sql::number(PAGE_ROWS)];
+            let values = [
+                sql::number(vault_number),
+                sql::number(listing.last_seq),
+                listing.last_id.clone().into(),
+                sql::number(PAGE_ROWS),
+            ];
             let rows = sql::rows(self.database(), "listing changed objects", SELECT, values).await?;
             for row in &rows {
-                places.extend(Place::from_row(row)?);
-            }
-            let Some(last) = rows.last() else { break };
-            (last_seq, last_id) = (last.number(0)?, last.column(1)?);
-            if last_seq > head_seq {
-                return Ok(None);
+                listing.add(row)?;
             }
             if (rows.len() as u64) < PAGE_ROWS {
-                break;
+                return Ok(());
             }
         }
-        places.sort_unstable();
-        Ok(Some(places))
     }
 
     /// The bytes of a range of a segment.
@@ -201,6 +192,41 @@ impl Place {
 
     fn range(&self) -> Range<u64> {
         self.offset..self.offset + u64::from(self.length)
+    }
+}
+
+/// The live objects that changed after a commit, in the order in which they changed last.
+///
+/// A push moves what it changes to the end. So once nothing shows up beyond a head that was read before, the listing is
+/// true of that head; if something does, the head is read again and the listing goes on from where it is.
+struct Listing {
+    last_seq: u64,
+    last_id: Vec<u8>,
+    places: HashMap<ObjectId, Place>,
+}
+
+impl Listing {
+    fn after(seq: u64) -> Self {
+        Self { last_seq: seq, last_id: vec![0xff; 16], places: HashMap::new() }
+    }
+
+    /// From the columns `seq, object_id, segment_number, segment_offset, length`.
+    fn add(&mut self, row: &QueryResult) -> Result<(), StoreError> {
+        self.last_seq = row.number(0)?;
+        self.last_id = row.column(1)?;
+        let object_id = row.id(1)?;
+        match Place::from_row(row)? {
+            Some(place) => self.places.insert(object_id, place),
+            None => self.places.remove(&object_id),
+        };
+        Ok(())
+    }
+
+    /// Sorted, so that neighbours in a segment are read together.
+    fn into_places(self) -> vec::IntoIter<Place> {
+        let mut places: Vec<Place> = self.places.into_values().collect();
+        places.sort_unstable();
+        places.into_iter()
     }
 }
 

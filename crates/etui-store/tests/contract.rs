@@ -55,6 +55,7 @@ run! {
             a_repeated_push_is_answered_as_the_first
             of_two_pushes_at_once_one_wins
             a_pull_is_true_of_one_moment
+            pulls_beside_pushes_are_each_of_one_moment
             a_large_pull_comes_in_small_chunks
             listeners_hear_of_pushes_and_the_slow_are_told_to_pull;
         states:

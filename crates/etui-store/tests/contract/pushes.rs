@@ -1,6 +1,10 @@
 //! Pushes and pulls: every rule of acceptance, the race, and what a pull shows.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
@@ -9,7 +13,8 @@ use etui_api::{
     sync::Event,
 };
 use etui_chain::{
-    Change, CommitDraft, Digest, Head, ObjectId, Op, RecordType, Refusal, VaultId, record_hash,
+    Change, Commit, CommitDraft, Digest, Head, Leaf, Ledger, LiveSet, ObjectId, Op, RecordHeader, RecordType,
+    Refusal, VaultId, record_hash,
 };
 use etui_store::{Authority, CommitUpload, Store, StoreError};
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -255,6 +260,31 @@ pub(crate) async fn a_pull_is_true_of_one_moment(backend: &Backend) {
     assert_eq!(records_of(frames), expected.into_values().map(|record| record.to_vec()).collect::<Vec<_>>());
 }
 
+pub(crate) async fn pulls_beside_pushes_are_each_of_one_moment(backend: &Backend) {
+    let (store, mut client, authority, vault_id) = signed_up(backend).await;
+    let ids: Vec<ObjectId> = (0..5000).map(|_| client.id()).collect();
+    let edits: Vec<Edit> = ids.iter().map(|id| Edit::Put(*id, 0)).collect();
+    push(&store, &mut client, &authority, vault_id, &edits).await;
+    let finished = AtomicBool::new(false);
+    let pushes = async {
+        while !finished.load(Ordering::Relaxed) {
+            let edits: Vec<Edit> = (0..5).map(|_| Edit::Put(ids[next(&mut client) % ids.len()], 0)).collect();
+            push(&store, &mut client, &authority, vault_id, &edits).await;
+        }
+    };
+    let pulls = async {
+        for _ in 0..5 {
+            pull_and_verify(&store, &authority, vault_id).await;
+        }
+        finished.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(pushes, pulls);
+}
+
+fn next(client: &mut Client) -> usize {
+    usize::from(u16::from_be_bytes([client.digest().as_bytes()[0], client.digest().as_bytes()[1]]))
+}
+
 pub(crate) async fn a_large_pull_comes_in_small_chunks(backend: &Backend) {
     let (store, mut client, authority, vault_id) = signed_up(backend).await;
     let ids: Vec<ObjectId> = (0..3000).map(|_| client.id()).collect();
@@ -317,6 +347,22 @@ async fn assert_refused(
     let before = head_of(store, authority, vault_id).await;
     assert_eq!(refusal(store.push(authority, vault_id, upload).await), expected, "{name}");
     assert_eq!(head_of(store, authority, vault_id).await, before, "{name}: nothing is stored");
+}
+
+/// The records must give the root that the commit signs.
+async fn pull_and_verify(store: &Store, authority: &Authority, vault_id: VaultId) {
+    let (header, stream) = store.changes(authority, vault_id, 0).await.unwrap();
+    let mut frames = frames(stream).await.into_iter().skip(1);
+    let Some(Frame::Commit(commit)) = frames.next() else { panic!("the newest commit comes first") };
+    let commit = Commit::parse(&commit).unwrap();
+    assert_eq!(commit.hash(), header.head.hash);
+    let leaves = records_of(frames.collect()).into_iter().map(|record| {
+        let header = RecordHeader::parse(&record).unwrap();
+        let object_id = header.object_id.into();
+        Leaf { object_id, version: header.version, record_hash: record_hash(&record) }
+    });
+    let live = LiveSet::from_leaves(leaves.collect()).unwrap();
+    Ledger::at(&commit, live, BTreeSet::new()).unwrap();
 }
 
 async fn head_of(store: &Store, authority: &Authority, vault_id: VaultId) -> Head {
