@@ -1,0 +1,230 @@
+//! Between what crosses the socket and what the device understands.
+
+use etui_chain::DeviceId;
+use etui_client::{
+    BackupReport, ClientError, Device, DeviceInfo, DeviceLine, ErrorKind, HealReport, OsRandom, SyncReport,
+};
+use etui_crypto::{KitError, LoginPassword, MasterPassword, RecoveryKit};
+use etui_vault::{
+    Edit, Entry, EntryType, FieldKind, FieldPath, Filter, MatchRule, SecretText, Shelf, Summary,
+    entry::{FieldId, UnknownField},
+};
+
+use super::protocol;
+use crate::{
+    failure::{Failure, Kind},
+    secret::Secret,
+};
+
+/// Why a request cannot be put to the device.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Problem {
+    /// There is no unlocked device.
+    #[error("this device is locked")]
+    Locked,
+    /// The agent and the command differ.
+    #[error("the agent was started by another version of etui")]
+    NotUnderstood,
+    /// A field that does not exist.
+    #[error(transparent)]
+    Field(#[from] UnknownField),
+    /// A kit that cannot be read.
+    #[error(transparent)]
+    Kit(#[from] KitError),
+    /// A device id that is none.
+    #[error("naming a device: not the id of a device")]
+    DeviceId,
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::Locked => Self::of(Kind::Locked, &problem).with_hint("run `etui unlock`"),
+            Problem::NotUnderstood => {
+                Self::of(Kind::Failed, &problem).with_hint("run `etui lock`, then `etui unlock`")
+            }
+            Problem::DeviceId => Self::of(Kind::Usage, &problem).with_hint("run `etui devices`"),
+            Problem::Field(_) | Problem::Kit(_) => Self::of(Kind::Usage, &problem),
+        }
+    }
+}
+
+/// The client's error with its kind, refusal and next step.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
+pub(crate) fn failure(error: ClientError) -> Failure {
+    let kind = match error.kind() {
+        ErrorKind::Failed => Kind::Failed,
+        ErrorKind::Usage => Kind::Usage,
+        ErrorKind::Locked => Kind::Locked,
+        ErrorKind::NotFound => Kind::NotFound,
+        ErrorKind::Refused => Kind::Refused,
+        ErrorKind::Offline => Kind::Offline,
+    };
+    let refusal = error.refusal().map(|refusal| refusal.name().to_owned());
+    Failure { refusal, hint: error.hint(), ..Failure::of(kind, &error) }
+}
+
+pub(super) fn master(typed: &Secret) -> Result<MasterPassword, Failure> {
+    MasterPassword::new(typed.expose()).map_err(|refused| unassigned(&refused))
+}
+
+pub(super) fn login(typed: &Secret) -> Result<LoginPassword, Failure> {
+    LoginPassword::new(typed.expose()).map_err(|refused| unassigned(&refused))
+}
+
+/// A password that cannot be typed alike everywhere is the person's to change, and no data was refused.
+pub(crate) fn unassigned(refused: &etui_chain::Refused) -> Failure {
+    Failure::new(Kind::Usage, format!("reading a password: {}", refused.found))
+}
+
+pub(super) fn kit(text: &Secret) -> Result<RecoveryKit, Failure> {
+    Ok(RecoveryKit::from_qr_text(text.expose()).map_err(Problem::from)?)
+}
+
+pub(super) fn device_id(text: &str) -> Result<DeviceId, Failure> {
+    text.parse().map_err(|_| Problem::DeviceId.into())
+}
+
+pub(super) fn entry(document: &Secret) -> Result<Entry, Failure> {
+    Ok(Entry::decode(document.expose().as_bytes())?)
+}
+
+pub(super) fn document(entry: &Entry) -> Result<Secret, Failure> {
+    let bytes = entry.encode()?;
+    Ok(Secret::from_utf8(&bytes).unwrap_or_else(|| unreachable!("an entry document is JSON")))
+}
+
+pub(super) fn filter(filter: &protocol::Filter) -> Filter {
+    Filter {
+        shelf: match (filter.trash, filter.archive) {
+            (true, _) => Shelf::Trash,
+            (false, true) => Shelf::Archive,
+            (false, false) => Shelf::Active,
+        },
+        entry_type: filter.entry_type.as_deref().map(EntryType::from_name),
+        tag: filter.tag.clone(),
+        folder: filter.folder.clone(),
+        favourites: filter.favourites,
+    }
+}
+
+pub(super) fn edits(edits: Vec<protocol::Edit>) -> Result<Vec<Edit>, Failure> {
+    edits.into_iter().map(|edit| Ok(self::edit(edit)?)).collect()
+}
+
+fn edit(edit: protocol::Edit) -> Result<Edit, Problem> {
+    use protocol::Edit as Asked;
+    let field = |path: String| path.parse::<FieldPath>();
+    Ok(match edit {
+        Asked::Set { path, value } => Edit::Set { path: field(path)?, value: text(&value) },
+        Asked::Clear(path) => Edit::Clear(field(path)?),
+        Asked::AddUrl(url) => Edit::AddUrl { url, rule: MatchRule::Domain },
+        Asked::RemoveUrl(url) => Edit::RemoveUrl(url),
+        Asked::AddTag(tag) => Edit::AddTag(tag),
+        Asked::RemoveTag(tag) => Edit::RemoveTag(tag),
+        Asked::AddField { label, hidden, value } => Edit::AddField {
+            id: FieldId::random(&mut OsRandom),
+            label,
+            kind: if hidden { FieldKind::Hidden } else { FieldKind::Text },
+            value: text(&value),
+        },
+        Asked::Archive => Edit::Archive,
+        Asked::Unarchive => Edit::Unarchive,
+        Asked::Trash => Edit::Trash,
+        Asked::Restore => Edit::Restore,
+    })
+}
+
+fn text(secret: &Secret) -> SecretText {
+    SecretText::from(secret.expose())
+}
+
+pub(super) fn line(summary: Summary) -> protocol::Line {
+    protocol::Line {
+        id: summary.id,
+        title: summary.title,
+        type_name: summary.type_name,
+        username: summary.username,
+        hosts: summary.hosts,
+        tags: summary.tags,
+        folder: summary.folder,
+        favourite: summary.favourite,
+        has_totp: summary.has_totp,
+        attachments: summary.attachments,
+        conflicts: summary.conflicts,
+        created_ms: summary.created_ms,
+        modified_ms: summary.modified_ms,
+        archived_ms: summary.archived_ms,
+        trashed_ms: summary.trashed_ms,
+    }
+}
+
+pub(super) fn status(device: &Device, locks_in_s: u64) -> protocol::Status {
+    let info: DeviceInfo = device.info();
+    protocol::Status {
+        server: info.server,
+        email: info.email,
+        account_id: info.account_id.to_string(),
+        device_id: info.device_id.to_string(),
+        state_version: info.state_version,
+        head_code: info.head_code,
+        vaults: info.vaults.into_iter().map(vault).collect(),
+        unsent: info.unsent,
+        last_sync: info.last_sync.map(|outcome| protocol::LastSync {
+            at_ms: outcome.at_ms,
+            failure: outcome.result.err().map(failure),
+        }),
+        device_listed: info.device_listed,
+        signed_in: info.signed_in,
+        keyring: info.keyring,
+        set_aside: device.quarantine().len(),
+        warnings: info.warnings,
+        locks_in_s,
+    }
+}
+
+fn vault(vault: etui_client::VaultInfo) -> protocol::Vault {
+    protocol::Vault {
+        id: vault.vault_id.to_string(),
+        name: vault.name,
+        entries: vault.entries,
+        head_seq: vault.head_seq,
+        head_time_ms: vault.head_time_ms,
+    }
+}
+
+pub(super) fn synced(report: SyncReport) -> protocol::Synced {
+    protocol::Synced { pulled: report.pulled, pushed: report.pushed, notices: report.notices }
+}
+
+pub(super) fn device(line: DeviceLine) -> protocol::Device {
+    protocol::Device {
+        id: line.device_id.to_string(),
+        name: line.name,
+        this: line.this,
+        listed: line.listed,
+        signed_in_ms: line.signed_in_ms,
+        last_seen_ms: line.last_seen_ms,
+    }
+}
+
+pub(super) fn healed(report: &HealReport) -> protocol::Healed {
+    protocol::Healed { states: report.states, commits: report.commits, records: report.records }
+}
+
+pub(crate) fn backup(report: &BackupReport) -> protocol::Backup {
+    protocol::Backup {
+        account_id: report.account_id.to_string(),
+        state_version: report.state_version,
+        vaults: report
+            .vaults
+            .iter()
+            .map(|vault| protocol::BackupVault {
+                id: vault.vault_id.to_string(),
+                head_seq: vault.head_seq,
+                live: vault.live,
+            })
+            .collect(),
+        entries: report.entries,
+    }
+}

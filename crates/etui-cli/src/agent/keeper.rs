@@ -1,0 +1,264 @@
+//! What holds the unlocked device and does what is asked of it.
+
+use std::{
+    cell::{Cell, RefCell},
+    path::Path,
+    rc::Rc,
+    sync::mpsc::Sender,
+};
+
+use etui_client::{Device, Home, LogIn, SignUp};
+use tokio::{sync::Notify, task::JoinHandle};
+
+use super::{
+    convert::{self, Problem},
+    protocol::{Credentials, Reply, Request},
+};
+use crate::{
+    failure::{Failure, Kind},
+    home::HomeFolder,
+    secret::Secret,
+};
+
+/// The device, once it is unlocked, and what runs in the background for it.
+pub(super) struct Keeper {
+    home: Home,
+    device: RefCell<Option<Rc<Device>>>,
+    background: RefCell<Vec<JoinHandle<()>>>,
+    /// How many answers are being made: an agent without a device may be about to get one.
+    at_work: Cell<usize>,
+    ended: Notify,
+}
+
+impl Keeper {
+    pub(super) fn new(home: &HomeFolder) -> Self {
+        Self {
+            home: Home::at(home.path().to_owned()),
+            device: RefCell::default(),
+            background: RefCell::default(),
+            at_work: Cell::default(),
+            ended: Notify::new(),
+        }
+    }
+
+    /// Whether there is no device and none on its way.
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.device.borrow().is_none() && self.at_work.get() == 0
+    }
+
+    /// Resolves when the device was taken off this folder.
+    pub(super) async fn ended(&self) {
+        self.ended.notified().await;
+    }
+
+    /// Does what is asked. Progress goes straight to `replies`; the final answer is handed back.
+    pub(super) async fn answer(
+        &self,
+        request: Request,
+        locks_in_s: u64,
+        replies: &Sender<Reply>,
+    ) -> Result<Reply, Failure> {
+        self.at_work.set(self.at_work.get() + 1);
+        let answer = self.answer_one(request, locks_in_s, replies).await;
+        self.at_work.set(self.at_work.get() - 1);
+        answer
+    }
+
+    async fn answer_one(
+        &self,
+        request: Request,
+        locks_in_s: u64,
+        replies: &Sender<Reply>,
+    ) -> Result<Reply, Failure> {
+        match request {
+            Request::Unlock { .. } | Request::SignUp(_) | Request::LogIn(_) | Request::Recover { .. } => {
+                self.open(request).await
+            }
+            Request::LogOut { force } => self.log_out(force).await,
+            request => {
+                let device = self.device()?;
+                Answer { device: &device, locks_in_s, replies }.to(request).await
+            }
+        }
+    }
+
+    async fn open(&self, request: Request) -> Result<Reply, Failure> {
+        if self.device.borrow().is_some() {
+            return Err(Failure::new(Kind::Failed, "this device is already unlocked")
+                .with_hint("run `etui lock` first"));
+        }
+        let device = match request {
+            Request::Unlock { master_password } => {
+                Device::unlock(&self.home, &convert::master(&master_password)?).await
+            }
+            Request::SignUp(credentials) => Device::sign_up(&self.home, sign_up(credentials)?).await,
+            Request::LogIn(credentials) => Device::log_in(&self.home, log_in(credentials)?).await,
+            Request::Recover { credentials, kit } => recover(&self.home, credentials, &kit).await?,
+            _ => return Err(Problem::NotUnderstood.into()),
+        };
+        self.keep(device.map_err(convert::failure)?);
+        Ok(Reply::Done)
+    }
+
+    fn keep(&self, device: Device) {
+        let device = Rc::new(device);
+        let mut background = self.background.borrow_mut();
+        background.push(tokio::task::spawn_local(follow(Rc::clone(&device))));
+        background.push(tokio::task::spawn_local(push_edits(Rc::clone(&device))));
+        *self.device.borrow_mut() = Some(device);
+    }
+
+    fn device(&self) -> Result<Rc<Device>, Failure> {
+        self.device.borrow().clone().ok_or_else(|| Problem::Locked.into())
+    }
+
+    async fn log_out(&self, force: bool) -> Result<Reply, Failure> {
+        self.device()?.log_out(force).await.map_err(convert::failure)?;
+        for task in self.background.borrow_mut().drain(..) {
+            task.abort();
+        }
+        *self.device.borrow_mut() = None;
+        self.ended.notify_one();
+        Ok(Reply::Done)
+    }
+}
+
+/// Follows the server's news for as long as the agent lives.
+async fn follow(device: Rc<Device>) {
+    device.watch().await;
+}
+
+/// Sends what is changed here. A failure is remembered by the device for `status`; the next change, the server's next
+/// sign of life or a `sync` tries again.
+async fn push_edits(device: Rc<Device>) {
+    loop {
+        device.unsent_notify().notified().await;
+        let _ = device.sync().await;
+    }
+}
+
+fn sign_up(credentials: Credentials) -> Result<SignUp, Failure> {
+    Ok(SignUp {
+        login_password: convert::login(&credentials.login_password)?,
+        master_password: convert::master(&credentials.master_password)?,
+        server: credentials.server,
+        email: credentials.email,
+        device_name: credentials.device_name,
+    })
+}
+
+fn log_in(credentials: Credentials) -> Result<LogIn, Failure> {
+    Ok(LogIn {
+        login_password: convert::login(&credentials.login_password)?,
+        master_password: convert::master(&credentials.master_password)?,
+        server: credentials.server,
+        email: credentials.email,
+        device_name: credentials.device_name,
+    })
+}
+
+async fn recover(
+    home: &Home,
+    credentials: Credentials,
+    kit: &Secret,
+) -> Result<Result<Device, etui_client::ClientError>, Failure> {
+    let login = convert::login(&credentials.login_password)?;
+    let master = convert::master(&credentials.master_password)?;
+    let kit = convert::kit(kit)?;
+    let Credentials { server, email, device_name, .. } = credentials;
+    Ok(Device::recover(home, server, email, login, kit, master, device_name).await)
+}
+
+/// One question to an unlocked device.
+struct Answer<'a> {
+    device: &'a Device,
+    locks_in_s: u64,
+    replies: &'a Sender<Reply>,
+}
+
+impl Answer<'_> {
+    async fn to(&self, request: Request) -> Result<Reply, Failure> {
+        match request {
+            Request::Status => Ok(Reply::Status(Box::new(convert::status(self.device, self.locks_in_s)))),
+            Request::List { filter } => Ok(lines(self.device.list(&convert::filter(&filter)))),
+            Request::Search { text, filter, limit } => {
+                Ok(lines(self.device.search(&text, &convert::filter(&filter), limit)))
+            }
+            Request::Get { entry } => self.get(&entry),
+            Request::Add { entries } => self.add(&entries).await,
+            Request::Edit { entry, edits } => {
+                let edits = convert::edits(edits)?;
+                let edited = self.device.edit(entry, &edits).await.map_err(convert::failure)?;
+                Ok(Reply::Entry { id: entry, document: convert::document(&edited)? })
+            }
+            Request::Purge { entry } => self.done(self.device.purge(entry).await),
+            Request::Sync => {
+                Ok(Reply::Synced(convert::synced(self.device.sync().await.map_err(convert::failure)?)))
+            }
+            Request::Devices => {
+                let devices = self.device.devices().await.map_err(convert::failure)?;
+                Ok(Reply::Devices(devices.into_iter().map(convert::device).collect()))
+            }
+            Request::RenameDevice { device, name } => {
+                self.done(self.device.rename_device(convert::device_id(&device)?, &name).await)
+            }
+            Request::RemoveDevice { device } => {
+                self.done(self.device.remove_device(convert::device_id(&device)?).await)
+            }
+            Request::ChangeMasterPassword { old, new, login } => {
+                let (old, new) = (convert::master(&old)?, convert::master(&new)?);
+                let login = login.as_ref().map(convert::login).transpose()?;
+                self.done(self.device.change_master_password(&old, new, login).await)
+            }
+            Request::RecoveryCreate => {
+                let kit = self.device.recovery_create().await.map_err(convert::failure)?;
+                Ok(Reply::Kit(Secret::new(kit.to_qr_text().as_str())))
+            }
+            Request::RecoveryTest { kit } => self.done(self.device.recovery_test(&convert::kit(&kit)?).await),
+            Request::Heal => {
+                Ok(Reply::Healed(convert::healed(&self.device.heal().await.map_err(convert::failure)?)))
+            }
+            Request::Export { to } => self.export(Path::new(&to)).await,
+            // The server has dealt with these.
+            Request::Lock
+            | Request::StayUnlocked { .. }
+            | Request::Stage { .. }
+            | Request::Unlock { .. }
+            | Request::SignUp(_)
+            | Request::LogIn(_)
+            | Request::Recover { .. }
+            | Request::LogOut { .. } => Err(Problem::NotUnderstood.into()),
+        }
+    }
+
+    fn get(&self, name: &str) -> Result<Reply, Failure> {
+        let id = self.device.find(name).map_err(convert::failure)?;
+        let entry = self.device.entry(id).map_err(convert::failure)?;
+        Ok(Reply::Entry { id, document: convert::document(&entry)? })
+    }
+
+    async fn add(&self, documents: &[Secret]) -> Result<Reply, Failure> {
+        let entries = documents.iter().map(convert::entry).collect::<Result<_, _>>()?;
+        let added = self.device.add(entries, Some(&|done, total| self.progress(done, total))).await;
+        Ok(Reply::Added(added.map_err(convert::failure)?))
+    }
+
+    async fn export(&self, to: &Path) -> Result<Reply, Failure> {
+        let report = self.device.export_backup(to, Some(&|done, total| self.progress(done, total))).await;
+        Ok(Reply::Exported(convert::backup(&report.map_err(convert::failure)?)))
+    }
+
+    fn progress(&self, done: usize, total: usize) {
+        // Nobody listening any more is no reason to stop half-way.
+        let _ = self.replies.send(Reply::Progress { done, total });
+    }
+
+    #[expect(clippy::unused_self, reason = "reads as part of the answer")]
+    fn done(&self, result: Result<(), etui_client::ClientError>) -> Result<Reply, Failure> {
+        result.map(|()| Reply::Done).map_err(convert::failure)
+    }
+}
+
+fn lines(summaries: Vec<etui_vault::Summary>) -> Reply {
+    Reply::Entries(summaries.into_iter().map(convert::line).collect())
+}

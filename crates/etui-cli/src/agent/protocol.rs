@@ -1,0 +1,389 @@
+//! What commands ask of the agent and what it answers.
+//!
+//! Both ends are the same program, so there are no versions: an agent that was started before an update says that it
+//! does not understand, and `lock` keeps its form.
+
+use etui_chain::ObjectId;
+use serde::{Deserialize, Serialize};
+
+use crate::{failure::Failure, secret::Secret};
+
+/// One question.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Request {
+    /// End, and with that forget everything. The answer is the end of the connection, when all is closed.
+    Lock,
+    /// Who, where, how far. Does not count as use.
+    Status,
+    /// Open this device's store.
+    Unlock {
+        /// The master password.
+        master_password: Secret,
+    },
+    /// Change how long the agent waits before it locks itself.
+    StayUnlocked {
+        /// From the last use, in minutes.
+        minutes: u32,
+    },
+    /// Make a new account.
+    SignUp(Credentials),
+    /// Make this folder a device of an account, or sign in again.
+    LogIn(Credentials),
+    /// Come back with a Recovery Kit and choose a new master password.
+    Recover {
+        /// Account and new master password.
+        credentials: Credentials,
+        /// The kit, as the text of its code.
+        kit: Secret,
+    },
+    /// End the session on the server and remove the local copy.
+    LogOut {
+        /// Even if changes have not been sent.
+        force: bool,
+    },
+    /// Every entry that the filter admits.
+    List {
+        /// Which.
+        filter: Filter,
+    },
+    /// The best hits.
+    Search {
+        /// Words, all of which must be found.
+        text: String,
+        /// Where to look.
+        filter: Filter,
+        /// At most so many.
+        limit: usize,
+    },
+    /// One whole entry.
+    Get {
+        /// Title, id, or a unique beginning of an id.
+        entry: String,
+    },
+    /// Keep entries back for the next [`Request::Add`] on this connection.
+    Stage {
+        /// Entry documents.
+        entries: Vec<Secret>,
+    },
+    /// Save new entries, those kept back first, all in one commit.
+    Add {
+        /// Entry documents.
+        entries: Vec<Secret>,
+    },
+    /// Change one entry.
+    Edit {
+        /// Which one.
+        entry: ObjectId,
+        /// In their order.
+        edits: Vec<Edit>,
+    },
+    /// Remove an entry for good.
+    Purge {
+        /// Which one.
+        entry: ObjectId,
+    },
+    /// Exchange with the server until nothing is left.
+    Sync,
+    /// The devices of the account.
+    Devices,
+    /// Call a device something else.
+    RenameDevice {
+        /// Its id.
+        device: String,
+        /// Its new name.
+        name: String,
+    },
+    /// Take a device off the account.
+    RemoveDevice {
+        /// Its id.
+        device: String,
+    },
+    /// Choose a new master password.
+    ChangeMasterPassword {
+        /// The present one.
+        old: Secret,
+        /// The new one.
+        new: Secret,
+        /// The login password, for the check that the two are not alike.
+        login: Option<Secret>,
+    },
+    /// Make a Recovery Kit, which counts once it is tested.
+    RecoveryCreate,
+    /// Open the account's keys with a kit, for real.
+    RecoveryTest {
+        /// The text of its code.
+        kit: Secret,
+    },
+    /// Give a restored server back what it has lost.
+    Heal,
+    /// Write a backup of everything, as it is.
+    Export {
+        /// An absolute path.
+        to: String,
+    },
+}
+
+/// What signing in and unlocking needs.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Credentials {
+    /// The server's address.
+    pub(crate) server: String,
+    /// The account's e-mail address.
+    pub(crate) email: String,
+    /// Who you are.
+    pub(crate) login_password: Secret,
+    /// What you can read.
+    pub(crate) master_password: Secret,
+    /// What this device is called.
+    pub(crate) device_name: String,
+}
+
+/// Which entries.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Filter {
+    /// Those in the trash instead of those in use.
+    pub(crate) trash: bool,
+    /// Those in the archive instead.
+    pub(crate) archive: bool,
+    /// Only of this type.
+    pub(crate) entry_type: Option<String>,
+    /// Only with this tag.
+    pub(crate) tag: Option<String>,
+    /// Only in this folder or below.
+    pub(crate) folder: Option<String>,
+    /// Only favourites.
+    pub(crate) favourites: bool,
+}
+
+/// One change of an entry.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Edit {
+    /// Gives a field a value.
+    Set {
+        /// As a person names it.
+        path: String,
+        /// The value.
+        value: Secret,
+    },
+    /// Empties a field.
+    Clear(String),
+    /// Adds an address.
+    AddUrl(String),
+    /// Removes an address.
+    RemoveUrl(String),
+    /// Adds a tag.
+    AddTag(String),
+    /// Removes a tag.
+    RemoveTag(String),
+    /// Adds a custom field.
+    AddField {
+        /// Its name.
+        label: String,
+        /// Whether its value is shown only when asked for.
+        hidden: bool,
+        /// Its value.
+        value: Secret,
+    },
+    /// Puts it into the archive.
+    Archive,
+    /// Takes it out of the archive.
+    Unarchive,
+    /// Puts it into the trash.
+    Trash,
+    /// Takes it out of the trash.
+    Restore,
+}
+
+/// One answer. Any number of [`Reply::Progress`] may come before it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reply {
+    /// Done, with nothing to say.
+    Done,
+    /// It did not work.
+    Failed(Failure),
+    /// Not done yet.
+    Progress {
+        /// Steps done.
+        done: usize,
+        /// Steps in all.
+        total: usize,
+    },
+    /// The answer to [`Request::Status`].
+    Status(Box<Status>),
+    /// Entries, without their secrets.
+    Entries(Vec<Line>),
+    /// One entry as it is, with its secrets.
+    Entry {
+        /// Its object.
+        id: ObjectId,
+        /// Its document.
+        document: Secret,
+    },
+    /// The ids of new entries, in the order of their documents.
+    Added(Vec<ObjectId>),
+    /// The answer to [`Request::Sync`].
+    Synced(Synced),
+    /// The answer to [`Request::Devices`].
+    Devices(Vec<Device>),
+    /// A new kit, as the text of its code.
+    Kit(Secret),
+    /// The answer to [`Request::Heal`].
+    Healed(Healed),
+    /// The answer to [`Request::Export`].
+    Exported(Backup),
+}
+
+/// An entry as a list shows it. In this form it is also the JSON output of `list` and `search`.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Line {
+    pub(crate) id: ObjectId,
+    pub(crate) title: String,
+    #[serde(rename = "type")]
+    pub(crate) type_name: String,
+    pub(crate) username: String,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) folder: String,
+    pub(crate) favourite: bool,
+    pub(crate) has_totp: bool,
+    pub(crate) attachments: usize,
+    pub(crate) conflicts: usize,
+    pub(crate) created_ms: u64,
+    pub(crate) modified_ms: u64,
+    pub(crate) archived_ms: Option<u64>,
+    pub(crate) trashed_ms: Option<u64>,
+}
+
+/// What `status` says of an unlocked device; also its JSON output.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Status {
+    pub(crate) server: String,
+    pub(crate) email: String,
+    pub(crate) account_id: String,
+    pub(crate) device_id: String,
+    pub(crate) state_version: u64,
+    pub(crate) head_code: String,
+    pub(crate) vaults: Vec<Vault>,
+    /// Changes that the server does not have yet.
+    pub(crate) unsent: usize,
+    pub(crate) last_sync: Option<LastSync>,
+    /// Whether the account still lists this device.
+    pub(crate) device_listed: bool,
+    pub(crate) signed_in: bool,
+    /// Whether a keyring keeps the key of the local store.
+    pub(crate) keyring: bool,
+    /// Data of the server that was refused and put aside.
+    pub(crate) set_aside: usize,
+    pub(crate) warnings: Vec<String>,
+    /// Seconds until the agent locks itself, if nobody uses it.
+    pub(crate) locks_in_s: u64,
+}
+
+/// One vault of an account.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Vault {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) entries: usize,
+    pub(crate) head_seq: u64,
+    pub(crate) head_time_ms: u64,
+}
+
+/// How the last exchange with the server went.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LastSync {
+    pub(crate) at_ms: u64,
+    /// None if it went well.
+    pub(crate) failure: Option<Failure>,
+}
+
+/// What an exchange with the server brought; also the JSON output of `sync`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Synced {
+    pub(crate) pulled: usize,
+    pub(crate) pushed: usize,
+    pub(crate) notices: Vec<String>,
+}
+
+/// One device; also the JSON output of `devices`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Device {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) this: bool,
+    pub(crate) listed: bool,
+    pub(crate) signed_in_ms: Option<u64>,
+    pub(crate) last_seen_ms: Option<u64>,
+}
+
+/// What a server got back; also the JSON output of `heal`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Healed {
+    pub(crate) states: usize,
+    pub(crate) commits: usize,
+    pub(crate) records: usize,
+}
+
+/// What a backup holds; also the JSON output of `export` and `backup verify`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Backup {
+    pub(crate) account_id: String,
+    pub(crate) state_version: u64,
+    pub(crate) vaults: Vec<BackupVault>,
+    pub(crate) entries: usize,
+}
+
+/// One vault of a backup.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct BackupVault {
+    pub(crate) id: String,
+    pub(crate) head_seq: u64,
+    pub(crate) live: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::frame;
+
+    fn crossed(request: &Request) -> Request {
+        let mut bytes = Vec::new();
+        frame::write(&mut bytes, request).unwrap();
+        frame::read(&mut &*bytes).unwrap().unwrap()
+    }
+
+    #[test]
+    fn secrets_cross_the_socket_whole() {
+        let value = "a\"b\\c\nd\u{1f511}";
+        let request = Request::Edit {
+            entry: ObjectId::new([7; 16]).unwrap(),
+            edits: vec![Edit::Set { path: "password".to_owned(), value: Secret::new(value) }, Edit::Trash],
+        };
+        let Request::Edit { edits, .. } = crossed(&request) else { panic!("another request") };
+        assert!(
+            matches!(&edits[..], [Edit::Set { value: found, .. }, Edit::Trash] if found.expose() == value)
+        );
+    }
+
+    #[test]
+    fn lock_keeps_its_form() {
+        let mut bytes = Vec::new();
+        frame::write(&mut bytes, &Request::Lock).unwrap();
+        assert_eq!(bytes, b"\0\0\0\x06\"lock\"");
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let credentials = Credentials {
+            server: "https://etui.test".to_owned(),
+            email: "ada@example.org".to_owned(),
+            login_password: Secret::new("login-secret"),
+            master_password: Secret::new("master-secret"),
+            device_name: "laptop".to_owned(),
+        };
+        assert!(!format!("{:?}", Request::SignUp(credentials)).contains("-secret"));
+    }
+}

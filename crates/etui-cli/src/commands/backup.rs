@@ -1,0 +1,61 @@
+//! `etui backup verify`: check a backup offline.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use etui_crypto::MasterPassword;
+
+use crate::{
+    agent::{convert, protocol::Backup},
+    context::Context,
+    failure::Failure,
+    output::count,
+    secret_input,
+};
+
+/// Check a backup
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  etui backup verify backup.etui")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Check that a backup is whole and genuine; needs no server, no agent and no key
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify {
+        /// The backup
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Open every record too, with the master password from a file (`-`: standard input)
+        #[arg(long, value_name = "FILE")]
+        master_password_file: Option<PathBuf>,
+    },
+}
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  etui backup verify backup.etui
+  etui backup verify backup.etui --master-password-file master.txt --json";
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
+    let Action::Verify { file, master_password_file } = &arguments.action;
+    let secret = master_password_file.as_deref().map(secret_input::from_file).transpose()?;
+    let password = secret
+        .map(|secret| MasterPassword::new(secret.expose()))
+        .transpose()
+        .map_err(|refused| convert::unassigned(&refused))?;
+    let report = etui_client::verify_backup(file, password.as_ref()).map_err(convert::failure)?;
+    let report = convert::backup(&report);
+    context.output.document(&report)?;
+    context.output.line(&format!("The backup is whole and genuine.\n{}", sentence(&report)))
+}
+
+/// What a backup holds, for people.
+pub(super) fn sentence(report: &Backup) -> String {
+    let vaults = count(report.vaults.len(), "vault", "vaults");
+    let entries = count(report.entries, "entry", "entries");
+    format!("Account {}, state {}, {vaults}, {entries}.", report.account_id, report.state_version)
+}

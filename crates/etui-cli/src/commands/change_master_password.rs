@@ -1,0 +1,49 @@
+//! `etui change-master-password`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::account::{self, Choice};
+use crate::{agent::protocol::Request, context::Context, failure::Failure, secret_input};
+
+/// Choose a new master password
+///
+/// Re-seals one small record and no entry. An old copy of it can still be opened with the old password, by whoever has both.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "the names of the options")]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Read the present master password from a file (`-`: standard input)
+    #[arg(long, value_name = "FILE")]
+    old_password_file: Option<PathBuf>,
+    /// Read the new master password from a file (`-`: standard input)
+    #[arg(long, value_name = "FILE")]
+    new_password_file: Option<PathBuf>,
+    /// Read the login password from a file, to make sure that the two are not alike (`-`: standard input)
+    #[arg(long, value_name = "FILE")]
+    login_password_file: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  etui change-master-password
+  etui change-master-password --old-password-file old.txt --new-password-file new.txt";
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
+    let mut agent = context.agent()?;
+    let login = arguments.login_password_file.as_deref().map(secret_input::from_file).transpose()?;
+    let old = account::password(
+        arguments.old_password_file.as_ref(),
+        "present master password",
+        Choice::Given,
+        &[],
+    )?;
+    let new =
+        account::password(arguments.new_password_file.as_ref(), "new master password", Choice::New, &[])?;
+    account::check_new_master(&new, login.as_ref(), &[])?;
+    agent.tell(&Request::ChangeMasterPassword { old, new, login })?;
+    context.output.document(&json!({ "changed": true }))?;
+    context.output.line("The master password is changed. Other devices ask for it when they next unlock.")
+}

@@ -1,0 +1,147 @@
+//! `etui devices`: the devices of the account.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::{
+    agent::{
+        AgentError,
+        protocol::{Device, Reply, Request},
+    },
+    context::Context,
+    failure::{Failure, Kind},
+    output::time_text,
+    prompt,
+};
+
+/// List the devices of the account, rename or remove one
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  etui devices
+  etui devices rename 5c01 'Work laptop'
+  etui devices remove 5c01";
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Call a device something else
+    #[command(after_help = "Example:\n  etui devices rename 5c01 'Work laptop'")]
+    Rename {
+        /// Its id, or the beginning of it
+        #[arg(value_name = "ID")]
+        device: String,
+        /// Its new name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Take a device off the account
+    ///
+    /// It can no longer change anything or sign in. It keeps what it has, its keys among it: for a device that may be in other
+    /// hands, change what it knew.
+    #[command(after_help = "Example:\n  etui devices remove 5c01 --yes")]
+    Remove {
+        /// Its id, or the beginning of it
+        #[arg(value_name = "ID")]
+        device: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
+    match arguments.action {
+        None => list(context),
+        Some(Action::Rename { device, name }) => rename(context, &device, &name),
+        Some(Action::Remove { device, yes }) => remove(context, &device, yes),
+    }
+}
+
+fn list(context: &Context) -> Result<(), Failure> {
+    let devices = devices(context)?;
+    context.output.document(&devices)?;
+    context.output.table(&devices.iter().map(row).collect::<Vec<_>>())
+}
+
+fn rename(context: &Context, prefix: &str, name: &str) -> Result<(), Failure> {
+    let device = find(devices(context)?, prefix)?;
+    context.agent()?.tell(&Request::RenameDevice { device: device.id.clone(), name: name.to_owned() })?;
+    context.output.document(&json!({ "id": device.id, "name": name }))?;
+    context.output.line(&format!("The device is now called {name}."))
+}
+
+fn remove(context: &Context, prefix: &str, yes: bool) -> Result<(), Failure> {
+    let device = find(devices(context)?, prefix)?;
+    if !yes && !prompt::confirm(&format!("Take {} off the account?", device.name)) {
+        return Err(Failure::new(Kind::Usage, "removing a device: not confirmed")
+            .with_hint("give `--yes` to go ahead"));
+    }
+    context.agent()?.tell(&Request::RemoveDevice { device: device.id.clone() })?;
+    context.output.document(&json!({ "id": device.id, "removed": true }))?;
+    context.output.line(&format!("{} is off the account.", device.name))?;
+    context
+        .output
+        .note("It still has every key it had. If it may be in other hands, change the passwords it knew.");
+    Ok(())
+}
+
+fn devices(context: &Context) -> Result<Vec<Device>, Failure> {
+    match context.agent()?.ask(&Request::Devices)? {
+        Reply::Devices(devices) => Ok(devices),
+        _ => Err(AgentError::OtherVersion.into()),
+    }
+}
+
+/// The one device whose id begins so.
+fn find(devices: Vec<Device>, prefix: &str) -> Result<Device, Failure> {
+    let mut hits = devices.into_iter().filter(|device| device.id.starts_with(prefix));
+    match (hits.next(), hits.next()) {
+        (Some(device), None) => Ok(device),
+        (None, _) => {
+            Err(Failure::new(Kind::NotFound, "naming a device: none has that id")
+                .with_hint("run `etui devices`"))
+        }
+        (Some(_), Some(_)) => Err(Failure::new(Kind::Usage, "naming a device: several ids begin so")
+            .with_hint("give more of its id")),
+    }
+}
+
+fn row(device: &Device) -> [String; 4] {
+    let place = match (device.this, device.listed) {
+        (true, _) => "this device",
+        (false, true) => "",
+        (false, false) => "signed out",
+    };
+    let seen = device.last_seen_ms.map(|time| format!("last seen {}", time_text(time))).unwrap_or_default();
+    [device.id[..8.min(device.id.len())].to_owned(), device.name.clone(), seen, place.to_owned()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(id: &str) -> Device {
+        Device {
+            id: id.to_owned(),
+            name: String::new(),
+            this: false,
+            listed: true,
+            signed_in_ms: None,
+            last_seen_ms: None,
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_an_id_must_name_one_device() {
+        let devices = || vec![device("5c01aa"), device("5c02bb"), device("77")];
+        assert_eq!(find(devices(), "5c01").unwrap().id, "5c01aa");
+        assert_eq!(find(devices(), "5c").unwrap_err().kind, Kind::Usage);
+        assert_eq!(find(devices(), "9").unwrap_err().kind, Kind::NotFound);
+    }
+}

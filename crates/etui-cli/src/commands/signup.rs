@@ -1,0 +1,48 @@
+//! `etui signup`: a new account, and this folder its first device.
+
+use clap::Args;
+use serde_json::json;
+
+use super::account::{self, AccountArguments, Choice};
+use crate::{
+    agent::{self, protocol::Request},
+    context::Context,
+    failure::{Failure, Kind},
+};
+
+/// Make a new account, and this device its first
+///
+/// You choose two passwords. The login password says to the server who you are. The master password opens your data, never
+/// leaves your devices, and must say nothing of the other. If you lose it, only a Recovery Kit gets you back in: nobody else
+/// can.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    account: AccountArguments,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  etui signup --server https://etui.example.org --email ada@example.org
+  etui signup --server http://localhost:8484 --email ada@example.org \\
+       --login-password-file login.txt --master-password-file master.txt";
+
+pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
+    if agent::client::connect(&context.home)?.is_some() {
+        return Err(Failure::new(Kind::Usage, "signing up: this folder already belongs to an account")
+            .with_hint("set ETUI_HOME to another folder for another account"));
+    }
+    context.output.note(
+        "Whoever loses both the master password and the Recovery Kit loses the data: nobody can restore it.",
+    );
+    let idle = arguments.account.idle.minutes();
+    let idle = account::IdleArguments { idle_minutes: Some(idle) };
+    let credentials = arguments.account.credentials(Choice::New, Choice::New)?;
+    let email = credentials.email.clone();
+    account::open(context, &idle, &Request::SignUp(credentials))?;
+    context.output.document(&json!({ "email": email, "unlocked": true }))?;
+    context.output.line(&format!("Signed up as {email}. This device is unlocked."))?;
+    context.output.note("Next: `etui recovery create --to kit.html` makes the Recovery Kit.");
+    Ok(())
+}

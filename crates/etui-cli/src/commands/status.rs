@@ -1,0 +1,119 @@
+//! `etui status`: who, where, how far.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::{
+    agent::{
+        self, AgentError, convert,
+        protocol::{LastSync, Reply, Request, Status},
+    },
+    context::Context,
+    failure::Failure,
+    output::{count, time_text},
+};
+
+/// Say whose device this is, whether it is unlocked, and whether everything is on the server
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  etui status\n  etui status --json")]
+pub(crate) struct Arguments {}
+
+pub(super) fn run(context: &Context) -> Result<(), Failure> {
+    match agent::client::connect(&context.home)? {
+        None => locked(context),
+        Some(mut agent) => match agent.ask(&Request::Status)? {
+            Reply::Status(status) => unlocked(context, &status),
+            _ => Err(AgentError::OtherVersion.into()),
+        },
+    }
+}
+
+fn locked(context: &Context) -> Result<(), Failure> {
+    let home = etui_client::Home::at(context.home.path().to_owned());
+    let Some(device) = home.device().map_err(convert::failure)? else {
+        context.output.document(&json!({ "unlocked": false, "account_id": null }))?;
+        return context.output.line("This folder belongs to no account. Run `etui signup` or `etui login`.");
+    };
+    context.output.document(&json!({
+        "unlocked": false,
+        "server": device.server,
+        "account_id": device.account_id,
+        "device_id": device.device_id,
+    }))?;
+    context.output.table(&rows([
+        ("State", "locked; run `etui unlock`".to_owned()),
+        ("Server", device.server.clone()),
+        ("Account", device.account_id.to_string()),
+    ]))
+}
+
+fn unlocked(context: &Context, status: &Status) -> Result<(), Failure> {
+    let mut document = serde_json::to_value(status).unwrap_or_default();
+    if let Value::Object(members) = &mut document {
+        members.insert("unlocked".to_owned(), Value::Bool(true));
+    }
+    context.output.document(&document)?;
+    let minutes = status.locks_in_s.div_ceil(60);
+    let entries: usize = status.vaults.iter().map(|vault| vault.entries).sum();
+    context.output.table(&rows([
+        (
+            "State",
+            format!("unlocked; locks after {} without use", count(as_count(minutes), "minute", "minutes")),
+        ),
+        ("Account", format!("{} at {}", status.email, status.server)),
+        ("Entries", entries.to_string()),
+        ("Unsent", unsent(status.unsent)),
+        ("Server", last_sync(status.last_sync.as_ref())),
+        ("Head code", format!("{} (the same on every device that is up to date)", status.head_code)),
+    ]))?;
+    for warning in warnings(status) {
+        context.output.line(&format!("! {warning}"))?;
+    }
+    Ok(())
+}
+
+fn unsent(number: usize) -> String {
+    match number {
+        0 => "nothing".to_owned(),
+        number => format!("{}, saved on this device", count(number, "change", "changes")),
+    }
+}
+
+fn last_sync(outcome: Option<&LastSync>) -> String {
+    match outcome {
+        None => "not asked yet".to_owned(),
+        Some(LastSync { at_ms, failure: None }) => format!("up to date at {}", time_text(*at_ms)),
+        Some(LastSync { at_ms, failure: Some(failure) }) => {
+            let name =
+                failure.refusal.as_deref().map(|name| format!("refused ({name}): ")).unwrap_or_default();
+            format!("{name}{}, at {}", failure.message, time_text(*at_ms))
+        }
+    }
+}
+
+fn warnings(status: &Status) -> Vec<String> {
+    let mut warnings = status.warnings.clone();
+    let own = [
+        (!status.signed_in, "Not signed in: changes stay on this device. Run `etui login`.".to_owned()),
+        (!status.device_listed, "The account no longer lists this device. Run `etui devices`.".to_owned()),
+        (
+            status.set_aside > 0,
+            format!(
+                "Data of the server was refused and put aside ({}).",
+                count(status.set_aside, "piece", "pieces")
+            ),
+        ),
+    ];
+    warnings.extend(own.into_iter().filter_map(|(applies, warning)| applies.then_some(warning)));
+    let failure = status.last_sync.as_ref().and_then(|outcome| outcome.failure.as_ref());
+    warnings.extend(failure.and_then(|failure| failure.hint.clone()));
+    warnings
+}
+
+fn rows<const N: usize>(rows: [(&str, String); N]) -> [[String; 2]; N] {
+    rows.map(|(name, value)| [name.to_owned(), value])
+}
+
+fn as_count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,53 @@
+//! `etui unlock`: start the agent with the master password.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::account::{self, Choice, IdleArguments};
+use crate::{
+    agent::{self, protocol::Request},
+    context::Context,
+    failure::{Failure, Kind},
+};
+
+/// Unlock this device, offline too
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Read the master password from a file (`-`: standard input)
+    #[arg(long, value_name = "FILE")]
+    master_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    idle: IdleArguments,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  etui unlock
+  etui unlock --idle-minutes 60
+  etui unlock --master-password-file - < master.txt";
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
+    if let Some(mut agent) = agent::client::connect(&context.home)? {
+        if let Some(minutes) = arguments.idle.idle_minutes {
+            agent.tell(&Request::StayUnlocked { minutes })?;
+        }
+        return report(context, "This device is already unlocked.");
+    }
+    let home = etui_client::Home::at(context.home.path().to_owned());
+    if home.device().map_err(agent::convert::failure)?.is_none() {
+        return Err(Failure::new(Kind::NotFound, "unlocking: this folder belongs to no account")
+            .with_hint("run `etui signup` or `etui login`, or set ETUI_HOME"));
+    }
+    let file = arguments.master_password_file.as_ref();
+    let master_password = account::password(file, "master password", Choice::Given, &[])?;
+    account::open(context, &arguments.idle, &Request::Unlock { master_password })?;
+    report(context, "This device is unlocked.")
+}
+
+fn report(context: &Context, sentence: &str) -> Result<(), Failure> {
+    context.output.document(&json!({ "unlocked": true }))?;
+    context.output.line(sentence)
+}

@@ -1,0 +1,151 @@
+//! The program itself, without an account: exit codes, forms of failure, what works locked and offline.
+
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+fn etui(home: &TempDir, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_etui"));
+    command.args(arguments).env_clear().env("ETUI_HOME", home.path()).output().expect("it runs")
+}
+
+fn exit_code(output: &Output) -> i32 {
+    output.status.code().expect("it was not killed")
+}
+
+fn json(bytes: &[u8]) -> serde_json::Value {
+    serde_json::from_slice(bytes).expect("it is JSON")
+}
+
+#[test]
+fn a_locked_device_exits_with_3_and_says_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["list"][..],
+        &["get", "GitHub", "--field", "password"],
+        &["search", "x"],
+        &["sync"],
+        &["rm", "x"],
+        &["devices"],
+        &["totp", "x"],
+        &["heal"],
+        &["logout"],
+    ] {
+        let output = etui(&home, arguments);
+        assert_eq!(exit_code(&output), 3, "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            "etui: this device is locked\n  run `etui unlock`\n",
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn failures_are_json_on_standard_error_where_json_was_asked_for() {
+    let home = tempfile::tempdir().unwrap();
+    let output = etui(&home, &["list", "--json"]);
+    assert!(output.stdout.is_empty());
+    assert_eq!(
+        json(&output.stderr),
+        serde_json::json!({"error": {
+            "code": "locked", "refusal": null, "message": "this device is locked", "hint": "run `etui unlock`"
+        }})
+    );
+    let output = etui(&home, &["--json", "get"]);
+    assert_eq!((exit_code(&output), json(&output.stderr)["error"]["code"].as_str()), (2, Some("usage")));
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let home = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["frobnicate"][..],
+        &["get"],
+        &["add", "spaceship", "--title", "x"],
+        &["generate", "--length", "4"],
+        &["edit", "x", "--set", "username"],
+        &["unlock", "--idle-minutes", "0"],
+        &[
+            "signup",
+            "--server",
+            "http://localhost:1",
+            "--email",
+            "a@b.c",
+            "--login-password-file",
+            "/nowhere",
+        ],
+    ] {
+        assert_eq!(exit_code(&etui(&home, arguments)), 2, "{arguments:?}");
+    }
+}
+
+#[test]
+fn passwords_that_must_not_be_chosen_are_refused_before_anything_is_sent() {
+    let home = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = home.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.into_os_string().into_string().unwrap()
+    };
+    let good = file("good", "correct horse battery staple\n");
+    for (login, master, code, refusal) in [
+        (file("short", "123456789\n"), good.clone(), 2, None),
+        (file("login", "a login password\n"), file("weak", "password1234\n"), 2, None),
+        (file("alike", "my correct horse battery staple\n"), good, 5, Some("password_reuse")),
+    ] {
+        let output = etui(
+            &home,
+            &[
+                "signup",
+                "--json",
+                "--server",
+                "http://localhost:1",
+                "--email",
+                "ada@example.org",
+                "--login-password-file",
+                &login,
+                "--master-password-file",
+                &master,
+            ],
+        );
+        let error = &json(&output.stderr)["error"];
+        assert_eq!((exit_code(&output), error["refusal"].as_str()), (code, refusal), "{error}");
+    }
+}
+
+#[test]
+fn generating_needs_no_account() {
+    let home = tempfile::tempdir().unwrap();
+    let generate = |arguments: &[&str]| {
+        let output = etui(&home, &[&["generate"], arguments].concat());
+        assert_eq!(exit_code(&output), 0);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(generate(&[]).trim_end().len(), 20);
+    assert_eq!(generate(&["--words", "5"]).split('-').count(), 5);
+    assert!(generate(&["--pin"]).trim_end().bytes().all(|digit| digit.is_ascii_digit()));
+    let made = json(generate(&["--words", "6", "--json"]).as_bytes());
+    assert!(made["entropy_bits"].as_f64().unwrap() > 77.0 && made["value"].is_string());
+    assert_ne!(generate(&[]), generate(&[]));
+}
+
+#[test]
+fn a_folder_without_an_account_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let status = etui(&home, &["status", "--json"]);
+    assert_eq!((exit_code(&status), &json(&status.stdout)["unlocked"]), (0, &serde_json::json!(false)));
+    assert_eq!(exit_code(&etui(&home, &["unlock"])), 4);
+    assert_eq!(exit_code(&etui(&home, &["lock"])), 0);
+}
+
+#[test]
+fn completions_are_scripts() {
+    let home = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = etui(&home, &["completions", shell]);
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(script.contains("change-master-password") && !script.contains("CARGO"), "{shell}");
+    }
+}
