@@ -158,7 +158,8 @@ impl Store {
         let mut numbers: Vec<u64> = places.iter().map(|place| place.segment_number).collect();
         numbers.dedup();
         // One statement for all numbers of segments from two on: what is asked twice is answered once.
-        if numbers.len() > 1 {
+        let most = numbers.len() as u64;
+        if most > 1 {
             numbers.resize(WINDOW_RECORDS, numbers[0]);
         }
         let query = format!(
@@ -166,7 +167,7 @@ impl Store {
             sql::placeholders(1, numbers.len())
         );
         let values = numbers.into_iter().map(sql::number);
-        let rows = sql::rows(self.database(), "reading segments", &query, values).await?;
+        let rows = sql::rows_up_to(self.database(), "reading segments", &query, values, most).await?;
         rows.iter().map(|row| Ok((row.number(0)?, stored(row, 1)?))).collect()
     }
 }
@@ -350,7 +351,7 @@ async fn page_of_commits(
     const SELECT: &str = "SELECT seq, body FROM vault_commit \
          WHERE vault_number = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT 16";
     let values = [sql::number(vault_number), sql::number(last), sql::number(until)];
-    sql::rows(store.database(), "reading commits", SELECT, values).await
+    sql::rows_up_to(store.database(), "reading commits", SELECT, values, until - last).await
 }
 
 async fn state_body(store: &Store, account_id: AccountId, version: u64) -> Result<Vec<u8>, StoreError> {
