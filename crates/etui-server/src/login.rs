@@ -6,8 +6,8 @@ use std::sync::{
 };
 
 use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
+    ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version,
+    password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
 use etui_api::session::LoginProof;
 use etui_store::LoginHash;
@@ -19,6 +19,10 @@ const M_KIB: u32 = 19_456;
 const T: u32 = 2;
 const P: u32 = 1;
 const SALT_BYTES: usize = 16;
+const OUTPUT_BYTES: usize = 32;
+/// A request for more than 32 MiB is one that the system's allocator maps by itself and unmaps when it is freed. A
+/// smaller one would stay with the thread that hashed, for every thread that ever did. Only what is used is touched.
+const RESERVED_BLOCKS: usize = 33 << 10;
 /// Requests that may wait for a turn; each holds a connection and no hashing memory.
 const MAX_WAITING: usize = 256;
 
@@ -26,7 +30,7 @@ const MAX_WAITING: usize = 256;
 pub struct LoginHasher {
     turns: Arc<Semaphore>,
     waiting: AtomicUsize,
-    argon2: Argon2<'static>,
+    params: Params,
     dummy: LoginHash,
 }
 
@@ -58,15 +62,10 @@ impl LoginHasher {
     /// # Errors
     /// [`LoginError::Failed`] without random bytes.
     pub fn new(at_once: usize) -> Result<Self, LoginError> {
-        let params = Params::new(M_KIB, T, P, Some(32)).expect("constant parameters within the ranges");
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let params = Params::new(M_KIB, T, P, Some(OUTPUT_BYTES)).expect("constants within the ranges");
         let dummy = dummy_hash()?;
-        Ok(Self {
-            turns: Arc::new(Semaphore::new(at_once.max(1))),
-            waiting: AtomicUsize::new(0),
-            argon2,
-            dummy,
-        })
+        let turns = Arc::new(Semaphore::new(at_once.max(1)));
+        Ok(Self { turns, waiting: AtomicUsize::new(0), params, dummy })
     }
 
     /// The PHC string to be stored.
@@ -74,8 +73,8 @@ impl LoginHasher {
     /// # Errors
     /// [`LoginError`].
     pub async fn hash(&self, proof: LoginProof) -> Result<LoginHash, LoginError> {
-        let argon2 = self.argon2.clone();
-        self.in_turn(move || hash(&argon2, &proof)).await
+        let params = self.params.clone();
+        self.in_turn(move || hash(&params, &proof)).await
     }
 
     /// Compares with the stored PHC string. Without one (nobody has that e-mail address) the same work is done, so
@@ -88,17 +87,17 @@ impl LoginHasher {
         proof: LoginProof,
         stored: Option<LoginHash>,
     ) -> Result<Compared, LoginError> {
-        let argon2 = self.argon2.clone();
+        let wanted = self.params.clone();
         let known = stored.is_some();
         let stored = PasswordHash::new(stored.as_ref().unwrap_or(&self.dummy).expose());
         let stored = stored.map_err(|_| LoginError::Failed)?;
         self.in_turn(move || {
-            let same = argon2.verify_password(proof.expose(), &stored).is_ok();
+            let same = is_same(&proof, &stored)?;
             if !same || !known {
                 return Ok(Compared::Different);
             }
-            if is_weaker(&stored, argon2.params()) {
-                return hash(&argon2, &proof).map(Compared::SameButWeak);
+            if is_weaker(&stored, &wanted) {
+                return hash(&wanted, &proof).map(Compared::SameButWeak);
             }
             Ok(Compared::Same)
         })
@@ -136,12 +135,38 @@ impl Drop for Place<'_> {
     }
 }
 
-fn hash(argon2: &Argon2<'_>, proof: &LoginProof) -> Result<LoginHash, LoginError> {
+fn hash(params: &Params, proof: &LoginProof) -> Result<LoginHash, LoginError> {
     let mut salt = [0; SALT_BYTES];
     getrandom::fill(&mut salt).map_err(|_| LoginError::Failed)?;
-    let hash: PasswordHash =
-        argon2.hash_password_with_salt(proof.expose(), &salt).map_err(|_| LoginError::Failed)?;
+    let hash = PasswordHash {
+        algorithm: ARGON2ID_IDENT,
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(params).map_err(|_| LoginError::Failed)?,
+        salt: Some(Salt::new(&salt).map_err(|_| LoginError::Failed)?),
+        hash: Some(output(params, proof, &salt)?),
+    };
     Ok(LoginHash::new(hash.to_string()))
+}
+
+/// Compares in constant time, with the parameters of the stored hash.
+fn is_same(proof: &LoginProof, stored: &PasswordHash) -> Result<bool, LoginError> {
+    let ours = stored.algorithm == ARGON2ID_IDENT && stored.version == Some(Version::V0x13.into());
+    let (Some(salt), Some(expected), true) = (&stored.salt, &stored.hash, ours) else {
+        return Err(LoginError::Failed);
+    };
+    let params = Params::try_from(stored).map_err(|_| LoginError::Failed)?;
+    Ok(output(&params, proof, salt)? == *expected)
+}
+
+fn output(params: &Params, proof: &LoginProof, salt: &[u8]) -> Result<Output, LoginError> {
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    let mut blocks = Vec::with_capacity(RESERVED_BLOCKS.max(params.block_count()));
+    blocks.resize(params.block_count(), Block::new());
+    let mut bytes = [0; OUTPUT_BYTES];
+    argon2
+        .hash_password_into_with_memory(proof.expose(), salt, &mut bytes, &mut blocks)
+        .map_err(|_| LoginError::Failed)?;
+    Output::new(&bytes).map_err(|_| LoginError::Failed)
 }
 
 /// A well-formed hash of nothing: random salt and output, so that it costs no hashing at start.
@@ -163,6 +188,8 @@ fn is_weaker(stored: &PasswordHash, wanted: &Params) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use argon2::password_hash::PasswordVerifier as _;
+
     use super::*;
 
     fn proof(byte: u8) -> LoginProof {
@@ -178,6 +205,11 @@ mod tests {
         let hasher = LoginHasher::new(1).unwrap();
         let stored = hasher.hash(proof(1)).await.unwrap();
         assert!(stored.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", stored.expose());
+        let phc = PasswordHash::new(stored.expose()).unwrap();
+        assert!(
+            Argon2::default().verify_password(&[1; 32], &phc).is_ok(),
+            "any reader of PHC strings agrees"
+        );
         assert!(matches!(hasher.compare(proof(1), Some(copy(&stored))).await, Ok(Compared::Same)));
         assert!(matches!(hasher.compare(proof(2), Some(copy(&stored))).await, Ok(Compared::Different)));
         assert!(matches!(hasher.compare(proof(1), None).await, Ok(Compared::Different)));
@@ -186,7 +218,7 @@ mod tests {
     #[tokio::test]
     async fn a_weak_hash_is_replaced_when_its_owner_signs_in() {
         let hasher = LoginHasher::new(1).unwrap();
-        let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, Some(32)).unwrap());
+        let weak = Params::new(64, 1, 1, Some(OUTPUT_BYTES)).unwrap();
         let stored = hash(&weak, &proof(1)).unwrap();
         let Compared::SameButWeak(new) = hasher.compare(proof(1), Some(copy(&stored))).await.unwrap() else {
             panic!("a weak hash was taken as good")
