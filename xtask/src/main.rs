@@ -1,5 +1,13 @@
 //! Commands of the project: `cargo xtask COMMAND`. One file each; this one only dispatches.
 
+mod arrows;
+mod deny;
+mod process;
+mod server_binary;
+mod start;
+mod system_packages;
+mod test;
+mod tool;
 mod vectors;
 
 use clap::{Parser, Subcommand};
@@ -13,12 +21,27 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Build everything and run a server on this machine
+    Start(start::Arguments),
+    /// Check everything: formatting, lints, arrows, tests, vectors, the server's binary, dependencies
+    Test,
+    /// Check that no crate reaches what it must not know
+    Arrows,
+    /// Check licences, sources and known weaknesses of dependencies
+    Deny,
+    /// Build the server as it is shipped; check its size and that it has no SQLCipher
+    ServerBinary,
     /// Check a folder of known answers, spec/vectors or any other in its formats
     Vectors(vectors::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
+        Command::Start(arguments) => start::run(&arguments),
+        Command::Test => test::run(),
+        Command::Arrows => arrows::run(),
+        Command::Deny => deny::run(),
+        Command::ServerBinary => server_binary::run(),
         Command::Vectors(arguments) => vectors::run(&arguments),
     }
 }

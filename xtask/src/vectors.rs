@@ -9,6 +9,8 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use etui_crypto::vectors::{Report, check_file, generate};
 
+use crate::process::repository;
+
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Folder with JSON files
@@ -24,6 +26,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         write_generated(&arguments.folder)?;
     }
     check_folder(&arguments.folder, &mut io::stdout().lock())
+}
+
+/// Checks `spec/vectors`.
+pub(crate) fn check_repository() -> anyhow::Result<()> {
+    check_folder(&repository().join("spec/vectors"), &mut io::stdout().lock())
 }
 
 fn write_generated(folder: &Path) -> anyhow::Result<()> {

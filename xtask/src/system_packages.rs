@@ -1,0 +1,70 @@
+//! What has to be on the machine before anything can be built, and gets there by itself where that is possible.
+
+use std::process::Command;
+
+use anyhow::bail;
+
+use crate::process::{run, say, succeeds};
+
+/// A package of Debian, and how to find out whether what it brings is there, on any system.
+struct Package {
+    name: &'static str,
+    probe: &'static [&'static str],
+}
+
+/// To build: the local store is SQLCipher, which takes its cryptography from OpenSSL.
+const BUILD: &[Package] = &[
+    Package { name: "build-essential", probe: &["cc", "--version"] },
+    Package { name: "pkg-config", probe: &["pkg-config", "--version"] },
+    Package { name: "libssl-dev", probe: &["pkg-config", "--exists", "libcrypto"] },
+];
+
+/// To test: a keyring is reached over D-Bus, and the server's binary is looked into.
+const TEST: &[Package] = &[
+    Package { name: "dbus", probe: &["dbus-daemon", "--version"] },
+    Package { name: "binutils", probe: &["strip", "--version"] },
+];
+
+/// Makes sure of everything that a build needs.
+pub(crate) fn ensure_for_building() -> anyhow::Result<()> {
+    ensure(BUILD)
+}
+
+/// Makes sure of everything that building and the tests need.
+pub(crate) fn ensure_for_testing() -> anyhow::Result<()> {
+    ensure(BUILD)?;
+    ensure(TEST)
+}
+
+fn ensure(packages: &[Package]) -> anyhow::Result<()> {
+    let missing: Vec<_> =
+        packages.iter().filter(|package| !is_there(package)).map(|package| package.name).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !can_install() {
+        bail!("missing: {0}. On Debian or Ubuntu: sudo apt-get install {0}", missing.join(" "));
+    }
+    say(&format!("Installing {}", missing.join(" ")))?;
+    run(apt_get().arg("update"))?;
+    run(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(missing))
+}
+
+fn is_there(package: &Package) -> bool {
+    package
+        .probe
+        .split_first()
+        .is_some_and(|(program, arguments)| succeeds(Command::new(program).args(arguments)))
+}
+
+fn can_install() -> bool {
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
+    root && succeeds(Command::new("apt-get").arg("--version"))
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new("apt-get");
+    // Another installation may hold the lock: wait for it rather than fail.
+    command.args(["--quiet", "-o", "DPkg::Lock::Timeout=400"]).env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
