@@ -18,5 +18,5 @@ pub fn head_code(account_id: &AccountId, state_hash: &Digest, heads: &[(VaultId,
     }
     let digest = Digest::of(&[&input]);
     let first_40_bits = digest.as_bytes()[..5].iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
-    (0..8).rev().map(|index| CROCKFORD[(first_40_bits >> (5 * index)) as usize & 31] as char).collect()
+    (0..8).rev().map(|index| CROCKFORD[((first_40_bits >> (5 * index)) & 31) as usize] as char).collect()
 }
