@@ -9,6 +9,7 @@ mod system_packages;
 mod test;
 mod tool;
 mod vectors;
+mod wasm;
 
 use clap::{Parser, Subcommand};
 
@@ -33,6 +34,8 @@ enum Command {
     ServerBinary,
     /// Check a folder of known answers, spec/vectors or any other in its formats
     Vectors(vectors::Arguments),
+    /// Build the core for WebAssembly and check it in Node
+    Wasm(wasm::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -43,5 +46,6 @@ fn main() -> anyhow::Result<()> {
         Command::Deny => deny::run(),
         Command::ServerBinary => server_binary::run(),
         Command::Vectors(arguments) => vectors::run(&arguments),
+        Command::Wasm(arguments) => wasm::run(&arguments),
     }
 }

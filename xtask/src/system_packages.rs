@@ -25,6 +25,17 @@ const TEST: &[Package] = &[
     Package { name: "binutils", probe: &["strip", "--version"] },
 ];
 
+/// To check the WebAssembly build.
+const NODE: &[Package] = &[Package { name: "nodejs", probe: &["node", "--version"] }];
+
+/// To build for WebAssembly where rustup's servers cannot be reached.
+const DEBIAN_WASM: &[Package] = &[
+    Package { name: "rustc-web", probe: &["/usr/bin/rustc", "--version"] },
+    Package { name: "cargo-web", probe: &["/usr/bin/cargo", "--version"] },
+    Package { name: "rust-web-src", probe: &["test", "-d", "/usr/lib/rustlib/src/rust/library"] },
+    Package { name: "lld", probe: &["wasm-ld", "--version"] },
+];
+
 /// Makes sure of everything that a build needs.
 pub(crate) fn ensure_for_building() -> anyhow::Result<()> {
     ensure(BUILD)
@@ -34,6 +45,16 @@ pub(crate) fn ensure_for_building() -> anyhow::Result<()> {
 pub(crate) fn ensure_for_testing() -> anyhow::Result<()> {
     ensure(BUILD)?;
     ensure(TEST)
+}
+
+/// Makes sure of what runs the WebAssembly build.
+pub(crate) fn ensure_for_node() -> anyhow::Result<()> {
+    ensure(NODE)
+}
+
+/// Makes sure of Debian's compiler, with what it needs for WebAssembly.
+pub(crate) fn ensure_for_debian_wasm() -> anyhow::Result<()> {
+    ensure(DEBIAN_WASM)
 }
 
 fn ensure(packages: &[Package]) -> anyhow::Result<()> {
