@@ -24,7 +24,7 @@ struct Arguments {
 enum Command {
     /// Build everything and run a server on this machine
     Start(start::Arguments),
-    /// Check everything: formatting, lints, arrows, tests, vectors, the server's binary, dependencies
+    /// Check everything, cheap things first, up to the first failure
     Test,
     /// Check that no crate reaches what it must not know
     Arrows,

@@ -9,7 +9,7 @@ use crate::{
     process::{cargo, run as run_command, say, succeeds},
     server_binary, system_packages,
     tool::Tool,
-    vectors,
+    vectors, wasm,
 };
 
 const NEXTEST: Tool =
@@ -22,11 +22,12 @@ const STEPS: &[Step] = &[
     ("formatting", || run_command(&mut cargo("fmt --all --check"))),
     ("lints", lints),
     ("arrows", arrows::run),
-    ("tests", tests),
     ("documentation tests", || run_command(&mut cargo("test --locked --workspace --doc --quiet"))),
+    ("tests", tests),
     ("vectors", vectors::check_repository),
     ("server binary", server_binary::run),
     ("dependencies", deny::run),
+    ("wasm", || wasm::run(&wasm::Arguments::default())),
 ];
 
 pub(crate) fn run() -> anyhow::Result<()> {
