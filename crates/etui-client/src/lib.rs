@@ -1,1 +1,25 @@
 //! Unlock, lock and sync against a server.
+//!
+//! A [`Device`] is an unlocked device: the verified account ([`etui_sync::Engine`]), the keys, the search index and
+//! the local store. What a person changes is durable in the store before a method returns; sending it is the business
+//! of [`Device::sync`], which never stands in the way of reading. Dropping the device wipes the keys.
+
+mod account;
+mod api;
+mod backup;
+mod device;
+mod error;
+mod home;
+mod merge;
+mod random;
+mod store;
+mod unlock;
+
+pub use account::{LogIn, SignUp};
+pub use backup::{BackupReport, BackupVault, verify_backup};
+pub use device::{
+    Device, DeviceInfo, DeviceLine, HealReport, Progress, PutAside, SyncOutcome, SyncReport, VaultInfo,
+};
+pub use error::{ClientError, ErrorKind};
+pub use home::{DeviceFile, Home};
+pub use random::{OsRandom, now_ms};

@@ -123,6 +123,11 @@ impl NewAccount {
         &self.state
     }
 
+    /// The sealed master keyset.
+    pub fn master_keyset(&self) -> &[u8] {
+        &self.named_records[0]
+    }
+
     /// The account on the device that made it, once the server has taken it.
     ///
     /// # Errors

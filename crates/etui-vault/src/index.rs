@@ -15,6 +15,7 @@ use crate::entry::{Entry, EntryType};
 pub use fold::fold;
 
 /// What is shown of an entry in a list.
+#[derive(Clone)]
 pub struct Summary {
     /// The entry's object.
     pub id: ObjectId,

@@ -1,0 +1,308 @@
+//! The server's operations, typed. Tokens are kept fresh here; what the answers mean is decided elsewhere.
+
+use std::{cell::RefCell, time::Duration};
+
+use etui_api::{
+    ErrorCode, Problem,
+    account::{Devices, Keysets},
+    frame::{self, Frame, FrameReader},
+    session::{LoginProof, Refresh, Session, SignIn, Token},
+    sync::{Healed, PullHeader, Pushed, StatePushed, StatesHeader, decode_header},
+};
+use etui_chain::{Commit, DeviceId, State, VaultId};
+use etui_sync::{Pull, Snapshot, StateFrames};
+use futures_util::{Stream, StreamExt as _};
+use reqwest::{Method, RequestBuilder, Response};
+use serde::de::DeserializeOwned;
+
+use crate::ClientError;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a whole answer may take; the largest is a first pull over a slow line.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// One server, and this device's session with it.
+pub(crate) struct Api {
+    server: String,
+    http: reqwest::Client,
+    access_token: RefCell<Option<Token>>,
+    refresh_token: RefCell<Option<Token>>,
+    /// One refresh at a time: a refresh token is good for one use.
+    refreshing: tokio::sync::Mutex<()>,
+}
+
+impl Api {
+    /// For a server at a URL.
+    ///
+    /// # Errors
+    /// [`ClientError::NotAServer`] for something that is no HTTP address.
+    pub(crate) fn new(server: &str) -> Result<Self, ClientError> {
+        let server = server.trim_end_matches('/').to_owned();
+        let is_http = server.starts_with("http://") || server.starts_with("https://");
+        if !is_http || reqwest::Url::parse(&server).is_err() {
+            return Err(ClientError::NotAServer(server));
+        }
+        // Somebody else in this process may have installed it already; it is the same one.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("etui/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|source| ClientError::Offline { doing: "starting", source: Some(source) })?;
+        Ok(Self {
+            server,
+            http,
+            access_token: RefCell::default(),
+            refresh_token: RefCell::default(),
+            refreshing: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Where the server is.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Takes up a session kept by the local store.
+    pub(crate) fn resume(&self, refresh_token: Option<Token>) {
+        *self.refresh_token.borrow_mut() = refresh_token;
+    }
+
+    /// The refresh token as it is now, to be kept by the local store.
+    pub(crate) fn refresh_token(&self) -> Option<Token> {
+        self.refresh_token.borrow().clone()
+    }
+
+    /// Signs up; `body` is [`etui_sync::NewAccount::frames`].
+    pub(crate) async fn sign_up(&self, body: Vec<u8>) -> Result<Session, ClientError> {
+        let request = self.frames_request("/v1/accounts", body);
+        let session = json(send(request, "signing up").await?, "signing up").await?;
+        self.keep(&session);
+        Ok(session)
+    }
+
+    /// Signs in with the login proof.
+    pub(crate) async fn sign_in(
+        &self,
+        email: &str,
+        login_proof: LoginProof,
+        device_id: DeviceId,
+    ) -> Result<Session, ClientError> {
+        let sign_in = SignIn { email: email.to_owned(), login_proof, device_id };
+        let request = self.request(Method::POST, "/v1/sessions").json(&sign_in);
+        let session = json(send(request, "signing in").await?, "signing in").await?;
+        self.keep(&session);
+        Ok(session)
+    }
+
+    /// Ends the session on the server.
+    pub(crate) async fn sign_out(&self) -> Result<(), ClientError> {
+        self.authorised("signing out", || self.request(Method::DELETE, "/v1/sessions/current"))
+            .await
+            .map(|_| ())
+    }
+
+    /// What a device needs to unlock.
+    pub(crate) async fn keysets(&self) -> Result<Keysets, ClientError> {
+        self.get_json("/v1/keysets", "fetching the keysets").await
+    }
+
+    /// Devices with sessions, and those of the newest state.
+    pub(crate) async fn devices(&self) -> Result<Devices, ClientError> {
+        self.get_json("/v1/devices", "fetching the devices").await
+    }
+
+    /// States after a version in one piece, however many answers that takes; `None` for the newest alone with
+    /// everything that it names.
+    pub(crate) async fn states(&self, after: Option<u64>) -> Result<StateFrames, ClientError> {
+        let mut all = StateFrames::default();
+        let mut after = after;
+        loop {
+            let path =
+                after.map_or_else(|| "/v1/states".to_owned(), |after| format!("/v1/states?after={after}"));
+            let frames = self.get_frames(&path, "fetching the account's state").await?;
+            let mut newest = 0;
+            for frame in frames {
+                match frame {
+                    Frame::Header(bytes) => newest = decode_header::<StatesHeader>(&bytes)?.newest,
+                    Frame::State(bytes) => all.states.push(State::parse(&bytes)?),
+                    Frame::NamedRecord(bytes) => all.named_records.push(bytes),
+                    _ => return Err(self.not_a_server()),
+                }
+            }
+            match (after, all.states.last()) {
+                (Some(_), Some(last)) if last.version < newest && Some(last.version) > after => {
+                    after = Some(last.version);
+                }
+                _ => return Ok(all),
+            }
+        }
+    }
+
+    /// Pushes a state; `body` is [`etui_sync::state_frames`].
+    pub(crate) async fn push_state(&self, body: &[u8]) -> Result<StatePushed, ClientError> {
+        let doing = "sending the account's state";
+        json(self.authorised(doing, || self.frames_request("/v1/states", body.to_vec())).await?, doing).await
+    }
+
+    /// Pushes a commit; `body` is [`etui_sync::push_frames`].
+    pub(crate) async fn push(&self, vault_id: VaultId, body: &[u8]) -> Result<Pushed, ClientError> {
+        let doing = "sending changes";
+        let path = format!("/v1/vaults/{vault_id}/commits");
+        json(self.authorised(doing, || self.frames_request(&path, body.to_vec())).await?, doing).await
+    }
+
+    /// What came after a head.
+    pub(crate) async fn changes(&self, vault_id: VaultId, after: u64) -> Result<Pull, ClientError> {
+        let path = format!("/v1/vaults/{vault_id}/changes?after={after}");
+        let mut header = None;
+        let (mut commits, mut records) = (Vec::new(), Vec::new());
+        for frame in self.get_frames(&path, "fetching changes").await? {
+            match frame {
+                Frame::Header(bytes) => header = Some(decode_header::<PullHeader>(&bytes)?),
+                Frame::Commit(bytes) => commits.push(Commit::parse(&bytes)?),
+                Frame::Record(bytes) => records.push(bytes),
+                _ => return Err(self.not_a_server()),
+            }
+        }
+        let header = header.ok_or_else(|| self.not_a_server())?;
+        Ok(Pull { header, commits, records })
+    }
+
+    /// A vault whole.
+    pub(crate) async fn snapshot(&self, vault_id: VaultId) -> Result<Snapshot, ClientError> {
+        let mut pull = self.changes(vault_id, 0).await?;
+        let missing = etui_chain::Refusal::Missing.because("a listed vault has no commit");
+        let commit = pull.commits.pop().ok_or(missing)?;
+        Ok(Snapshot { commit, records: pull.records })
+    }
+
+    /// Uploads what a restored server has lost.
+    pub(crate) async fn heal(&self, body: &[u8]) -> Result<Healed, ClientError> {
+        let doing = "bringing back what the server has lost";
+        json(self.authorised(doing, || self.frames_request("/v1/heal", body.to_vec())).await?, doing).await
+    }
+
+    /// The server's news, as pieces of an event stream. Each piece means "pull".
+    pub(crate) async fn events(&self) -> Result<impl Stream<Item = bool> + use<>, ClientError> {
+        let response = self
+            .authorised("following the server's news", || self.request(Method::GET, "/v1/events"))
+            .await?;
+        Ok(response.bytes_stream().map(|piece| {
+            piece.is_ok_and(|bytes| {
+                bytes.windows(5).any(|window| window == b"data:") || bytes.first() == Some(&b':')
+            })
+        }))
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.server))
+    }
+
+    fn frames_request(&self, path: &str, body: Vec<u8>) -> RequestBuilder {
+        self.request(Method::POST, path)
+            .timeout(ANSWER_TIMEOUT)
+            .header("content-type", frame::CONTENT_TYPE)
+            .body(body)
+    }
+
+    async fn get_json<T: DeserializeOwned>(&self, path: &str, doing: &'static str) -> Result<T, ClientError> {
+        let request = || self.request(Method::GET, path).timeout(ANSWER_TIMEOUT);
+        json(self.authorised(doing, request).await?, doing).await
+    }
+
+    async fn get_frames(&self, path: &str, doing: &'static str) -> Result<Vec<Frame>, ClientError> {
+        let request = || self.request(Method::GET, path).timeout(ANSWER_TIMEOUT);
+        let mut body = self.authorised(doing, request).await?.bytes_stream();
+        let mut reader = FrameReader::new();
+        let mut frames = Vec::new();
+        while let Some(bytes) = body.next().await {
+            reader.feed(&bytes.map_err(|source| offline(doing, source))?);
+            while let Some(frame) = reader.next_frame()? {
+                if !matches!(frame, Frame::End(_)) {
+                    frames.push(frame);
+                }
+            }
+        }
+        reader.finish()?;
+        Ok(frames)
+    }
+
+    /// Sends with the access token; a token that has expired is renewed once.
+    async fn authorised(
+        &self,
+        doing: &'static str,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Response, ClientError> {
+        let held = self.access_token.borrow().clone();
+        let token = match held {
+            Some(token) => token,
+            None => self.refresh(None).await?,
+        };
+        match send(request().bearer_auth(token.expose()), doing).await {
+            Err(ClientError::Server(problem)) if problem.code == ErrorCode::TokenExpired => {
+                let token = self.refresh(Some(&token)).await?;
+                send(request().bearer_auth(token.expose()), doing).await
+            }
+            other => other,
+        }
+    }
+
+    /// A fresh access token, unless somebody else has fetched one in the meantime.
+    async fn refresh(&self, stale: Option<&Token>) -> Result<Token, ClientError> {
+        let _one_at_a_time = self.refreshing.lock().await;
+        let held = self.access_token.borrow().clone();
+        if let Some(held) = held.filter(|held| Some(held) != stale) {
+            return Ok(held);
+        }
+        let refresh_token = self.refresh_token.borrow().clone().ok_or(ClientError::SignedOut)?;
+        let request = self.request(Method::POST, "/v1/sessions/refresh").json(&Refresh { refresh_token });
+        let doing = "renewing the session";
+        let session: Session = match send(request.timeout(CONNECT_TIMEOUT * 3), doing).await {
+            Ok(response) => json(response, doing).await?,
+            Err(error) => {
+                if matches!(error, ClientError::SignedOut) {
+                    *self.refresh_token.borrow_mut() = None;
+                }
+                return Err(error);
+            }
+        };
+        self.keep(&session);
+        Ok(session.access_token)
+    }
+
+    fn keep(&self, session: &Session) {
+        *self.access_token.borrow_mut() = Some(session.access_token.clone());
+        *self.refresh_token.borrow_mut() = Some(session.refresh_token.clone());
+    }
+
+    fn not_a_server(&self) -> ClientError {
+        ClientError::NotAServer(self.server.clone())
+    }
+}
+
+async fn send(request: RequestBuilder, doing: &'static str) -> Result<Response, ClientError> {
+    let response = request.send().await.map_err(|source| offline(doing, source))?;
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    let url = response.url().origin().ascii_serialization();
+    let Ok(problem) = response.json::<Problem>().await else { return Err(ClientError::NotAServer(url)) };
+    Err(match problem.code {
+        ErrorCode::SignInFailed => ClientError::SignInFailed,
+        ErrorCode::SessionEnded | ErrorCode::Unauthenticated => ClientError::SignedOut,
+        _ => ClientError::Server(Box::new(problem)),
+    })
+}
+
+async fn json<T: DeserializeOwned>(response: Response, doing: &'static str) -> Result<T, ClientError> {
+    let url = response.url().origin().ascii_serialization();
+    let bytes = response.bytes().await.map_err(|source| offline(doing, source))?;
+    serde_json::from_slice(&bytes).map_err(|_| ClientError::NotAServer(url))
+}
+
+/// The address in a transport error could tell what was asked for; it is left out.
+fn offline(doing: &'static str, source: reqwest::Error) -> ClientError {
+    ClientError::Offline { doing, source: Some(source.without_url()) }
+}

@@ -1,0 +1,270 @@
+//! Exchanging with the server. Nothing is borrowed over the network, so that reading goes on meanwhile.
+
+use std::time::Duration;
+
+use etui_api::{ErrorCode, session::LoginProof};
+use etui_chain::{Refusal, VaultId};
+use etui_sync::{EngineError, Notice, Pull, StateChange, push_frames, state_frames};
+use futures_util::StreamExt as _;
+
+use super::{Device, Inner, LastFailure};
+use crate::{ClientError, now_ms, store::key, unlock};
+
+/// How often an exchange starts over because other devices were quicker.
+const MAX_ROUNDS: usize = 20;
+const FIRST_DELAY: Duration = Duration::from_secs(1);
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+
+/// What an exchange did.
+#[derive(Debug, Default)]
+pub struct SyncReport {
+    /// Commits taken in.
+    pub pulled: usize,
+    /// Changes sent.
+    pub pushed: usize,
+    /// What a person should be told.
+    pub notices: Vec<String>,
+}
+
+impl Device {
+    /// Pulls, merges and pushes until nothing is left to do. What the server sends is verified first; what does not
+    /// verify is refused and changes nothing.
+    ///
+    /// # Errors
+    /// [`ClientError::Offline`], [`ClientError::SignedOut`], or the name by which the server's data was refused.
+    pub async fn sync(&self) -> Result<SyncReport, ClientError> {
+        let _one_at_a_time = self.syncing.lock().await;
+        let mut report = SyncReport::default();
+        let result = self.exchange(&mut report).await;
+        self.remember(&result);
+        result.map(|()| report)
+    }
+
+    /// Follows the server's news until dropped: syncs at once and whenever the server says that there is something,
+    /// and keeps trying, with growing delays, while it cannot be reached.
+    pub async fn watch(&self) {
+        let mut delay = FIRST_DELAY;
+        loop {
+            if self.sync().await.is_ok() && self.follow().await.is_ok() {
+                delay = FIRST_DELAY;
+            }
+            tokio::time::sleep(delay).await;
+            delay = (delay * 2).min(LONGEST_DELAY);
+        }
+    }
+
+    /// A fresh session for this device.
+    pub(crate) async fn begin_session(&self, email: &str, proof: LoginProof) -> Result<(), ClientError> {
+        let device_id = self.inner.borrow().engine.device_id();
+        self.api.sign_in(email, proof, device_id).await?;
+        self.save_session()
+    }
+
+    /// Signs the account's state with a change, over and over on the newest state, until the server has taken it.
+    pub(super) async fn change_state(
+        &self,
+        change: impl Fn(&Inner) -> Result<StateChange, ClientError>,
+    ) -> Result<(), ClientError> {
+        let _one_at_a_time = self.syncing.lock().await;
+        for _ in 0..MAX_ROUNDS {
+            self.exchange(&mut SyncReport::default()).await?;
+            let in_flight = {
+                let mut inner = self.inner.borrow_mut();
+                let change = change(&inner)?;
+                let prepared = inner.engine.prepare_state(&change, inner.keys.keyset.identity(), now_ms());
+                match prepared {
+                    Err(EngineError::Busy) => continue,
+                    prepared => inner.take(prepared?)?,
+                };
+                inner.engine.state_in_flight().cloned().ok_or(ClientError::Contended)?
+            };
+            if self.send_state(&state_frames(&in_flight)).await? {
+                return Ok(());
+            }
+        }
+        Err(ClientError::Contended)
+    }
+
+    async fn exchange(&self, report: &mut SyncReport) -> Result<(), ClientError> {
+        for _ in 0..MAX_ROUNDS {
+            self.pull_states().await?;
+            let vaults: Vec<VaultId> = {
+                let inner = self.inner.borrow();
+                inner.engine.state().vaults.iter().map(|vault| vault.id).collect()
+            };
+            for vault_id in &vaults {
+                self.pull(*vault_id, report).await?;
+            }
+            if self.flush_state().await? && self.flush(&vaults, report).await? {
+                return Ok(());
+            }
+        }
+        Err(ClientError::Contended)
+    }
+
+    async fn pull_states(&self) -> Result<(), ClientError> {
+        let version = self.inner.borrow().engine.state().version;
+        let frames = self.api.states(Some(version)).await;
+        self.save_session()?;
+        let frames = frames?;
+        if frames.states.is_empty() && frames.named_records.is_empty() {
+            return Ok(());
+        }
+        let mut inner = self.inner.borrow_mut();
+        let step = inner.engine.accept_states(frames)?;
+        inner.take(step)?;
+        inner.keys.vault_keys = unlock::vault_keys(inner.engine.state(), &inner.keys.keyset, &inner.store)?;
+        Ok(())
+    }
+
+    async fn pull(&self, vault_id: VaultId, report: &mut SyncReport) -> Result<(), ClientError> {
+        let head = self.inner.borrow().engine.head(&vault_id);
+        if head.seq == 0 {
+            let snapshot = self.api.snapshot(vault_id).await?;
+            let mut inner = self.inner.borrow_mut();
+            let step = inner.engine.accept_snapshot(vault_id, snapshot)?;
+            inner.take(step)?;
+            return Ok(());
+        }
+        let pull = self.api.changes(vault_id, head.seq).await?;
+        let commits = pull.commits.len();
+        match self.accept(vault_id, pull, report) {
+            // A state that came after ours may be what is missing: once more, then it is final.
+            Err(ClientError::Refused { refused }) if refused.refusal == Refusal::Missing => {
+                self.pull_states().await?;
+                let head = self.inner.borrow().engine.head(&vault_id);
+                let pull = self.api.changes(vault_id, head.seq).await?;
+                self.accept(vault_id, pull, report)?;
+            }
+            other => other?,
+        }
+        report.pulled += commits;
+        Ok(())
+    }
+
+    fn accept(&self, vault_id: VaultId, pull: Pull, report: &mut SyncReport) -> Result<(), ClientError> {
+        let mut inner = self.inner.borrow_mut();
+        let engine = inner.engine.clone();
+        let step = inner.with_context(|context| engine.accept_pull(vault_id, pull, context))?;
+        let notices = inner.take(step)?;
+        report.notices.extend(notices.into_iter().map(|notice| inner.told(notice)));
+        Ok(())
+    }
+
+    /// Sends a state left over from before; whether the round may go on.
+    async fn flush_state(&self) -> Result<bool, ClientError> {
+        let in_flight = self.inner.borrow().engine.state_in_flight().cloned();
+        match in_flight {
+            Some(in_flight) => self.send_state(&state_frames(&in_flight)).await,
+            None => Ok(true),
+        }
+    }
+
+    async fn send_state(&self, body: &[u8]) -> Result<bool, ClientError> {
+        match self.api.push_state(body).await {
+            Ok(pushed) => {
+                let mut inner = self.inner.borrow_mut();
+                let step = inner.engine.confirm_state(pushed.hash)?;
+                inner.take(step)?;
+                inner.keys.vault_keys =
+                    unlock::vault_keys(inner.engine.state(), &inner.keys.keyset, &inner.store)?;
+                Ok(true)
+            }
+            Err(error) if has_moved(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends what waits; whether everything has arrived.
+    async fn flush(&self, vaults: &[VaultId], report: &mut SyncReport) -> Result<bool, ClientError> {
+        for vault_id in vaults {
+            while let Some(body) = self.next_push(*vault_id)? {
+                match self.api.push(*vault_id, &body).await {
+                    Ok(pushed) => {
+                        let mut inner = self.inner.borrow_mut();
+                        let sent = inner.engine.in_flight(vault_id).map_or(0, |sent| sent.changes.len());
+                        let step = inner.engine.confirm_push(*vault_id, pushed.head)?;
+                        inner.take(step)?;
+                        report.pushed += sent;
+                    }
+                    Err(error) if has_moved(&error) => return Ok(false),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// The commit on its way, or a new one over what waits.
+    fn next_push(&self, vault_id: VaultId) -> Result<Option<Vec<u8>>, ClientError> {
+        let mut inner = self.inner.borrow_mut();
+        if inner.engine.in_flight(&vault_id).is_none() {
+            let engine = inner.engine.clone();
+            if let Some(step) = inner.with_context(|context| engine.prepare_push(vault_id, context))? {
+                inner.take(step)?;
+            }
+        }
+        Ok(inner.engine.in_flight(&vault_id).map(|in_flight| push_frames(in_flight)))
+    }
+
+    async fn follow(&self) -> Result<(), ClientError> {
+        let mut events = Box::pin(self.api.events().await?);
+        while let Some(alive) = events.next().await {
+            if !alive {
+                break;
+            }
+            self.sync().await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the newest refresh token: an older one is worth nothing.
+    fn save_session(&self) -> Result<(), ClientError> {
+        let token = self.api.refresh_token();
+        let inner = self.inner.borrow();
+        inner.store.set_value(key::REFRESH_TOKEN, token.as_ref().map(|token| token.expose().as_bytes()))
+    }
+
+    fn remember(&self, result: &Result<(), ClientError>) {
+        let mut inner = self.inner.borrow_mut();
+        let failure = result.as_ref().map(|_| ()).map_err(|error| LastFailure {
+            refused: match error {
+                ClientError::Refused { refused } => Some(*refused),
+                _ => None,
+            },
+            signed_out: matches!(error, ClientError::SignedOut),
+        });
+        if let Err(LastFailure { refused: Some(refused), .. }) = &failure {
+            // Not being able to note it must not hide the refusal itself.
+            let _ = inner.store.put_aside(now_ms(), refused.refusal.name(), refused.found);
+        }
+        inner.last_sync = Some((now_ms(), failure));
+    }
+}
+
+impl Inner {
+    fn told(&self, notice: Notice) -> String {
+        let title = |object_id| {
+            self.index.get(object_id).map_or_else(|| object_id.to_string(), |found| found.title.clone())
+        };
+        match notice {
+            Notice::Conflict(_, object_id) => {
+                format!("“{}” was changed here and elsewhere; both values are kept", title(&object_id))
+            }
+            Notice::KeptAsNew(_, object_id) => {
+                format!(
+                    "“{}” could not be joined with the other change; yours is kept as an entry of its own",
+                    title(&object_id)
+                )
+            }
+            Notice::PurgeUndone(_, object_id) => {
+                format!("“{}” was changed elsewhere while it was deleted here; it stays", title(&object_id))
+            }
+        }
+    }
+}
+
+fn has_moved(error: &ClientError) -> bool {
+    matches!(error, ClientError::Server(problem)
+        if matches!(problem.code, ErrorCode::HeadMoved | ErrorCode::StateMoved))
+}

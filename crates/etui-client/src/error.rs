@@ -1,0 +1,216 @@
+//! What can go wrong, in a sentence, with the next step.
+
+use etui_api::{ErrorCode, Problem};
+use etui_chain::{ObjectId, Refusal, Refused};
+use etui_crypto::{KitError, PasswordFault};
+use etui_sync::EngineError;
+use etui_vault::EditError;
+
+/// What kind of failure it is; programs map it to an exit code or a screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// It could not be done.
+    Failed,
+    /// It was asked for in the wrong way.
+    Usage,
+    /// The device is locked.
+    Locked,
+    /// There is no such thing.
+    NotFound,
+    /// Data did not verify and was refused; nothing has changed.
+    Refused,
+    /// The server was needed and could not be reached.
+    Offline,
+}
+
+/// Why an operation could not be done. Never holds a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Data did not verify.
+    #[error("refused for safety ({refused})")]
+    Refused {
+        /// The stable name and what was found.
+        #[from]
+        refused: Refused,
+    },
+    /// The master password opens nothing here. Found on this device, no server asked.
+    #[error("that is not this account's master password")]
+    WrongMasterPassword,
+    /// The server did not accept e-mail and login password.
+    #[error("the server did not accept the e-mail address and login password")]
+    SignInFailed,
+    /// The session was ended; signing in again is needed, unlocking is not.
+    #[error("this device is signed out of the server")]
+    SignedOut,
+    /// The server could not be reached.
+    #[error("the server could not be reached while {doing}; nothing is lost, changes stay on this device")]
+    Offline {
+        /// What was being done.
+        doing: &'static str,
+        /// Why.
+        #[source]
+        source: Option<reqwest::Error>,
+    },
+    /// The server answered with a problem.
+    #[error("the server answered: {} {}", .0.title, .0.detail.as_deref().unwrap_or_default())]
+    Server(Box<Problem>),
+    /// The server answered with something that is not its protocol.
+    #[error("{0} does not answer like an Etui server")]
+    NotAServer(String),
+    /// The folder belongs to no account yet.
+    #[error("no account is set up on this device")]
+    NoDevice,
+    /// The folder belongs to another account.
+    #[error("this folder belongs to another account")]
+    OtherAccount,
+    /// Nothing of that name or id.
+    #[error("there is no entry “{0}”")]
+    NotFound(String),
+    /// Several entries answer to that name.
+    #[error("several entries answer to “{name}”: {}", listed(.candidates))]
+    Ambiguous {
+        /// What was asked for.
+        name: String,
+        /// What answers.
+        candidates: Vec<(ObjectId, String)>,
+    },
+    /// A password that may not be chosen.
+    #[error("{which}: {fault}")]
+    Choice {
+        /// Which password.
+        which: &'static str,
+        /// Why not.
+        #[source]
+        fault: PasswordFault,
+    },
+    /// An edit that does not fit.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// A Recovery Kit that cannot be read, or does not open this account.
+    #[error(transparent)]
+    Kit(#[from] KitError),
+    /// No Recovery Kit of this account counts yet.
+    #[error("this account has no Recovery Kit that was tested")]
+    NoKit,
+    /// The vault cannot be written to.
+    #[error("changing the vault: {0}")]
+    Engine(EngineError),
+    /// The local store could not be read or written.
+    #[error("{doing} on this device failed; what was saved before is unharmed: {source}")]
+    Store {
+        /// What was being done.
+        doing: &'static str,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A file could not be read or written.
+    #[error("{doing} failed: {source}")]
+    File {
+        /// What was being done.
+        doing: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file that is not what it should be.
+    #[error("{0}")]
+    Damaged(String),
+    /// Unsent changes would be lost.
+    #[error("{0} changes have not reached the server yet and would be lost")]
+    Unsent(usize),
+    /// Other devices kept changing the account.
+    #[error("other devices kept changing the account at the same time; nothing is lost")]
+    Contended,
+    /// The server holds what this device has never seen the beginning of.
+    #[error("this device does not hold the history that the server has lost")]
+    NoHistory,
+}
+
+impl ClientError {
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Refused { .. } => ErrorKind::Refused,
+            Self::Offline { .. } => ErrorKind::Offline,
+            Self::NotFound(_) | Self::Ambiguous { .. } => ErrorKind::NotFound,
+            Self::Choice { .. } | Self::Edit(_) => ErrorKind::Usage,
+            Self::Engine(EngineError::NoObject) => ErrorKind::NotFound,
+            _ => ErrorKind::Failed,
+        }
+    }
+
+    /// The name by which data was refused.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Refused { refused } => Some(refused.refusal),
+            _ => None,
+        }
+    }
+
+    /// The next step.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Refused { refused } => return refused_hint(refused.refusal).map(str::to_owned),
+            Self::WrongMasterPassword => "nothing was sent anywhere; try again",
+            Self::SignInFailed => "check both and try again; the master password is never the login password",
+            Self::SignedOut => "run `etui login` again; unsent changes stay on this device",
+            Self::Offline { .. } => "try again when the server can be reached: `etui sync`",
+            Self::Server(problem) => return server_hint(problem.code).map(str::to_owned),
+            Self::NotAServer(_) => "check the address given with --server",
+            Self::NoDevice => "run `etui signup` or `etui login` first",
+            Self::OtherAccount => "choose another folder with ETUI_HOME, or run `etui logout` here",
+            Self::NotFound(_) => "`etui list` shows what is there, `etui list --trash` what was removed",
+            Self::Ambiguous { .. } => "name it by its id",
+            Self::NoKit => "make one with `etui recovery create` and test it with `etui recovery test`",
+            Self::Store { source, .. } if is_full(source) => "free some space on this disk and try again",
+            Self::Store { .. } => "run `etui doctor`; what was saved is unharmed",
+            Self::Unsent(_) => "run `etui sync` first, or repeat with --force to give them up",
+            Self::Contended => "try again",
+            Self::NoHistory => "run `etui heal` on a device that has been in use for longer",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl From<EngineError> for ClientError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Refused(refused) => refused.into(),
+            other => Self::Engine(other),
+        }
+    }
+}
+
+fn refused_hint(refusal: Refusal) -> Option<&'static str> {
+    Some(match refusal {
+        Refusal::Rollback | Refusal::StateRollback => {
+            "the server is older than this device: if its operator restored a backup, `etui heal` brings the rest back"
+        }
+        Refusal::UnsupportedProtocol => "update the app",
+        Refusal::PasswordReuse => "choose a login password that has nothing to do with the master password",
+        Refusal::SelfTest => "do not use this machine for now: its cryptography gives wrong answers",
+        Refusal::Limit => "it is too large",
+        _ => "your server sent something that does not verify; nothing on this device was changed",
+    })
+}
+
+fn server_hint(code: ErrorCode) -> Option<&'static str> {
+    Some(match code {
+        ErrorCode::AccountExists => "sign in with `etui login`",
+        ErrorCode::SignUpClosed => "ask whoever runs the server for an invitation",
+        ErrorCode::TooManyRequests | ErrorCode::Unavailable | ErrorCode::Internal => "try again in a moment",
+        ErrorCode::StorageFull => "tell whoever runs the server; your changes stay on this device",
+        _ => return None,
+    })
+}
+
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+}
+
+fn listed(candidates: &[(ObjectId, String)]) -> String {
+    let lines: Vec<String> = candidates.iter().take(5).map(|(id, title)| format!("{id} ({title})")).collect();
+    lines.join(", ")
+}

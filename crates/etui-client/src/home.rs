@@ -1,0 +1,143 @@
+//! A device's folder: the local store and a small plain file that leads to it.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use etui_chain::{AccountId, DeviceId, KdfDescriptor, KeysetId};
+use serde::{Deserialize, Serialize};
+
+use crate::ClientError;
+
+/// The folder in which one device keeps one account.
+#[derive(Debug, Clone)]
+pub struct Home(PathBuf);
+
+/// The plain facts beside the local store. No secret, and nothing that is believed before it has been verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceFile {
+    /// Where the server is.
+    pub server: String,
+    /// The account.
+    pub account_id: AccountId,
+    /// This device.
+    pub device_id: DeviceId,
+    /// How the store is opened: the keyset and derivation of the master password last used here; two while the store
+    /// is being re-keyed.
+    pub(crate) unlock: Vec<Unlock>,
+}
+
+/// One way in: a master keyset as sealed, and how its key is derived.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unlock {
+    pub(crate) kdf: KdfDescriptor,
+    pub(crate) keyset_id: KeysetId,
+    pub(crate) version: u64,
+    #[serde(with = "base64_bytes")]
+    pub(crate) record: Vec<u8>,
+}
+
+impl Home {
+    /// The folder at that path; it need not exist.
+    pub fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// What the folder says of itself; `None` if no account is set up in it.
+    ///
+    /// # Errors
+    /// [`ClientError::File`] or [`ClientError::Damaged`].
+    pub fn device(&self) -> Result<Option<DeviceFile>, ClientError> {
+        let path = self.device_path();
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => {
+                return Err(ClientError::File { doing: format!("reading {}", path.display()), source });
+            }
+        };
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| ClientError::Damaged(format!("{} cannot be read: {error}", path.display())))
+    }
+
+    pub(crate) fn write_device(&self, file: &DeviceFile) -> Result<(), ClientError> {
+        let bytes = serde_json::to_vec_pretty(file).expect("plain facts always encode");
+        write_durably(&self.device_path(), &bytes)
+    }
+
+    pub(crate) fn store_path(&self) -> PathBuf {
+        self.0.join("vault.db")
+    }
+
+    /// Makes the folder, for its owner alone.
+    pub(crate) fn create(&self) -> Result<(), ClientError> {
+        let created = fs::create_dir_all(&self.0).and_then(|()| for_owner_alone(&self.0));
+        created.map_err(|source| ClientError::File { doing: format!("making {}", self.0.display()), source })
+    }
+
+    /// Removes the account from the folder. The plain file goes last, so that a half-done removal can be repeated.
+    pub(crate) fn remove_device(&self) -> Result<(), ClientError> {
+        for name in ["vault.db", "vault.db-wal", "vault.db-shm", "device.json"] {
+            let path = self.0.join(name);
+            match fs::remove_file(&path) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(ClientError::File { doing: format!("removing {}", path.display()), source });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn device_path(&self) -> PathBuf {
+        self.0.join("device.json")
+    }
+}
+
+/// Writes a file so that it is whole or not there: a temporary file, flushed to the disk, renamed, folder flushed.
+pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), ClientError> {
+    let write = || -> std::io::Result<()> {
+        let temporary = path.with_extension("partial");
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+            _ => File::open(".")?.sync_all(),
+        }
+    };
+    write().map_err(|source| ClientError::File { doing: format!("writing {}", path.display()), source })
+}
+
+#[cfg(unix)]
+fn for_owner_alone(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+}
+
+#[cfg(not(unix))]
+fn for_owner_alone(_folder: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+mod base64_bytes {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        URL_SAFE_NO_PAD.decode(String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}

@@ -1,0 +1,350 @@
+//! The local store: one SQLCipher database, opened with a raw key.
+//!
+//! It holds records as sealed, commits, states, the outbox, what was put aside, and this device's own secrets. A step
+//! of the sync engine is one transaction, on the disk when [`Store::apply`] returns.
+
+use std::{collections::BTreeSet, path::Path};
+
+use etui_chain::{Digest, Leaf, ObjectId, VaultId};
+use etui_crypto::LocalStoreKey;
+use etui_sync::{StoredAccount, StoredVault, Write};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use zeroize::Zeroizing;
+
+use crate::ClientError;
+
+const SCHEMA: &str = "
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE states (version INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+    CREATE TABLE named_records (hash BLOB PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE commits (vault BLOB NOT NULL, seq INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (vault, seq));
+    -- A purged object keeps its row without a record: its id is never used again.
+    CREATE TABLE objects (
+        vault BLOB NOT NULL, object BLOB NOT NULL, version INTEGER NOT NULL, hash BLOB NOT NULL, record BLOB,
+        PRIMARY KEY (vault, object)
+    );
+    CREATE TABLE outbox (vault BLOB NOT NULL, object BLOB NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (vault, object));
+    CREATE TABLE in_flight (vault BLOB PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE put_aside (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, refusal TEXT NOT NULL, found TEXT NOT NULL);
+    PRAGMA user_version = 1;
+";
+const NEWEST_SCHEMA: i64 = 1;
+
+/// The names of this device's own values in the store.
+pub(crate) mod key {
+    pub(crate) const SIGNING_SEED: &str = "signing_seed";
+    pub(crate) const EMAIL: &str = "email";
+    pub(crate) const REFRESH_TOKEN: &str = "refresh_token";
+    pub(crate) const PENDING_KIT: &str = "pending_kit";
+    pub(super) const STATE_IN_FLIGHT: &str = "state_in_flight";
+}
+
+/// The open store.
+pub(crate) struct Store(Connection);
+
+impl Store {
+    /// Makes a store that does not exist yet.
+    pub(crate) fn create(path: &Path, store_key: &LocalStoreKey) -> Result<Self, ClientError> {
+        let store = Self::connect(path, store_key)?;
+        store.0.execute_batch(SCHEMA).map_err(doing("making the local store"))?;
+        Ok(store)
+    }
+
+    /// Opens a store; `None` if the key is not its key.
+    pub(crate) fn open(path: &Path, store_key: &LocalStoreKey) -> Result<Option<Self>, ClientError> {
+        let store = match Self::connect(path, store_key) {
+            Err(ClientError::Store { source, .. }) if is_wrong_key(&source) => return Ok(None),
+            other => other?,
+        };
+        let schema: i64 = store
+            .0
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .map_err(doing("opening the local store"))?;
+        if schema != NEWEST_SCHEMA {
+            return Err(ClientError::Damaged(format!(
+                "the local store has schema {schema}, this version reads {NEWEST_SCHEMA}: update the app"
+            )));
+        }
+        Ok(Some(store))
+    }
+
+    /// Encrypts the store under another key.
+    pub(crate) fn rekey(&self, store_key: &LocalStoreKey) -> Result<(), ClientError> {
+        // The whole file is written anew, which the write-ahead log cannot carry.
+        self.0
+            .execute_batch("PRAGMA journal_mode = DELETE")
+            .and_then(|()| self.0.execute_batch(&key_pragma("rekey", store_key)))
+            .and_then(|()| self.0.execute_batch("PRAGMA journal_mode = WAL"))
+            .map_err(doing("encrypting the local store anew"))
+    }
+
+    /// Applies a step, all of it or nothing; durable on return.
+    pub(crate) fn apply(&mut self, writes: &[Write]) -> Result<(), ClientError> {
+        let mut apply = || -> rusqlite::Result<()> {
+            let transaction = self.0.transaction()?;
+            for write in writes {
+                apply_one(&transaction, write)?;
+            }
+            transaction.commit()
+        };
+        apply().map_err(doing("saving"))
+    }
+
+    /// One of this device's own values.
+    pub(crate) fn value(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
+        self.0
+            .prepare_cached("SELECT value FROM meta WHERE key = ?1")
+            .and_then(|mut statement| statement.query_row([name], |row| row.get(0)).optional())
+            .map(|found| found.map(Zeroizing::new))
+            .map_err(doing("reading"))
+    }
+
+    /// Sets one of this device's own values.
+    pub(crate) fn set_value(&self, name: &str, value: Option<&[u8]>) -> Result<(), ClientError> {
+        let done = match value {
+            Some(value) => {
+                self.0.execute("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", params![name, value])
+            }
+            None => self.0.execute("DELETE FROM meta WHERE key = ?1", [name]),
+        };
+        done.map(|_| ()).map_err(doing("saving"))
+    }
+
+    /// What the engine takes up again.
+    pub(crate) fn account(&self) -> Result<StoredAccount, ClientError> {
+        let states = self.column("SELECT bytes FROM states ORDER BY version")?;
+        let state_in_flight = self.value(key::STATE_IN_FLIGHT)?.map(|bytes| bytes.to_vec());
+        let ids: Vec<Vec<u8>> = self.column("SELECT DISTINCT vault FROM commits")?;
+        let vaults = ids.iter().map(|id| self.vault(vault_id(id)?)).collect::<Result<_, _>>()?;
+        Ok(StoredAccount { states, state_in_flight, vaults })
+    }
+
+    /// An object's verified record.
+    pub(crate) fn record(&self, vault: VaultId, object: ObjectId) -> Result<Option<Vec<u8>>, ClientError> {
+        self.0
+            .prepare_cached("SELECT record FROM objects WHERE vault = ?1 AND object = ?2")
+            .and_then(|mut statement| {
+                statement.query_row(params![vault.as_bytes(), object.as_bytes()], |row| row.get(0)).optional()
+            })
+            .map(Option::flatten)
+            .map_err(doing("reading"))
+    }
+
+    /// Every verified live record of a vault with its leaf.
+    pub(crate) fn records(&self, vault: VaultId) -> Result<Vec<(Leaf, Vec<u8>)>, ClientError> {
+        self.leaves_with(vault, "record", |row| row.get(3))
+    }
+
+    /// A record that a state names.
+    pub(crate) fn named_record(&self, hash: &Digest) -> Result<Option<Vec<u8>>, ClientError> {
+        self.0
+            .prepare_cached("SELECT bytes FROM named_records WHERE hash = ?1")
+            .and_then(|mut statement| statement.query_row([hash.as_bytes()], |row| row.get(0)).optional())
+            .map_err(doing("reading"))
+    }
+
+    /// Every record that a state named.
+    pub(crate) fn named_records(&self) -> Result<Vec<Vec<u8>>, ClientError> {
+        self.column("SELECT bytes FROM named_records")
+    }
+
+    /// Every state.
+    pub(crate) fn states(&self) -> Result<Vec<Vec<u8>>, ClientError> {
+        self.column("SELECT bytes FROM states ORDER BY version")
+    }
+
+    /// A vault's commits after `seq`.
+    pub(crate) fn commits_after(&self, vault: VaultId, seq: u64) -> Result<Vec<Vec<u8>>, ClientError> {
+        self.0
+            .prepare_cached("SELECT bytes FROM commits WHERE vault = ?1 AND seq > ?2 ORDER BY seq")
+            .and_then(|mut statement| {
+                statement.query_map(params![vault.as_bytes(), seq as i64], |row| row.get(0))?.collect()
+            })
+            .map_err(doing("reading"))
+    }
+
+    /// Notes that something the server sent was refused.
+    pub(crate) fn put_aside(&self, at_ms: u64, refusal: &str, found: &str) -> Result<(), ClientError> {
+        self.0
+            .execute(
+                "INSERT INTO put_aside (at_ms, refusal, found) VALUES (?1, ?2, ?3)",
+                params![at_ms as i64, refusal, found],
+            )
+            .map(|_| ())
+            .map_err(doing("saving"))
+    }
+
+    /// What was refused: when, by which name, what was found.
+    pub(crate) fn all_put_aside(&self) -> Result<Vec<(u64, String, String)>, ClientError> {
+        self.0
+            .prepare_cached("SELECT at_ms, refusal, found FROM put_aside ORDER BY id")
+            .and_then(|mut statement| {
+                statement
+                    .query_map([], |row| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?, row.get(2)?)))?
+                    .collect()
+            })
+            .map_err(doing("reading"))
+    }
+
+    fn connect(path: &Path, store_key: &LocalStoreKey) -> Result<Self, ClientError> {
+        let connection = Connection::open(path).map_err(doing("opening the local store"))?;
+        connection
+            .execute_batch(&key_pragma("key", store_key))
+            .and_then(|()| connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())))
+            .and_then(|()| {
+                connection.execute_batch(
+                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;",
+                )
+            })
+            .map_err(doing("opening the local store"))?;
+        Ok(Self(connection))
+    }
+
+    fn vault(&self, vault: VaultId) -> Result<StoredVault, ClientError> {
+        let id = vault.as_bytes();
+        let newest_commit = self
+            .0
+            .query_row("SELECT bytes FROM commits WHERE vault = ?1 ORDER BY seq DESC LIMIT 1", [id], |row| {
+                row.get(0)
+            })
+            .optional()
+            .map_err(doing("reading"))?;
+        let leaves = self.leaves_with(vault, "NULL", |_| Ok(()))?;
+        let purged: Vec<Vec<u8>> =
+            self.column_of("SELECT object FROM objects WHERE vault = ?1 AND record IS NULL", id)?;
+        let purged = purged.iter().map(|id| object_id(id)).collect::<Result<BTreeSet<_>, _>>()?;
+        let outbox = self.column_of("SELECT bytes FROM outbox WHERE vault = ?1", id)?;
+        let in_flight = self
+            .0
+            .query_row("SELECT bytes FROM in_flight WHERE vault = ?1", [id], |row| row.get(0))
+            .optional()
+            .map_err(doing("reading"))?;
+        Ok(StoredVault {
+            vault_id: vault,
+            newest_commit,
+            leaves: leaves.into_iter().map(|(leaf, ())| leaf).collect(),
+            purged,
+            outbox,
+            in_flight,
+        })
+    }
+
+    fn leaves_with<T>(
+        &self,
+        vault: VaultId,
+        column: &str,
+        read: fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<(Leaf, T)>, ClientError> {
+        let sql = format!(
+            "SELECT object, version, hash, {column} FROM objects WHERE vault = ?1 AND record IS NOT NULL"
+        );
+        let mut statement = self.0.prepare_cached(&sql).map_err(doing("reading"))?;
+        let mut rows = statement.query([vault.as_bytes()]).map_err(doing("reading"))?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(doing("reading"))? {
+            let (object, version, hash): (Vec<u8>, i64, [u8; 32]) =
+                (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))().map_err(doing("reading"))?;
+            let leaf = Leaf {
+                object_id: object_id(&object)?,
+                version: version as u64,
+                record_hash: Digest::new(hash),
+            };
+            found.push((leaf, read(row).map_err(doing("reading"))?));
+        }
+        Ok(found)
+    }
+
+    fn column(&self, sql: &str) -> Result<Vec<Vec<u8>>, ClientError> {
+        self.0
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
+            .map_err(doing("reading"))
+    }
+
+    fn column_of(&self, sql: &str, vault: &[u8; 16]) -> Result<Vec<Vec<u8>>, ClientError> {
+        self.0
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_map([vault], |row| row.get(0))?.collect())
+            .map_err(doing("reading"))
+    }
+}
+
+fn apply_one(transaction: &Transaction<'_>, write: &Write) -> rusqlite::Result<()> {
+    let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
+        transaction.prepare_cached(sql)?.execute(values).map(|_| ())
+    };
+    match write {
+        Write::State { version, bytes } => {
+            run("INSERT OR REPLACE INTO states VALUES (?1, ?2)", params![*version as i64, bytes])
+        }
+        Write::NamedRecord { hash, bytes } => {
+            run("INSERT OR REPLACE INTO named_records VALUES (?1, ?2)", params![hash.as_bytes(), bytes])
+        }
+        Write::Commit { vault_id, seq, bytes } => run(
+            "INSERT OR REPLACE INTO commits VALUES (?1, ?2, ?3)",
+            params![vault_id.as_bytes(), *seq as i64, bytes],
+        ),
+        Write::Object { vault_id, object_id, version, hash, record } => run(
+            "INSERT OR REPLACE INTO objects VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![vault_id.as_bytes(), object_id.as_bytes(), *version as i64, hash.as_bytes(), record],
+        ),
+        Write::Purged { vault_id, object_id } => run(
+            "INSERT OR REPLACE INTO objects VALUES (?1, ?2, 0, zeroblob(32), NULL)",
+            params![vault_id.as_bytes(), object_id.as_bytes()],
+        ),
+        Write::Outbox { vault_id, object_id, bytes } => run(
+            "INSERT OR REPLACE INTO outbox VALUES (?1, ?2, ?3)",
+            params![vault_id.as_bytes(), object_id.as_bytes(), bytes],
+        ),
+        Write::OutboxDone { vault_id, object_id } => run(
+            "DELETE FROM outbox WHERE vault = ?1 AND object = ?2",
+            params![vault_id.as_bytes(), object_id.as_bytes()],
+        ),
+        Write::InFlight { vault_id, bytes: Some(bytes) } => {
+            run("INSERT OR REPLACE INTO in_flight VALUES (?1, ?2)", params![vault_id.as_bytes(), bytes])
+        }
+        Write::InFlight { vault_id, bytes: None } => {
+            run("DELETE FROM in_flight WHERE vault = ?1", params![vault_id.as_bytes()])
+        }
+        Write::StateInFlight { bytes: Some(bytes) } => {
+            run("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", params![key::STATE_IN_FLIGHT, bytes])
+        }
+        Write::StateInFlight { bytes: None } => {
+            run("DELETE FROM meta WHERE key = ?1", params![key::STATE_IN_FLIGHT])
+        }
+    }
+}
+
+fn doing(doing: &'static str) -> impl Fn(rusqlite::Error) -> ClientError {
+    move |source| ClientError::Store { doing, source }
+}
+
+fn is_wrong_key(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase)
+}
+
+/// A raw key spares the database its own slow derivation (`spec/crypto.md`, "Local store").
+fn key_pragma(pragma: &str, store_key: &LocalStoreKey) -> Zeroizing<String> {
+    use std::fmt::Write as _;
+    let mut text = Zeroizing::new(String::with_capacity(96));
+    let _ = write!(text, "PRAGMA {pragma} = \"x'");
+    for byte in store_key.expose() {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text.push_str("'\"");
+    text
+}
+
+fn vault_id(bytes: &[u8]) -> Result<VaultId, ClientError> {
+    Ok(VaultId::new(sixteen(bytes)?)?)
+}
+
+fn object_id(bytes: &[u8]) -> Result<ObjectId, ClientError> {
+    Ok(ObjectId::new(sixteen(bytes)?)?)
+}
+
+fn sixteen(bytes: &[u8]) -> Result<[u8; 16], ClientError> {
+    bytes
+        .try_into()
+        .map_err(|_| ClientError::Damaged("the local store holds an id of another length".to_owned()))
+}
