@@ -45,9 +45,7 @@ struct Pair {
 
 impl Pair {
     fn new(random: &mut Random) -> Self {
-        let mut seeds = [[0; 8]; 2];
-        seeds.iter_mut().for_each(|seed| random.fill(seed));
-        let [first, second] = seeds.map(u64::from_be_bytes);
+        let [first, second] = [seed(random), seed(random)];
         let (account, server, mut one) = Account::found(first);
         let mut wire = Wire::to(server);
         let mut two = Device::join(&account, &wire.server, second);
@@ -104,4 +102,10 @@ impl Pair {
         let ids = device.visible(self.vault_id).into_iter();
         ids.map(|id| device.body(&self.account, self.vault_id, id)).collect()
     }
+}
+
+fn seed(random: &mut Random) -> u64 {
+    let mut bytes = [0; 8];
+    random.fill(&mut bytes);
+    u64::from_be_bytes(bytes)
 }
