@@ -175,15 +175,16 @@ fn encode(kind: u8, payload: &[u8], out: &mut Vec<u8>) {
     const BYTE_STRING: u8 = 0x40;
     out.extend_from_slice(&[0x82, kind]);
     let length = payload.len();
-    if length < 24 {
-        out.push(BYTE_STRING | length as u8);
-    } else if let Ok(length) = u8::try_from(length) {
-        out.extend_from_slice(&[BYTE_STRING | 24, length]);
+    if let Ok(length) = u8::try_from(length) {
+        match length {
+            0..24 => out.push(BYTE_STRING + length),
+            _ => out.extend_from_slice(&[BYTE_STRING + 24, length]),
+        }
     } else if let Ok(length) = u16::try_from(length) {
-        out.push(BYTE_STRING | 25);
+        out.push(BYTE_STRING + 25);
         out.extend_from_slice(&length.to_be_bytes());
     } else {
-        out.push(BYTE_STRING | 26);
+        out.push(BYTE_STRING + 26);
         out.extend_from_slice(&u32::try_from(length).expect("a frame is far below 4 GiB").to_be_bytes());
     }
     out.extend_from_slice(payload);
