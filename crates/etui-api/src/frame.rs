@@ -238,7 +238,9 @@ mod tests {
 
     fn write(frames: &[Frame]) -> Vec<u8> {
         let mut writer = FrameWriter::new();
-        frames.iter().for_each(|frame| writer.push(frame));
+        for frame in frames {
+            writer.push(frame);
+        }
         writer.finish()
     }
 

@@ -249,7 +249,7 @@ mod tests {
                     let object_id = object(number);
                     let version = set.get(&object_id).map_or(0, |leaf| leaf.version) + 1;
                     let op = if purge && version > 1 { Op::Purge } else { Op::Put };
-                    let record_hash = if op == Op::Put { Digest::of(&[&[number, round as u8]]) } else { Digest::ZERO };
+                    let record_hash = if op == Op::Put { Digest::of(&[&[number], &round.to_be_bytes()]) } else { Digest::ZERO };
                     Change { object_id, version, op, record_hash }
                 });
                 let changes = changes.collect();
