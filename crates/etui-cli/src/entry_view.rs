@@ -45,7 +45,10 @@ pub(crate) fn document(id: &ObjectId, entry: &Entry, reveal: bool) -> Value {
             .map(|file| json!({ "id": file.id, "name": file.name, "size": file.size }))
             .collect(),
     );
-    put("conflicts", entry.conflicts().map(|conflict| json!(entry.describe(conflict.place).0)).collect());
+    put(
+        "conflicts",
+        conflicts(entry, reveal).map(|(field, value)| json!({ "field": field, "value": value })).collect(),
+    );
     put("created_ms", json!(entry.created_ms()));
     put("modified_ms", json!(entry.modified_ms()));
     put("archived_ms", json!(entry.archived_ms()));
@@ -73,11 +76,24 @@ pub(crate) fn rows(id: &ObjectId, entry: &Entry, reveal: bool) -> Vec<[String; 2
     rows.extend(
         entry.attachments().map(|file| row("attachment", &format!("{} ({} bytes)", file.name, file.size))),
     );
-    rows.extend(entry.conflicts().map(|conflict| row("conflict", &entry.describe(conflict.place).0)));
+    rows.extend(conflicts(entry, reveal).map(|(field, value)| {
+        row(
+            "conflict",
+            &format!("{field}: {} (changed elsewhere at the same time)", value.as_deref().unwrap_or(MASK)),
+        )
+    }));
     rows.push(row("changed", &time_text(entry.modified_ms())));
     rows.extend(entry.trashed_ms().map(|time| row("in the trash", &time_text(time))));
     rows.extend(entry.archived_ms().map(|time| row("archived", &time_text(time))));
     rows
+}
+
+/// The values kept beside the current ones because two devices changed one field: field, and value where it may show.
+fn conflicts(entry: &Entry, reveal: bool) -> impl Iterator<Item = (String, Option<String>)> {
+    entry.conflicts().map(move |conflict| {
+        let (field, hidden) = entry.describe(conflict.place);
+        (field, conflict.value.as_text().filter(|_| reveal || !hidden).map(str::to_owned))
+    })
 }
 
 /// The single texts in the order in which they are shown: name, value, whether hidden.

@@ -1,0 +1,187 @@
+//! What the product is for, told with real processes.
+
+use std::{fs, path::Path};
+
+use etui_testkit::{EMAIL, LOGIN_PASSWORD, MASTER_PASSWORD, Stage};
+
+#[test]
+fn a_password_saved_on_one_device_is_read_on_another() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let (one, two) = (stage.device("one"), stage.device("two"));
+    one.sign_up();
+    let id = one.add("GitHub", "ada", "hunter2-correct");
+    one.ok(&["sync"]);
+    two.log_in();
+    assert_eq!(two.ok(&["get", "GitHub", "--field", "password"]), "hunter2-correct\n");
+    let list = two.json(&["list"]);
+    assert_eq!(list[0]["title"], "GitHub");
+    assert_eq!(list[0]["type"], "login");
+    assert_eq!(list[0]["id"], id.as_str());
+
+    two.ok(&["edit", &id, "--set", "username=ada2"]);
+    two.ok(&["sync"]);
+    one.ok(&["sync"]);
+    assert_eq!(one.field("GitHub", "username"), "ada2");
+    one.ok(&["rm", &id]);
+    assert_eq!(one.json(&["list"]).as_array().map(Vec::len), Some(0));
+    one.ok(&["restore", &id]);
+    assert_eq!(one.json(&["search", "git"])[0]["id"], id.as_str());
+    one.ok(&["export", "--to", "backup.etui"]);
+    one.ok(&["backup", "verify", "backup.etui"]);
+    assert_eq!(one.json(&["status"])["head_code"].as_str().map(str::len), Some(8));
+}
+
+#[test]
+fn both_devices_edit_while_the_server_is_away_and_converge_with_both_values() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let (one, two) = (stage.device("one"), stage.device("two"));
+    one.sign_up();
+    let id = one.add("Mail", "ada", "first-password");
+    one.ok(&["sync"]);
+    two.log_in();
+    server.kill();
+
+    one.ok(&["edit", &id, "--set", "username=from-one"]);
+    two.ok(&["edit", &id, "--set", "username=from-two"]);
+    let only_on_two = two.add("Forum", "ada", "second-password");
+    one.fails(6, &["sync"]);
+
+    let _server = stage.serve();
+    for device in [&one, &two, &one] {
+        device.ok(&["sync"]);
+    }
+    assert_eq!(one.json(&["status"])["head_code"], two.json(&["status"])["head_code"]);
+    for device in [&one, &two] {
+        let shown = device.ok(&["get", &id]) + &device.ok(&["get", &id, "--json"]);
+        assert!(shown.contains("from-one") && shown.contains("from-two"), "both are kept: {shown}");
+        assert_eq!(device.field(&only_on_two, "password"), "second-password");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_with_the_right_exit_code() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let (one, two) = (stage.device("one"), stage.device("two"));
+    one.sign_up();
+    one.fails(4, &["get", "Nowhere"]);
+    one.ok(&["lock"]);
+    one.fails(3, &["list"]);
+    fs::write(stage.path().join("wrong"), "not the master password at all").expect("a file");
+    let said = one.fails(1, &["unlock", "--master-password-file", "wrong"]);
+    assert!(said.contains("master password"), "{said}");
+    one.unlock();
+
+    let mut wrong = two.credentials("login");
+    wrong[6] = "wrong";
+    let wrong_password = two.fails(1, &wrong);
+    let mut unknown = two.credentials("login");
+    unknown[4] = "nobody@example.org";
+    let unknown_email = two.fails(1, &unknown);
+    assert_eq!(wrong_password, unknown_email, "one answer for both");
+    server.kill();
+    one.fails(6, &["sync"]);
+}
+
+#[test]
+fn a_new_master_password_opens_and_the_old_one_does_not() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let one = stage.device("one");
+    one.sign_up();
+    one.add("Bank", "ada", "kept-through-it-all");
+    fs::write(stage.path().join("new"), "another velvet harbour maple").expect("a file");
+    one.ok(&[
+        "change-master-password",
+        "--master-password-file",
+        "master",
+        "--new-master-password-file",
+        "new",
+    ]);
+    one.ok(&["lock"]);
+    one.fails(1, &["unlock", "--master-password-file", "master"]);
+    one.ok(&["unlock", "--master-password-file", "new"]);
+    assert_eq!(one.field("Bank", "password"), "kept-through-it-all");
+}
+
+#[test]
+fn no_saved_entry_is_lost_when_server_and_agent_are_killed() {
+    let stage = Stage::new();
+    let mut server = stage.serve();
+    let one = stage.device("one");
+    one.sign_up();
+    let mut saved = Vec::new();
+    for round in 0..5 {
+        saved.push(one.add(&format!("Entry {round}"), "ada", &format!("password-{round}")));
+        server.kill();
+        saved.push(one.add(&format!("Offline {round}"), "ada", &format!("password-{round}")));
+        one.ok(&["lock"]);
+        server = stage.serve();
+        one.unlock();
+    }
+    one.ok(&["sync"]);
+    let two = stage.device("two");
+    two.log_in();
+    for id in &saved {
+        assert!(two.field(id, "password").starts_with("password-"));
+    }
+    drop(server);
+}
+
+#[test]
+fn nothing_secret_lies_anywhere() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let (one, two) = (stage.device("one"), stage.device("two"));
+    one.sign_up();
+    one.add("canary-title-Qx7", "canary-user-Mn4", "canary-password-Zt9");
+    one.ok(&["sync"]);
+    two.log_in();
+    for device in [&one, &two] {
+        device.ok(&["lock"]);
+    }
+    drop(server);
+    for file in ["login", "master"] {
+        fs::remove_file(stage.path().join(file)).expect("the file goes");
+    }
+    let canaries = [
+        "canary-title-Qx7",
+        "canary-user-Mn4",
+        "canary-password-Zt9",
+        "canary-host.example",
+        MASTER_PASSWORD,
+        LOGIN_PASSWORD,
+    ];
+    let mut files = 0;
+    search(stage.path(), &mut |path, bytes| {
+        files += 1;
+        for canary in canaries {
+            for form in forms(canary) {
+                let found = bytes.windows(form.len()).any(|window| window == form);
+                assert!(!found, "{canary} lies in {}", path.display());
+            }
+        }
+    });
+    assert!(files > 4, "the folders were searched");
+    let log = fs::read_to_string(stage.path().join("server.log")).expect("a log");
+    assert!(!log.contains(EMAIL), "the log holds no e-mail address");
+}
+
+fn forms(text: &str) -> [Vec<u8>; 4] {
+    let utf_16 = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let base64 = data_encoding::BASE64_NOPAD.encode(&text.as_bytes()[..text.len() / 3 * 3]).into_bytes();
+    [text.as_bytes().to_vec(), data_encoding::HEXLOWER.encode(text.as_bytes()).into_bytes(), base64, utf_16]
+}
+
+fn search(folder: &Path, look: &mut dyn FnMut(&Path, &[u8])) {
+    for item in fs::read_dir(folder).expect("a folder") {
+        let path = item.expect("an item").path();
+        if path.is_dir() {
+            search(&path, look);
+        } else if let Ok(bytes) = fs::read(&path) {
+            look(&path, &bytes);
+        }
+    }
+}
