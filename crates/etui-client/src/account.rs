@@ -24,7 +24,7 @@ use crate::{
     home::{DeviceFile, Unlock},
     now_ms,
     store::{Store, key},
-    unlock::{self, Keys},
+    unlock::{self, Unlocked},
 };
 
 /// What a person enters to sign up.
@@ -84,7 +84,7 @@ impl Device {
 
         let step = account.into_step(new.device_id)?;
         let unlock = way_in_of(&state, master_record);
-        let keys = Keys { keyset: new.keyset, vault_keys, device_key: SigningKey::from_seed(&new.seed) };
+        let keys = Unlocked { keyset: new.keyset, vault_keys, device_key: SigningKey::from_seed(&new.seed) };
         let place = Place { home, email: &email, device_id: new.device_id, seed: &new.seed, unlock };
         place.settle(api, &new.master_key, step, |_, _| Ok(keys))
     }
@@ -115,7 +115,7 @@ impl Device {
         let place = Place { home, email: &email, device_id, seed: &seed, unlock };
         let device = place.settle(api, &master_key, step, |engine, store| {
             let vault_keys = unlock::vault_keys(engine.state(), &keyset, store)?;
-            Ok(Keys { keyset, vault_keys, device_key: SigningKey::from_seed(&seed) })
+            Ok(Unlocked { keyset, vault_keys, device_key: SigningKey::from_seed(&seed) })
         })?;
         device.list_this_device(&device_name).await?;
         Ok(device)
@@ -155,7 +155,7 @@ impl Device {
         let place = Place { home, email: &email, device_id, seed: &seed, unlock };
         let device = place.settle(api, &master_key, step, |engine, store| {
             let vault_keys = unlock::vault_keys(engine.state(), &keyset, store)?;
-            Ok(Keys { keyset, vault_keys, device_key: SigningKey::from_seed(&seed) })
+            Ok(Unlocked { keyset, vault_keys, device_key: SigningKey::from_seed(&seed) })
         })?;
         let finished = async {
             device.list_this_device(&device_name).await?;
@@ -185,9 +185,9 @@ impl Device {
                 .into());
         }
         let vault_keys = unlock::vault_keys(engine.state(), &keyset, &store)?;
-        let seed = store.value(key::SIGNING_SEED)?.ok_or_else(|| no_seed())?;
+        let seed = store.value(key::SIGNING_SEED)?.ok_or_else(no_seed)?;
         let seed = Zeroizing::new(<[u8; 32]>::try_from(seed.as_slice()).map_err(|_| no_seed())?);
-        let keys = Keys { keyset, vault_keys, device_key: SigningKey::from_seed(&seed) };
+        let keys = Unlocked { keyset, vault_keys, device_key: SigningKey::from_seed(&seed) };
         let api = Api::new(&file.server)?;
         api.resume(stored_token(&store)?);
         Self::assemble(home.clone(), api, store, engine, keys)
@@ -226,7 +226,7 @@ impl Place<'_> {
         api: Api,
         master_key: &MasterKey,
         step: Step,
-        keys: impl FnOnce(&Engine, &Store) -> Result<Keys, ClientError>,
+        keys: impl FnOnce(&Engine, &Store) -> Result<Unlocked, ClientError>,
     ) -> Result<Device, ClientError> {
         self.home.create()?;
         self.home.remove_device()?;

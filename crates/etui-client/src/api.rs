@@ -19,7 +19,7 @@ use crate::ClientError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a whole answer may take; the largest is a first pull over a slow line.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// One server, and this device's session with it.
 pub(crate) struct Api {

@@ -170,9 +170,14 @@ pub(crate) fn write_backup(
     records: &[Vec<u8>],
 ) -> Vec<u8> {
     let mut writer = FrameWriter::new();
-    states.iter().for_each(|bytes| writer.push(&Frame::State(bytes.as_slice())));
-    named.iter().for_each(|bytes| writer.push(&Frame::NamedRecord(bytes.as_slice())));
-    commits.iter().for_each(|bytes| writer.push(&Frame::Commit(bytes.as_slice())));
-    records.iter().for_each(|bytes| writer.push(&Frame::Record(bytes.as_slice())));
+    let mut write = |items: &[Vec<u8>], frame: fn(Vec<u8>) -> Frame| {
+        for bytes in items {
+            writer.push(&frame(bytes.clone()));
+        }
+    };
+    write(states, Frame::State);
+    write(named, Frame::NamedRecord);
+    write(commits, Frame::Commit);
+    write(records, Frame::Record);
     [MAGIC, &writer.finish()].concat()
 }

@@ -18,7 +18,7 @@ use crate::{
     merge::ModelMerge,
     now_ms,
     store::{Store, key},
-    unlock::Keys,
+    unlock::Unlocked,
 };
 
 pub use admin::{DeviceLine, HealReport};
@@ -41,7 +41,7 @@ pub struct Device {
 struct Inner {
     store: Store,
     engine: Engine,
-    keys: Keys,
+    keys: Unlocked,
     index: Index,
     unreadable: Vec<(ObjectId, Refused)>,
     last_sync: Option<(u64, Result<(), LastFailure>)>,
@@ -123,7 +123,7 @@ impl Device {
         api: Api,
         store: Store,
         engine: Engine,
-        keys: Keys,
+        keys: Unlocked,
     ) -> Result<Self, ClientError> {
         let mut inner =
             Inner { store, engine, keys, index: Index::new(), unreadable: Vec::new(), last_sync: None };
@@ -443,7 +443,7 @@ fn is_entry(vault_id: VaultId, object_id: ObjectId) -> bool {
 }
 
 fn open_body(
-    keys: &Keys,
+    keys: &Unlocked,
     vault_id: VaultId,
     record: &[u8],
     leaf: Option<Leaf>,
@@ -462,7 +462,7 @@ fn open_body(
 
 type Opened = (ObjectId, Result<Entry, Refused>);
 
-fn open_all(keys: &Keys, vault_id: VaultId, records: &[(Leaf, Vec<u8>)]) -> Vec<Opened> {
+fn open_all(keys: &Unlocked, vault_id: VaultId, records: &[(Leaf, Vec<u8>)]) -> Vec<Opened> {
     let open = |(leaf, record): &(Leaf, Vec<u8>)| {
         let entry = open_body(keys, vault_id, record, Some(*leaf)).and_then(|body| Entry::decode(&body));
         (leaf.object_id, entry)

@@ -133,9 +133,10 @@ impl ClientError {
         match self {
             Self::Refused { .. } => ErrorKind::Refused,
             Self::Offline { .. } => ErrorKind::Offline,
-            Self::NotFound(_) | Self::Ambiguous { .. } => ErrorKind::NotFound,
+            Self::NotFound(_) | Self::Ambiguous { .. } | Self::Engine(EngineError::NoObject) => {
+                ErrorKind::NotFound
+            }
             Self::Choice { .. } | Self::Edit(_) => ErrorKind::Usage,
-            Self::Engine(EngineError::NoObject) => ErrorKind::NotFound,
             _ => ErrorKind::Failed,
         }
     }
@@ -151,7 +152,7 @@ impl ClientError {
     /// The next step.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Refused { refused } => return refused_hint(refused.refusal).map(str::to_owned),
+            Self::Refused { refused } => refused_hint(refused.refusal),
             Self::WrongMasterPassword => "nothing was sent anywhere; try again",
             Self::SignInFailed => "check both and try again; the master password is never the login password",
             Self::SignedOut => "run `etui login` again; unsent changes stay on this device",
@@ -183,8 +184,8 @@ impl From<EngineError> for ClientError {
     }
 }
 
-fn refused_hint(refusal: Refusal) -> Option<&'static str> {
-    Some(match refusal {
+fn refused_hint(refusal: Refusal) -> &'static str {
+    match refusal {
         Refusal::Rollback | Refusal::StateRollback => {
             "the server is older than this device: if its operator restored a backup, `etui heal` brings the rest back"
         }
@@ -193,7 +194,7 @@ fn refused_hint(refusal: Refusal) -> Option<&'static str> {
         Refusal::SelfTest => "do not use this machine for now: its cryptography gives wrong answers",
         Refusal::Limit => "it is too large",
         _ => "your server sent something that does not verify; nothing on this device was changed",
-    })
+    }
 }
 
 fn server_hint(code: ErrorCode) -> Option<&'static str> {

@@ -158,7 +158,7 @@ impl Store {
         self.0
             .prepare_cached("SELECT bytes FROM commits WHERE vault = ?1 AND seq > ?2 ORDER BY seq")
             .and_then(|mut statement| {
-                statement.query_map(params![vault.as_bytes(), seq as i64], |row| row.get(0))?.collect()
+                statement.query_map(params![vault.as_bytes(), seq.cast_signed()], |row| row.get(0))?.collect()
             })
             .map_err(doing("reading"))
     }
@@ -168,7 +168,7 @@ impl Store {
         self.0
             .execute(
                 "INSERT INTO put_aside (at_ms, refusal, found) VALUES (?1, ?2, ?3)",
-                params![at_ms as i64, refusal, found],
+                params![at_ms.cast_signed(), refusal, found],
             )
             .map(|_| ())
             .map_err(doing("saving"))
@@ -180,7 +180,9 @@ impl Store {
             .prepare_cached("SELECT at_ms, refusal, found FROM put_aside ORDER BY id")
             .and_then(|mut statement| {
                 statement
-                    .query_map([], |row| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?, row.get(2)?)))?
+                    .query_map([], |row| {
+                        Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?, row.get(2)?))
+                    })?
                     .collect()
             })
             .map_err(doing("reading"))
@@ -246,7 +248,7 @@ impl Store {
                 (|| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))().map_err(doing("reading"))?;
             let leaf = Leaf {
                 object_id: object_id(&object)?,
-                version: version as u64,
+                version: version.cast_unsigned(),
                 record_hash: Digest::new(hash),
             };
             found.push((leaf, read(row).map_err(doing("reading"))?));
@@ -275,18 +277,24 @@ fn apply_one(transaction: &Transaction<'_>, write: &Write) -> rusqlite::Result<(
     };
     match write {
         Write::State { version, bytes } => {
-            run("INSERT OR REPLACE INTO states VALUES (?1, ?2)", params![*version as i64, bytes])
+            run("INSERT OR REPLACE INTO states VALUES (?1, ?2)", params![version.cast_signed(), bytes])
         }
         Write::NamedRecord { hash, bytes } => {
             run("INSERT OR REPLACE INTO named_records VALUES (?1, ?2)", params![hash.as_bytes(), bytes])
         }
         Write::Commit { vault_id, seq, bytes } => run(
             "INSERT OR REPLACE INTO commits VALUES (?1, ?2, ?3)",
-            params![vault_id.as_bytes(), *seq as i64, bytes],
+            params![vault_id.as_bytes(), seq.cast_signed(), bytes],
         ),
         Write::Object { vault_id, object_id, version, hash, record } => run(
             "INSERT OR REPLACE INTO objects VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![vault_id.as_bytes(), object_id.as_bytes(), *version as i64, hash.as_bytes(), record],
+            params![
+                vault_id.as_bytes(),
+                object_id.as_bytes(),
+                version.cast_signed(),
+                hash.as_bytes(),
+                record
+            ],
         ),
         Write::Purged { vault_id, object_id } => run(
             "INSERT OR REPLACE INTO objects VALUES (?1, ?2, 0, zeroblob(32), NULL)",

@@ -11,7 +11,7 @@ use etui_sync::{VaultKeys, check_unlocked};
 use crate::{ClientError, home::Unlock, store::Store};
 
 /// The keys of an unlocked account. Wiped when dropped.
-pub(crate) struct Keys {
+pub(crate) struct Unlocked {
     pub(crate) keyset: Keyset,
     pub(crate) vault_keys: VaultKeys,
     pub(crate) device_key: SigningKey,

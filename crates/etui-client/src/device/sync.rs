@@ -13,7 +13,7 @@ use crate::{ClientError, now_ms, store::key, unlock};
 /// How often an exchange starts over because other devices were quicker.
 const MAX_ROUNDS: usize = 20;
 const FIRST_DELAY: Duration = Duration::from_secs(1);
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
+const LONGEST_DELAY: Duration = Duration::from_mins(1);
 
 /// What an exchange did.
 #[derive(Debug, Default)]
@@ -227,7 +227,7 @@ impl Device {
 
     fn remember(&self, result: &Result<(), ClientError>) {
         let mut inner = self.inner.borrow_mut();
-        let failure = result.as_ref().map(|_| ()).map_err(|error| LastFailure {
+        let failure = result.as_ref().copied().map_err(|error| LastFailure {
             refused: match error {
                 ClientError::Refused { refused } => Some(*refused),
                 _ => None,
