@@ -27,7 +27,7 @@ pub enum ErrorKind {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Data did not verify.
-    #[error("refused for safety ({refused})")]
+    #[error("{}", refused.found)]
     Refused {
         /// The stable name and what was found.
         #[from]
