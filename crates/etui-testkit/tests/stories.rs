@@ -125,6 +125,68 @@ fn no_saved_entry_is_lost_when_server_and_agent_are_killed() {
 }
 
 #[test]
+fn a_restored_server_is_refused_and_then_healed() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let one = stage.device("one");
+    one.sign_up();
+    one.add("Before", "ada", "before-the-backup");
+    one.ok(&["sync"]);
+    server.kill();
+    let backup = stage.path().join("backup");
+    copy(&stage.data(), &backup);
+
+    let server = stage.serve();
+    let after = one.add("After", "ada", "after-the-backup");
+    one.ok(&["sync"]);
+    server.kill();
+    fs::remove_dir_all(stage.data()).expect("the data goes");
+    fs::rename(&backup, stage.data()).expect("the backup comes back");
+
+    let _server = stage.serve();
+    one.ok(&one.credentials("login"));
+    let refused = one.fails(5, &["sync"]);
+    assert!(refused.contains("rollback"), "{refused}");
+    assert_eq!(one.field(&after, "password"), "after-the-backup", "the local copy wins");
+    one.ok(&["heal"]);
+    one.ok(&["sync"]);
+    let two = stage.device("two");
+    two.log_in();
+    assert_eq!(two.field(&after, "password"), "after-the-backup");
+}
+
+#[test]
+fn a_recovery_kit_opens_the_account_once_it_was_tested() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let (one, two) = (stage.device("one"), stage.device("two"));
+    one.sign_up();
+    one.add("Bank", "ada", "found-again");
+    one.ok(&["sync"]);
+    let kit = one.ok(&["recovery", "create"]);
+    let words: Vec<&str> = kit
+        .lines()
+        .filter(|line| line.trim_start().starts_with(|first: char| first.is_ascii_digit()))
+        .flat_map(str::split_whitespace)
+        .filter(|word| word.parse::<u8>().is_err())
+        .collect();
+    assert_eq!(words.len(), 24, "{kit}");
+    let account = kit.split_whitespace().find(|word| word.len() == 32).expect("the account id");
+    fs::write(stage.path().join("kit"), words.join(" ")).expect("a file");
+    fs::write(stage.path().join("new"), "another velvet harbour maple").expect("a file");
+    one.ok(&["recovery", "test", "--kit-file", "kit"]);
+
+    let mut arguments = vec!["recovery", "use", "--kit-file", "kit", "--account", account];
+    let credentials = two.credentials("login");
+    arguments.extend(&credentials[1..8]);
+    arguments.push("new");
+    two.ok(&arguments);
+    assert_eq!(two.field("Bank", "password"), "found-again");
+    two.ok(&["lock"]);
+    two.ok(&["unlock", "--master-password-file", "new"]);
+}
+
+#[test]
 fn nothing_secret_lies_anywhere() {
     let stage = Stage::new();
     let server = stage.serve();
@@ -176,6 +238,19 @@ fn search(folder: &Path, look: &mut dyn FnMut(&Path, &[u8])) {
             search(&path, look);
         } else if let Ok(bytes) = fs::read(&path) {
             look(&path, &bytes);
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for item in fs::read_dir(from).expect("a folder") {
+        let path = item.expect("an item").path();
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).expect("a copy");
         }
     }
 }
