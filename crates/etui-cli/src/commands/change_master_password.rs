@@ -45,5 +45,5 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failur
     account::check_new_master(&new, login.as_ref(), &[])?;
     agent.tell(&Request::ChangeMasterPassword { old, new, login })?;
     context.output.document(&json!({ "changed": true }))?;
-    context.output.line("The master password is changed. Other devices ask for it when they next unlock.")
+    context.output.line("The master password is changed on this device and for new ones. Devices set up before keep opening with the old one.")
 }
