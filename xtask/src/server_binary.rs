@@ -2,27 +2,36 @@
 
 use std::{fs, path::Path, process::Command};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 
-use crate::process::{cargo, run as run_command, say, target_folder};
+use crate::process::{cargo, output, run as run_command, say, target_folder};
 
 /// Stripped.
 const MOST_BYTES: u64 = 25 * 1024 * 1024;
 const BYTES_PER_MIB: u64 = 1024 * 1024;
 
-/// In the names of all functions that SQLCipher adds to SQLite.
-const SQLCIPHER: &[u8] = b"sqlcipher_";
-/// In every build of SQLite: if it is not found, neither would the other be.
-const SQLITE: &[u8] = b"SQLite format 3";
+/// How the names of all functions begin that SQLCipher adds to SQLite.
+const SQLCIPHER: &str = "sqlcipher_";
+/// A function of every SQLite: if it is not found, neither would the others be.
+const SQLITE: &str = "sqlite3_open_v2";
 
 pub(crate) fn run() -> anyhow::Result<()> {
     // Alone: a build together with a client would give both the SQLite of the client.
     run_command(&mut cargo("build --locked --release --package etui-server"))?;
     let binary = target_folder()?.join("release/etui-server");
-    let bytes = fs::read(&binary).with_context(|| format!("reading {}", binary.display()))?;
-    ensure!(contains(&bytes, SQLITE), "no SQLite found in {}: this check sees nothing", binary.display());
-    ensure!(!contains(&bytes, SQLCIPHER), "{} contains SQLCipher, which only clients need", binary.display());
+    check_symbols(&output(Command::new("nm").arg(&binary))?)
+        .with_context(|| format!("looking into {}", binary.display()))?;
     check_size(&binary)
+}
+
+/// Symbols, not text: libraries that can speak to an encrypted store name its options without containing it.
+fn check_symbols(listing: &str) -> anyhow::Result<()> {
+    let mut names = listing.lines().filter_map(|line| line.split(' ').next_back());
+    ensure!(names.clone().any(|name| name == SQLITE), "no SQLite found: this check sees nothing");
+    if let Some(name) = names.find(|name| name.starts_with(SQLCIPHER)) {
+        bail!("contains {name} of SQLCipher, which only clients need");
+    }
+    Ok(())
 }
 
 fn check_size(binary: &Path) -> anyhow::Result<()> {
@@ -33,17 +42,16 @@ fn check_size(binary: &Path) -> anyhow::Result<()> {
     say(&format!("etui-server has {} MiB stripped and no SQLCipher", bytes.div_ceil(BYTES_PER_MIB)))
 }
 
-fn contains(bytes: &[u8], word: &[u8]) -> bool {
-    bytes.windows(word.len()).any(|window| window == word)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_found_wherever_it_stands() {
-        assert!(contains(b"x sqlcipher_codec", SQLCIPHER) && contains(SQLCIPHER, SQLCIPHER));
-        assert!(!contains(b"sqlite3_codec", SQLCIPHER) && !contains(b"", SQLCIPHER));
+    fn the_clients_store_is_found_by_its_functions() {
+        let server = "00a1 T sqlite3_open_v2\n00b2 t read_sqlcipher_key\n                 U malloc\n";
+        check_symbols(server).unwrap();
+        let client = format!("{server}00c3 T sqlcipher_codec_ctx_init\n");
+        assert!(check_symbols(&client).unwrap_err().to_string().contains("sqlcipher_codec_ctx_init"));
+        assert!(check_symbols("00a1 T main\n").is_err(), "nothing of SQLite: the listing cannot be right");
     }
 }
