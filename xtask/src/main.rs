@@ -1,6 +1,7 @@
 //! Commands of the project: `cargo xtask COMMAND`. One file each; this one only dispatches.
 
 mod arrows;
+mod bench;
 mod deny;
 mod process;
 mod server_binary;
@@ -26,6 +27,8 @@ enum Command {
     Start(start::Arguments),
     /// Check everything, cheap things first, up to the first failure
     Test,
+    /// Measure server and clients and print one table, each figure beside its target
+    Bench(bench::Arguments),
     /// Check that no crate reaches what it must not know
     Arrows,
     /// Check licences, sources and known weaknesses of dependencies
@@ -42,6 +45,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Start(arguments) => start::run(&arguments),
         Command::Test => test::run(),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Arrows => arrows::run(),
         Command::Deny => deny::run(),
         Command::ServerBinary => server_binary::run(),
