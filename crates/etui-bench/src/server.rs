@@ -23,7 +23,7 @@ use crate::{
 
 const JSON: &str = "application/json";
 const WARM_UP: u32 = 200;
-const SINGLE_PUSHES: u32 = 300;
+const SINGLE_PUSHES: u32 = 500;
 const FIRST_PULLS: u32 = 10;
 const SIGN_INS: u32 = 20;
 const SIGN_INS_AT_ONCE: usize = 200;

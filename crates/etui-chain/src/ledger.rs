@@ -1,6 +1,6 @@
 //! One vault's verified position, and the rules by which it moves. The server and every client apply the same.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     Change, Commit, Digest, ExpectedHeader, LAST_PART, LiveSet, ObjectId, Op, RecordHeader, RecordType,
@@ -28,13 +28,14 @@ pub struct Ledger {
     head: Head,
     epoch: u32,
     live: LiveSet,
-    purged: BTreeSet<ObjectId>,
+    /// Few ever change it, and every ledger after this one holds the same.
+    purged: Arc<BTreeSet<ObjectId>>,
 }
 
 impl Ledger {
     /// A vault without commits.
     pub fn empty(vault_id: VaultId) -> Self {
-        Self { vault_id, head: Head::NONE, epoch: 0, live: LiveSet::default(), purged: BTreeSet::new() }
+        Self { vault_id, head: Head::NONE, epoch: 0, live: LiveSet::default(), purged: Arc::default() }
     }
 
     /// A vault at a commit that the caller has verified, with the objects live after it and the ids known to be
@@ -45,7 +46,7 @@ impl Ledger {
     pub fn at(commit: &Commit, live: LiveSet, purged: BTreeSet<ObjectId>) -> Result<Self, Refused> {
         check_root(commit, &live)?;
         let head = Head { seq: commit.seq, hash: commit.hash() };
-        Ok(Self { vault_id: commit.vault_id, head, epoch: commit.epoch, live, purged })
+        Ok(Self { vault_id: commit.vault_id, head, epoch: commit.epoch, live, purged: Arc::new(purged) })
     }
 
     /// The vault.
@@ -75,37 +76,36 @@ impl Ledger {
 
     /// Adds ids known to be purged from older commits that were fetched later.
     pub fn note_purged(&mut self, object_ids: impl IntoIterator<Item = ObjectId>) {
-        self.purged.extend(object_ids);
+        Arc::make_mut(&mut self.purged).extend(object_ids);
     }
 
     /// Moves to the commit that comes next, made under `state`, if it keeps every rule that needs no key. The caller
     /// has chosen `state`: the newest whose head for this vault is below the commit (`spec/crypto.md`, "Which
-    /// state"). The ledger is used up, so that none is left half moved; a caller that may need it again clones it.
+    /// state").
     ///
     /// # Errors
     /// `wrong_context` for another vault; `rollback` for a place already passed; `missing` for a gap; `fork` if it
     /// does not build on the head; `vault_unsigned` if the state does not list the vault; else `forged`.
-    pub fn advance(mut self, commit: &Commit, state: &State) -> Result<Self, Refused> {
+    pub fn advance(&self, commit: &Commit, state: &State) -> Result<Self, Refused> {
         self.check_place(commit)?;
         check_authority(commit, state)?;
         if commit.epoch < self.epoch {
             return Err(Refusal::Forged.because("a commit takes the epoch back"));
         }
-        for change in &commit.changes {
-            if self.purged.contains(&change.object_id) {
-                return Err(Refusal::Forged.because("a commit uses a purged id again"));
-            }
-            if change.op == Op::Purge {
-                self.purged.insert(change.object_id);
-            }
+        if commit.changes.iter().any(|change| self.purged.contains(&change.object_id)) {
+            return Err(Refusal::Forged.because("a commit uses a purged id again"));
         }
-        self.live.apply(commit)?;
-        if commit.root != self.live.root() || commit.live as usize != self.live.len() {
+        let live = self.live.after(&commit.changes)?;
+        if commit.root != live.root() || commit.live as usize != live.len() {
             return Err(Refusal::Forged.because("a commit's root is not that of its objects"));
         }
-        self.head = Head { seq: commit.seq, hash: commit.hash() };
-        self.epoch = commit.epoch;
-        Ok(self)
+        let mut purged = Arc::clone(&self.purged);
+        let newly_purged = commit.changes.iter().filter(|change| change.op == Op::Purge);
+        for change in newly_purged {
+            Arc::make_mut(&mut purged).insert(change.object_id);
+        }
+        let head = Head { seq: commit.seq, hash: commit.hash() };
+        Ok(Self { vault_id: self.vault_id, head, epoch: commit.epoch, live, purged })
     }
 
     fn check_place(&self, commit: &Commit) -> Result<(), Refused> {

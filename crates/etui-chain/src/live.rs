@@ -2,7 +2,10 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{Commit, Digest, ObjectId, Op, Refusal, Refused};
+use crate::{Change, Digest, ObjectId, Op, Refusal, Refused};
+
+/// Up to so many replaced leaves are hashed path by path.
+const FEW_PATHS: usize = 8;
 
 /// One live object: where the tree has a leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +30,7 @@ impl Leaf {
 }
 
 /// The live objects of a vault sorted by id, with every level of the tree over them, so that a change costs the
-/// hashing of what lies to its right and not of the whole vault.
+/// hashing of the nodes above what it moves and not of the whole vault.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LiveSet {
     leaves: Vec<Leaf>,
@@ -75,71 +78,28 @@ impl LiveSet {
         self.levels.last().and_then(|level| level.first()).copied().unwrap_or_else(|| Digest::of(&[]))
     }
 
-    /// Applies a commit's changes: a first put is version 1, every later put or purge is version + 1, and only live
-    /// objects are purged. Whether the result has the root that the commit states is for the caller to compare.
+    /// The set after a commit's changes, ids ascending: a first put is version 1, every later put or purge is
+    /// version + 1, and only live objects are purged. Whether the result has the root that the commit states is for
+    /// the caller to compare.
     ///
     /// # Errors
-    /// `forged` for a version out of turn; the set is then in an unusable state and must be dropped.
-    pub fn apply(&mut self, commit: &Commit) -> Result<(), Refused> {
-        let mut updated = Vec::new();
-        let mut first_shifted = usize::MAX;
-        for change in &commit.changes {
-            let position = self.position(&change.object_id);
-            let version_before = position.map_or(0, |index| self.leaves[index].version);
-            if Some(change.version) != version_before.checked_add(1) {
-                return Err(Refusal::Forged.because("a commit gives an object a version out of turn"));
-            }
-            let leaf = Leaf {
-                object_id: change.object_id,
-                version: change.version,
-                record_hash: change.record_hash,
-            };
-            match (change.op, position) {
-                (Op::Put, Ok(index)) => {
-                    self.leaves[index] = leaf;
-                    updated.push(index);
-                }
-                (Op::Put, Err(index)) => {
-                    self.leaves.insert(index, leaf);
-                    first_shifted = first_shifted.min(index);
-                }
-                (Op::Purge, Ok(index)) => {
-                    self.leaves.remove(index);
-                    first_shifted = first_shifted.min(index);
-                }
-                (Op::Purge, Err(_)) => {
-                    return Err(Refusal::Forged.because("a commit purges what is not live"));
-                }
-            }
+    /// `forged` for a version out of turn and for ids that do not ascend.
+    pub fn after(&self, changes: &[Change]) -> Result<Self, Refused> {
+        let mut merged = Merged::with_room_for(self.len() + changes.len());
+        for change in changes {
+            merged.copy_up_to(self, &change.object_id)?;
+            merged.take(self, change)?;
         }
-        self.rehash(&updated, first_shifted);
-        Ok(())
+        merged.copy_rest(self);
+        Ok(merged.into_set(self))
+    }
+
+    fn leaf_hashes(&self) -> &[Digest] {
+        self.levels.first().map_or(&[], Vec::as_slice)
     }
 
     fn position(&self, object_id: &ObjectId) -> Result<usize, usize> {
         self.leaves.binary_search_by_key(object_id, |leaf| leaf.object_id)
-    }
-
-    /// Ids ascend within a commit, so an index noted before the first shift still points at its leaf, and what was
-    /// noted after it is hashed again with everything to the right.
-    fn rehash(&mut self, updated: &[usize], first_shifted: usize) {
-        if self.levels.is_empty() {
-            self.levels.push(Vec::new());
-        }
-        for &index in updated.iter().filter(|&&index| index < first_shifted) {
-            self.levels[0][index] = self.leaves[index].hash();
-        }
-        if first_shifted != usize::MAX {
-            self.levels[0].truncate(first_shifted);
-            self.levels[0].extend(self.leaves[first_shifted..].iter().map(Leaf::hash));
-            self.rehash_from(updated.iter().copied().min().unwrap_or(usize::MAX).min(first_shifted));
-        } else if updated.len() > 8 {
-            self.rehash_from(updated[0]);
-        } else {
-            for &index in updated {
-                self.rehash_path(index);
-            }
-        }
     }
 
     /// Recomputes the nodes above every leaf from `index` on.
@@ -168,6 +128,103 @@ impl LiveSet {
             let below = &self.levels[level - 1];
             let node = parent(&below[2 * index..below.len().min(2 * index + 2)]);
             self.levels[level][index] = node;
+        }
+    }
+}
+
+/// A set while it is merged from an older one and changes.
+struct Merged {
+    leaves: Vec<Leaf>,
+    hashes: Vec<Digest>,
+    /// How many leaves of the older set have been dealt with.
+    taken: usize,
+    /// Places of leaves that were replaced before anything moved.
+    replaced: Vec<usize>,
+    /// From here on every leaf has another place than before.
+    moved_from: Option<usize>,
+}
+
+impl Merged {
+    fn with_room_for(count: usize) -> Self {
+        Self {
+            leaves: Vec::with_capacity(count),
+            hashes: Vec::with_capacity(count),
+            taken: 0,
+            replaced: Vec::new(),
+            moved_from: None,
+        }
+    }
+
+    /// Copies the leaves in front of an object.
+    fn copy_up_to(&mut self, older: &LiveSet, object_id: &ObjectId) -> Result<(), Refused> {
+        let until = older.position(object_id).unwrap_or_else(|index| index);
+        if until < self.taken || self.leaves.last().is_some_and(|last| last.object_id >= *object_id) {
+            return Err(Refusal::Forged.because("a commit's changes are not in order"));
+        }
+        self.copy(older, until);
+        Ok(())
+    }
+
+    fn copy_rest(&mut self, older: &LiveSet) {
+        self.copy(older, older.len());
+    }
+
+    fn copy(&mut self, older: &LiveSet, until: usize) {
+        self.leaves.extend_from_slice(&older.leaves[self.taken..until]);
+        self.hashes.extend_from_slice(&older.leaf_hashes()[self.taken..until]);
+        self.taken = until;
+    }
+
+    fn take(&mut self, older: &LiveSet, change: &Change) -> Result<(), Refused> {
+        let before = older.leaves.get(self.taken).filter(|leaf| leaf.object_id == change.object_id);
+        let version_before = before.map_or(0, |leaf| leaf.version);
+        if Some(change.version) != version_before.checked_add(1) {
+            return Err(Refusal::Forged.because("a commit gives an object a version out of turn"));
+        }
+        let place = self.leaves.len();
+        match (change.op, before.is_some()) {
+            (Op::Purge, false) => {
+                return Err(Refusal::Forged.because("a commit purges what is not live"));
+            }
+            (Op::Put, true) if self.moved_from.is_none() => self.replaced.push(place),
+            (Op::Put, true) => {}
+            (Op::Put, false) | (Op::Purge, true) => {
+                self.moved_from.get_or_insert(place);
+            }
+        }
+        self.taken += usize::from(before.is_some());
+        if change.op == Op::Put {
+            let Change { object_id, version, record_hash, .. } = *change;
+            let leaf = Leaf { object_id, version, record_hash };
+            self.hashes.push(leaf.hash());
+            self.leaves.push(leaf);
+        }
+        Ok(())
+    }
+
+    /// Hashes the nodes above what changed, and no others.
+    fn into_set(self, older: &LiveSet) -> LiveSet {
+        let first = self.replaced.first().copied().or(self.moved_from);
+        let (few, moved) = (self.replaced.len() <= FEW_PATHS, self.moved_from.is_some());
+        let mut levels = vec![self.hashes];
+        match first {
+            Some(first) if moved || !few => {
+                let kept = |(level, nodes): (usize, &Vec<Digest>)| {
+                    nodes[..nodes.len().min(first >> (level + 1))].to_vec()
+                };
+                levels.extend(older.levels.iter().skip(1).enumerate().map(kept));
+                let mut set = LiveSet { leaves: self.leaves, levels };
+                set.rehash_from(first);
+                set
+            }
+            _ => {
+                levels.extend(older.levels.iter().skip(1).cloned());
+                let mut set = LiveSet { leaves: self.leaves, levels };
+                for place in self.replaced {
+                    set.rehash_path(place);
+                }
+                set
+            }
         }
     }
 }
@@ -201,7 +258,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Change, CommitDraft, DeviceId, Signature, VaultId};
 
     /// RFC 6962 §2.1 word for word: split at the largest power of two below n.
     fn rfc_6962(hashes: &[Digest]) -> Digest {
@@ -220,22 +276,11 @@ mod tests {
         ObjectId::new([number.wrapping_mul(37) | 1; 16]).unwrap()
     }
 
-    fn commit(mut changes: Vec<Change>) -> Commit {
+    fn in_order(changes: impl Iterator<Item = Change>) -> Vec<Change> {
+        let mut changes: Vec<_> = changes.collect();
         changes.sort_unstable_by_key(|change| change.object_id);
         changes.dedup_by_key(|change| change.object_id);
-        CommitDraft {
-            vault_id: VaultId::new([1; 16]).unwrap(),
-            seq: 1,
-            prev_hash: Digest::ZERO,
-            epoch: 0,
-            device_id: DeviceId::new([2; 16]).unwrap(),
-            time_ms: 0,
-            state_hash: Digest::ZERO,
-            changes,
-            root: Digest::ZERO,
-            live: 0,
-        }
-        .sign_with(Signature::new([0; 64]))
+        changes
     }
 
     proptest! {
@@ -252,8 +297,7 @@ mod tests {
                     let record_hash = if op == Op::Put { Digest::of(&[&[number], &round.to_be_bytes()]) } else { Digest::ZERO };
                     Change { object_id, version, op, record_hash }
                 });
-                let changes = changes.collect();
-                set.apply(&commit(changes)).unwrap();
+                set = set.after(&in_order(changes)).unwrap();
                 let hashes: Vec<Digest> = set.leaves().iter().map(Leaf::hash).collect();
                 prop_assert_eq!(set.root(), rfc_6962(&hashes));
                 prop_assert_eq!(set.root(), tree_root(&hashes));
@@ -267,15 +311,26 @@ mod tests {
         let put = |version| Change { object_id: object(1), version, op: Op::Put, record_hash: Digest::ZERO };
         let purge = |version| Change { op: Op::Purge, ..put(version) };
         for wrong in [put(0), put(2), purge(1), put(u64::MAX)] {
-            let refused = LiveSet::default().apply(&commit(vec![wrong])).unwrap_err();
+            let refused = LiveSet::default().after(&[wrong]).unwrap_err();
             assert_eq!(refused.refusal, Refusal::Forged);
         }
-        let mut set = LiveSet::default();
-        set.apply(&commit(vec![put(1)])).unwrap();
+        let set = LiveSet::default().after(&[put(1)]).unwrap();
         for wrong in [put(1), put(3), purge(1), purge(3)] {
-            assert_eq!(set.clone().apply(&commit(vec![wrong])).unwrap_err().refusal, Refusal::Forged);
+            assert_eq!(set.after(&[wrong]).unwrap_err().refusal, Refusal::Forged);
         }
-        set.apply(&commit(vec![purge(2)])).unwrap();
-        assert!(set.is_empty());
+        assert!(set.after(&[purge(2)]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn changes_out_of_order_and_repeated_ones_are_refused() {
+        let put = |number| Change { object_id: object(number), version: 1, op: Op::Put, record_hash: Digest::ZERO };
+        let [low, high] = [put(0), put(1)];
+        assert!(low.object_id < high.object_id);
+        assert_eq!(LiveSet::default().after(&[low, high]).unwrap().len(), 2);
+        let set = LiveSet::default().after(&[low]).unwrap();
+        for wrong in [[high, low], [high, high], [high, Change { version: 2, ..low }]] {
+            assert_eq!(set.after(&wrong).unwrap_err().refusal, Refusal::Forged);
+            assert_eq!(LiveSet::default().after(&wrong).unwrap_err().refusal, Refusal::Forged);
+        }
     }
 }

@@ -22,7 +22,7 @@ use crate::{
 /// As [`Ledger::advance`] and [`check_record`]; `missing` or `extra` if there are not as many records as puts;
 /// `limit`.
 pub(crate) fn commit(
-    ledger: Ledger,
+    ledger: &Ledger,
     held: Option<HeldVault>,
     state: &State,
     upload: CommitUpload,
@@ -189,7 +189,7 @@ fn first_commit_plans(
             );
         }
         let upload = first_commits.remove(&vault.id).ok_or(MISSING)?;
-        commit(Ledger::empty(vault.id), None, state, upload)
+        commit(&Ledger::empty(vault.id), None, state, upload)
     });
     let plans = plans.collect::<Result<Vec<_>, _>>()?;
     if !first_commits.is_empty() {

@@ -58,7 +58,7 @@ impl Store {
         let ledger = self.ledger(&held).await?;
         let base_state = state.hash();
         let long = commit.changes.len() >= LONG_PUSH_CHANGES;
-        let vault = compute(long, move || accept::commit(Ledger::clone(&ledger), Some(held), &state, upload));
+        let vault = compute(long, move || accept::commit(&ledger, Some(held), &state, upload));
         let plan = Plan {
             base_state,
             states: Vec::new(),

@@ -7,8 +7,8 @@ use etui_api::{
     limits::MAX_PUSH_BYTES,
 };
 use etui_chain::{
-    Commit, CommitDraft, Digest, Head, Ledger, MAX_CHANGES, RecordHeader, Refusal, Refused, Signature,
-    VaultId, record_hash,
+    Commit, CommitDraft, Digest, Head, Ledger, MAX_CHANGES, RecordHeader, Refusal, Refused, VaultId,
+    record_hash,
 };
 
 use crate::{
@@ -68,7 +68,7 @@ impl Engine {
                 .into());
         }
         let state = self.state_for(&vault_id, in_flight.commit.seq)?;
-        let ledger = Ledger::clone(&vault.ledger).advance(&in_flight.commit, state)?;
+        let ledger = vault.ledger.advance(&in_flight.commit, state)?;
         self.check_signed_heads(&vault_id, ledger.head())?;
         let mut confirmed = Vault::clone(vault);
         confirmed.ledger = Arc::new(ledger);
@@ -164,8 +164,7 @@ pub fn push_frames(in_flight: &InFlight) -> Vec<u8> {
 
 /// Merkle root and count of the live objects once the draft's changes are made.
 pub(crate) fn root_after(ledger: &Ledger, draft: &CommitDraft) -> Result<(Digest, u32), Refused> {
-    let mut live = ledger.live().clone();
-    live.apply(&draft.clone().sign_with(Signature::new([0; 64])))?;
+    let live = ledger.live().after(&draft.changes)?;
     let count =
         u32::try_from(live.len()).map_err(|_| Refusal::Limit.because("a vault with too many objects"))?;
     Ok((live.root(), count))

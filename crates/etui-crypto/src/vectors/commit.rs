@@ -43,7 +43,7 @@ pub(super) fn check(file: &File) -> Result<usize, Mismatch> {
         let at = format!("commit {}", link.seq);
         let commit = Commit::parse(&link.commit.0).at(&at)?;
         commit.verify_signature(&file.device_public_key).at(&at)?;
-        live.apply(&commit).at(&at)?;
+        live = live.after(&commit.changes).at(&at)?;
         same(&commit.vault_id, &file.vault_id, format_args!("{at}, vault"))?;
         same(&commit.device_id, &file.device_id, format_args!("{at}, device"))?;
         same(&commit.seq, &link.seq, format_args!("{at}, seq"))?;

@@ -184,7 +184,7 @@ impl Chain {
     }
 
     fn append(&mut self, commit: Commit, records: Vec<Vec<u8>>, state: &State) -> Result<(), Refused> {
-        let ledger = self.ledger.clone().advance(&commit, state)?;
+        let ledger = self.ledger.advance(&commit, state)?;
         let puts: Vec<_> = commit.changes.iter().filter(|change| change.op == Op::Put).collect();
         if puts.len() != records.len() {
             return Err(MISSING);

@@ -9,7 +9,7 @@ use etui_api::{
 };
 use etui_chain::{
     AccountId, Change, Commit, CommitDraft, DeviceId, Digest, Id, KdfDescriptor, KeysetEntry, KeysetId,
-    KeysetKind, LAST_PART, Ledger, LiveSet, ObjectId, Op, PublicKey, ROLE_OWNER, RecordHeader, RecordType,
+    KeysetKind, LAST_PART, Ledger, ObjectId, Op, PublicKey, ROLE_OWNER, RecordHeader, RecordType,
     SCHEMA, SUITE, Signature, State, StateBody, VaultEntry, VaultId, record_hash,
 };
 
@@ -114,7 +114,7 @@ impl Person {
     }
 
     pub(crate) fn accept(&mut self, commit: &Commit) {
-        self.ledger = self.ledger.clone().advance(commit, &self.state).unwrap();
+        self.ledger = self.ledger.advance(commit, &self.state).unwrap();
     }
 
     /// The state that follows, with the vault's head as it is known here.
@@ -191,8 +191,7 @@ fn commit(
         root: Digest::ZERO,
         live: 0,
     };
-    let mut live: LiveSet = ledger.live().clone();
-    live.apply(&draft.clone().sign_with(Signature::new([0; 64]))).unwrap();
+    let live = ledger.live().after(&draft.changes).unwrap();
     draft.root = live.root();
     draft.live = u32::try_from(live.len()).unwrap();
     let signature = device.sign(&draft.signing_message()).to_bytes();
