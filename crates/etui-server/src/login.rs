@@ -1,17 +1,21 @@
 //! Login proofs are hashed again before they are stored: whoever reads the rows cannot sign in with them.
 
+mod memory;
+
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
 
 use argon2::{
-    ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version,
+    ARGON2ID_IDENT, Algorithm, Argon2, Params, Version,
     password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
 use etui_api::session::LoginProof;
 use etui_store::LoginHash;
 use tokio::sync::Semaphore;
+
+use memory::Memory;
 
 /// OWASP's minimum for Argon2id. The proof is itself the output of Argon2id, so this only has to make stored hashes
 /// useless, not to slow down guessing.
@@ -20,9 +24,6 @@ const T: u32 = 2;
 const P: u32 = 1;
 const SALT_BYTES: usize = 16;
 const OUTPUT_BYTES: usize = 32;
-/// A request for more than 32 MiB is one that the system's allocator maps by itself and unmaps when it is freed. A
-/// smaller one would stay with the thread that hashed, for every thread that ever did. Only what is used is touched.
-const RESERVED_BLOCKS: usize = 33 << 10;
 /// Requests that may wait for a turn; each holds a connection and no hashing memory.
 const MAX_WAITING: usize = 256;
 
@@ -32,6 +33,7 @@ pub struct LoginHasher {
     waiting: AtomicUsize,
     params: Params,
     dummy: LoginHash,
+    memory: Arc<Memory>,
 }
 
 /// Why a login proof was not hashed.
@@ -65,7 +67,7 @@ impl LoginHasher {
         let params = Params::new(M_KIB, T, P, Some(OUTPUT_BYTES)).expect("constants within the ranges");
         let dummy = dummy_hash()?;
         let turns = Arc::new(Semaphore::new(at_once.max(1)));
-        Ok(Self { turns, waiting: AtomicUsize::new(0), params, dummy })
+        Ok(Self { turns, waiting: AtomicUsize::new(0), params, dummy, memory: Arc::default() })
     }
 
     /// The PHC string to be stored.
@@ -74,7 +76,7 @@ impl LoginHasher {
     /// [`LoginError`].
     pub async fn hash(&self, proof: LoginProof) -> Result<LoginHash, LoginError> {
         let params = self.params.clone();
-        self.in_turn(move || hash(&params, &proof)).await
+        self.in_turn(move |memory| hash(memory, &params, &proof)).await
     }
 
     /// Compares with the stored PHC string. Without one (nobody has that e-mail address) the same work is done, so
@@ -91,13 +93,13 @@ impl LoginHasher {
         let known = stored.is_some();
         let stored = PasswordHash::new(stored.as_ref().unwrap_or(&self.dummy).expose());
         let stored = stored.map_err(|_| LoginError::Failed)?;
-        self.in_turn(move || {
-            let same = is_same(&proof, &stored)?;
+        self.in_turn(move |memory| {
+            let same = is_same(memory, &proof, &stored)?;
             if !same || !known {
                 return Ok(Compared::Different);
             }
             if is_weaker(&stored, &wanted) {
-                return hash(&wanted, &proof).map(Compared::SameButWeak);
+                return hash(memory, &wanted, &proof).map(Compared::SameButWeak);
             }
             Ok(Compared::Same)
         })
@@ -106,13 +108,15 @@ impl LoginHasher {
 
     async fn in_turn<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, LoginError> + Send + 'static,
+        work: impl FnOnce(&Memory) -> Result<T, LoginError> + Send + 'static,
     ) -> Result<T, LoginError> {
         let _place = Place::take(&self.waiting)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| LoginError::Failed)?;
         // The turn ends with the work, not with the request: one that is dropped must not free memory still in use.
+        let memory = Arc::clone(&self.memory);
         let task = tokio::task::spawn_blocking(move || {
-            let result = work();
+            let result = work(&memory);
+            memory.release_later();
             drop(turn);
             result
         });
@@ -135,7 +139,7 @@ impl Drop for Place<'_> {
     }
 }
 
-fn hash(params: &Params, proof: &LoginProof) -> Result<LoginHash, LoginError> {
+fn hash(memory: &Memory, params: &Params, proof: &LoginProof) -> Result<LoginHash, LoginError> {
     let mut salt = [0; SALT_BYTES];
     getrandom::fill(&mut salt).map_err(|_| LoginError::Failed)?;
     let hash = PasswordHash {
@@ -143,28 +147,33 @@ fn hash(params: &Params, proof: &LoginProof) -> Result<LoginHash, LoginError> {
         version: Some(Version::V0x13.into()),
         params: ParamsString::try_from(params).map_err(|_| LoginError::Failed)?,
         salt: Some(Salt::new(&salt).map_err(|_| LoginError::Failed)?),
-        hash: Some(output(params, proof, &salt)?),
+        hash: Some(output(memory, params, proof, &salt)?),
     };
     Ok(LoginHash::new(hash.to_string()))
 }
 
 /// Compares in constant time, with the parameters of the stored hash.
-fn is_same(proof: &LoginProof, stored: &PasswordHash) -> Result<bool, LoginError> {
+fn is_same(memory: &Memory, proof: &LoginProof, stored: &PasswordHash) -> Result<bool, LoginError> {
     let ours = stored.algorithm == ARGON2ID_IDENT && stored.version == Some(Version::V0x13.into());
     let (Some(salt), Some(expected), true) = (&stored.salt, &stored.hash, ours) else {
         return Err(LoginError::Failed);
     };
     let params = Params::try_from(stored).map_err(|_| LoginError::Failed)?;
-    Ok(output(&params, proof, salt)? == *expected)
+    Ok(output(memory, &params, proof, salt)? == *expected)
 }
 
-fn output(params: &Params, proof: &LoginProof, salt: &[u8]) -> Result<Output, LoginError> {
+fn output(
+    memory: &Memory,
+    params: &Params,
+    proof: &LoginProof,
+    salt: &[u8],
+) -> Result<Output, LoginError> {
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
-    let mut blocks = Vec::with_capacity(RESERVED_BLOCKS.max(params.block_count()));
-    blocks.resize(params.block_count(), Block::new());
     let mut bytes = [0; OUTPUT_BYTES];
-    argon2
-        .hash_password_into_with_memory(proof.expose(), salt, &mut bytes, &mut blocks)
+    memory
+        .with_blocks(params.block_count(), |blocks| {
+            argon2.hash_password_into_with_memory(proof.expose(), salt, &mut bytes, blocks)
+        })
         .map_err(|_| LoginError::Failed)?;
     Output::new(&bytes).map_err(|_| LoginError::Failed)
 }
@@ -219,7 +228,7 @@ mod tests {
     async fn a_weak_hash_is_replaced_when_its_owner_signs_in() {
         let hasher = LoginHasher::new(1).unwrap();
         let weak = Params::new(64, 1, 1, Some(OUTPUT_BYTES)).unwrap();
-        let stored = hash(&weak, &proof(1)).unwrap();
+        let stored = hash(&Memory::default(), &weak, &proof(1)).unwrap();
         let Compared::SameButWeak(new) = hasher.compare(proof(1), Some(copy(&stored))).await.unwrap() else {
             panic!("a weak hash was taken as good")
         };

@@ -30,7 +30,7 @@ const WINDOW_RECORDS: usize = 128;
 /// Dead bytes between two records of a segment that are read rather than skipped.
 const GAP_BYTES: u64 = 8 << 10;
 /// Rows read at a time.
-const PAGE_ROWS: u64 = 2048;
+const PAGE_ROWS: u64 = 512;
 
 impl Store {
     /// The answer to `GET …/changes`, as [`PullHeader`] describes it: the header, and all of it as encoded frames.

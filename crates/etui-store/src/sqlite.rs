@@ -9,7 +9,7 @@ use crate::{StoreError, sql};
 /// Readers; there is one writer at a time. Each costs a thread and its page cache.
 const CONNECTIONS: u32 = 4;
 /// Page cache of one connection, in KiB (negative by SQLite's convention).
-const CACHE_KIB: &str = "-2048";
+const CACHE_KIB: &str = "-1024";
 
 pub(crate) async fn open(file: PathBuf) -> Result<DatabaseConnection, StoreError> {
     let mut options = ConnectOptions::new("sqlite://etui.db");
