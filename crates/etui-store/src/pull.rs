@@ -46,16 +46,16 @@ impl Store {
         vault_id: VaultId,
         after: u64,
     ) -> Result<(PullHeader, FrameStream), StoreError> {
-        let account_id = authority.account_id();
-        let (vault_number, mut header) = self.pull_header(account_id, vault_id).await?;
         let mut listing = Listing::after(after);
-        if after < header.head.seq {
-            self.list_changed(vault_number, &mut listing).await?;
-            while listing.last_seq > header.head.seq {
-                (_, header) = self.pull_header(account_id, vault_id).await?;
-                self.list_changed(vault_number, &mut listing).await?;
+        let (vault_number, header) = loop {
+            let rows = self.next_page(authority.account_id(), vault_id, &listing).await?;
+            for row in &rows {
+                listing.add(row)?;
             }
-        }
+            if (rows.len() as u64) < PAGE_ROWS {
+                break header(rows.last())?;
+            }
+        };
         let until = header.head.seq;
         let last = if after == 0 { until.saturating_sub(1) } else { after };
         let mut answer = Answer::new(self, &[Frame::Header(encode_header(&header))]);
@@ -104,6 +104,7 @@ impl Store {
         self.read(&stored(&row, 2)?, range).await.map(Some)
     }
 
+    /// The vault's number, its head and the account's newest state.
     async fn pull_header(
         &self,
         account_id: AccountId,
@@ -114,31 +115,29 @@ impl Store {
              WHERE v.account_id = $1 AND v.vault_id = $2";
         let values = [sql::id(account_id), sql::id(vault_id)];
         let row = sql::row(self.database(), "reading a vault's head", SELECT, values).await?;
-        let row = row.ok_or(StoreError::NotFound)?;
-        let head = Head { seq: row.number(1)?, hash: row.digest(2)? };
-        let header = PullHeader { state_version: row.number(3)?, state_hash: row.digest(4)?, head };
-        Ok((row.number(0)?, header))
+        header(row.as_ref())
     }
 
-    /// Goes on with a listing to its end.
-    async fn list_changed(&self, vault_number: u64, listing: &mut Listing) -> Result<(), StoreError> {
-        const SELECT: &str = "SELECT seq, object_id, segment_number, segment_offset, length FROM object \
-             WHERE vault_number = $1 AND (seq, object_id) > ($2, $3) ORDER BY seq, object_id LIMIT $4";
-        loop {
-            let values = [
-                sql::number(vault_number),
-                sql::number(listing.last_seq),
-                listing.last_id.clone().into(),
-                sql::number(PAGE_ROWS),
-            ];
-            let rows = sql::rows(self.database(), "listing changed objects", SELECT, values).await?;
-            for row in &rows {
-                listing.add(row)?;
-            }
-            if (rows.len() as u64) < PAGE_ROWS {
-                return Ok(());
-            }
-        }
+    /// The next rows of a listing, each with the header of that moment; one row without an object if there are none.
+    async fn next_page(
+        &self,
+        account_id: AccountId,
+        vault_id: VaultId,
+        listing: &Listing,
+    ) -> Result<Vec<QueryResult>, StoreError> {
+        const SELECT: &str = "SELECT v.vault_number, v.head_seq, v.head_hash, a.state_version, a.state_hash, \
+             o.seq, o.object_id, o.segment_number, o.segment_offset, o.length \
+             FROM vault v JOIN account a ON a.account_id = v.account_id \
+             LEFT JOIN object o ON o.vault_number = v.vault_number AND (o.seq, o.object_id) > ($3, $4) \
+             WHERE v.account_id = $1 AND v.vault_id = $2 ORDER BY o.seq, o.object_id LIMIT $5";
+        let values = [
+            sql::id(account_id),
+            sql::id(vault_id),
+            sql::number(listing.last_seq),
+            listing.last_id.clone().into(),
+            sql::number(PAGE_ROWS),
+        ];
+        sql::rows(self.database(), "listing changed objects", SELECT, values).await
     }
 
     /// The bytes of a range of a segment.
@@ -172,6 +171,14 @@ impl Store {
     }
 }
 
+/// From the columns `vault_number, head_seq, head_hash, state_version, state_hash`.
+fn header(row: Option<&QueryResult>) -> Result<(u64, PullHeader), StoreError> {
+    let row = row.ok_or(StoreError::NotFound)?;
+    let head = Head { seq: row.number(1)?, hash: row.digest(2)? };
+    let header = PullHeader { state_version: row.number(3)?, state_hash: row.digest(4)?, head };
+    Ok((row.number(0)?, header))
+}
+
 /// Where the record of an object lies. Sorted by segment and offset, neighbours are read together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
@@ -183,11 +190,11 @@ struct Place {
 impl Place {
     /// `None` for a purged object.
     fn from_row(row: &QueryResult) -> Result<Option<Self>, StoreError> {
-        let Some(segment_number) = row.column::<Option<i64>>(2)? else { return Ok(None) };
+        let Some(segment_number) = row.column::<Option<i64>>(7)? else { return Ok(None) };
         Ok(Some(Self {
             segment_number: segment_number.cast_unsigned(),
-            offset: row.number(3)?,
-            length: u32::try_from(row.number(4)?).map_err(|_| DAMAGED_SEGMENT)?,
+            offset: row.number(8)?,
+            length: u32::try_from(row.number(9)?).map_err(|_| DAMAGED_SEGMENT)?,
         }))
     }
 
@@ -198,8 +205,8 @@ impl Place {
 
 /// The live objects that changed after a commit, in the order in which they changed last.
 ///
-/// A push moves what it changes to the end. So once nothing shows up beyond a head that was read before, the listing is
-/// true of that head; if something does, the head is read again and the listing goes on from where it is.
+/// A push moves what it changes to the end. So the listing is true of the head that was read together with its last
+/// page, whatever was pushed between the pages.
 struct Listing {
     last_seq: u64,
     last_id: Vec<u8>,
@@ -211,11 +218,12 @@ impl Listing {
         Self { last_seq: seq, last_id: vec![0xff; 16], places: HashMap::new() }
     }
 
-    /// From the columns `seq, object_id, segment_number, segment_offset, length`.
+    /// From the columns `seq, object_id, segment_number, segment_offset, length` behind those of the header.
     fn add(&mut self, row: &QueryResult) -> Result<(), StoreError> {
-        self.last_seq = row.number(0)?;
-        self.last_id = row.column(1)?;
-        let object_id = row.id(1)?;
+        let Some(seq) = row.column::<Option<i64>>(5)? else { return Ok(()) };
+        self.last_seq = seq.cast_unsigned();
+        self.last_id = row.column(6)?;
+        let object_id = row.id(6)?;
         match Place::from_row(row)? {
             Some(place) => self.places.insert(object_id, place),
             None => self.places.remove(&object_id),
