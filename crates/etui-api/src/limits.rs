@@ -10,6 +10,10 @@ pub const MAX_FRAME_BYTES: usize = 4 << 20;
 pub const MAX_PUSH_BYTES: usize = 96 << 20;
 /// The body of one upload for healing.
 pub const MAX_HEAL_BYTES: usize = 256 << 20;
+/// The body of signing up, which nobody vouches for yet: a state, what it names, and one commit.
+pub const MAX_SIGN_UP_BYTES: usize = 1 << 20;
+/// The bodies of all large uploads that the server holds at once; more are told to try again.
+pub const MAX_UPLOADS_BYTES: usize = 320 << 20;
 /// A JSON request body.
 pub const MAX_JSON_BYTES: usize = 16 << 10;
 /// Keysets that a state may list.

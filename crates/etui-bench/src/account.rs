@@ -11,8 +11,8 @@ use etui_api::{
 use etui_chain::{DeviceId, ObjectId, RecordType, Refusal, Refused, VaultId};
 use etui_client::{OsRandom, now_ms};
 use etui_crypto::{
-    CheckedKdf, KdfParameters, Keyset, KeysetKey, LoginPassword, MasterPassword, RandomSource as _, SigningKey,
-    derive_master_key, random_id, random_salt,
+    CheckedKdf, KdfParameters, Keyset, KeysetKey, LoginPassword, MasterPassword, RandomSource as _,
+    SigningKey, derive_master_key, random_id, random_salt,
 };
 use etui_sync::{
     AccountDraft, Context, Edit, Engine, Merge, MergedBody, VaultKeys, create_account, push_frames,
@@ -112,8 +112,12 @@ impl Account {
         let prepared = edited.prepare_push(vault_id, &mut context)?.context("there is something to push")?;
         self.engine = prepared.engine;
         let in_flight = self.engine.in_flight(&vault_id).context("a commit is on its way")?;
-        self.pushed_record_bytes =
-            in_flight.changes.iter().filter_map(|change| change.record()).map(|record| record.len() as u64).sum();
+        self.pushed_record_bytes = in_flight
+            .changes
+            .iter()
+            .filter_map(|change| change.record())
+            .map(|record| record.len() as u64)
+            .sum();
         Ok((push_frames(in_flight).into(), ids))
     }
 

@@ -27,11 +27,7 @@ const MANY: usize = 100_000;
 /// What people type: one letter, a name, a name and a number, nothing that is there.
 const QUERIES: [&str; 5] = ["m", "bank", "garden 77", "person3@example", "zebra crossing"];
 
-pub(crate) async fn measure(
-    folder: &Path,
-    arguments: &Arguments,
-    table: &mut Table,
-) -> anyhow::Result<()> {
+pub(crate) async fn measure(folder: &Path, arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
     let server = Server::start(&folder.join("server-of-client"))?;
     let person = Person::sign_up(folder, &server)?;
     table.add(person.import(arguments.entries)?);

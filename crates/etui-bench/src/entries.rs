@@ -5,8 +5,7 @@ use etui_vault::{EntryType, MatchRule, NewEntry};
 use serde_json::json;
 
 /// What [`json_line`] makes; the sizes are those of whole sealed records.
-pub(crate) const DISTRIBUTION: &str =
-    "of 20: 14 plain logins, 648 B sealed; 4 with notes, 1,160 B; 1 with long notes, 2,184 B; 1 with a key, 4,232 B";
+pub(crate) const DISTRIBUTION: &str = "of 20: 14 plain logins, 648 B sealed; 4 with notes, 1,160 B; 1 with long notes, 2,184 B; 1 with a key, 4,232 B";
 
 /// One line of an import file.
 pub(crate) fn json_line(number: usize) -> String {
@@ -53,6 +52,7 @@ pub(crate) fn small_body(now_ms: u64) -> anyhow::Result<Vec<u8>> {
 }
 
 const NAMES: [&str; 12] = [
-    "Bank", "Mail", "Forum", "Shop", "Travel", "Library", "School", "Clinic", "Cinema", "Garden", "Weather", "Music",
+    "Bank", "Mail", "Forum", "Shop", "Travel", "Library", "School", "Clinic", "Cinema", "Garden", "Weather",
+    "Music",
 ];
 const TAGS: [&str; 4] = ["home", "work", "family", "travel"];

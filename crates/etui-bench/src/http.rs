@@ -25,13 +25,15 @@ impl Connection {
 
     /// The body of the answer, which must be a success.
     pub(crate) async fn get(&mut self, path: &str, token: &str) -> anyhow::Result<Bytes> {
-        let request = self.request(Method::GET, path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let request =
+            self.request(Method::GET, path).header(header::AUTHORIZATION, format!("Bearer {token}"));
         self.answer(request.body(Full::default())?).await
     }
 
     /// Reads an answer to its end without keeping it; how many bytes it had.
     pub(crate) async fn drain(&mut self, path: &str, token: &str) -> anyhow::Result<u64> {
-        let request = self.request(Method::GET, path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let request =
+            self.request(Method::GET, path).header(header::AUTHORIZATION, format!("Bearer {token}"));
         self.requests.ready().await?;
         let mut body = self.requests.send_request(request.body(Full::default())?).await?.into_body();
         let mut bytes = 0;

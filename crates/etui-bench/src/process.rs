@@ -53,6 +53,11 @@ impl Server {
         Ok(Duration::from_micros((user + system) * 1_000_000 / ticks_per_s))
     }
 
+    /// Microseconds of user and system time used since [`Self::cpu`] gave `before`.
+    pub(crate) fn cpu_us_since(&self, before: Duration) -> anyhow::Result<f64> {
+        Ok(self.cpu()?.saturating_sub(before).as_secs_f64() * 1e6)
+    }
+
     /// Resident memory now, in KiB.
     pub(crate) fn memory_kib(&self) -> anyhow::Result<u64> {
         self.status_kib("VmRSS:")

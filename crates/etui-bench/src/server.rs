@@ -7,8 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use argon2::{Algorithm, Argon2, Params, Version};
+use etui_chain::ObjectId;
 use etui_client::now_ms;
 
 use crate::{
@@ -22,18 +23,16 @@ use crate::{
 };
 
 const JSON: &str = "application/json";
-const WARM_UP: u32 = 200;
+const WARM_UP: usize = 200;
+/// Records that are got one by one.
+const SPREAD: usize = 997;
 const SINGLE_PUSHES: u32 = 500;
 const FIRST_PULLS: u32 = 10;
 const SIGN_INS: u32 = 20;
 const SIGN_INS_AT_ONCE: usize = 200;
 const MIB: u64 = 1 << 20;
 
-pub(crate) async fn measure(
-    folder: &Path,
-    arguments: &Arguments,
-    table: &mut Table,
-) -> anyhow::Result<()> {
+pub(crate) async fn measure(folder: &Path, arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
     progress("starting the server");
     let syncs_per_s = disk::syncs_per_s(folder)?;
     let data = folder.join("server");
@@ -81,14 +80,14 @@ struct Bench {
     connection: Connection,
     account: Account,
     requests: u32,
-    object_id: String,
+    object_ids: Vec<ObjectId>,
 }
 
 impl Bench {
     async fn new(server: Server, requests: u32) -> anyhow::Result<Self> {
         let mut connection = Connection::open(&server.address).await?;
         let account = Account::create(&mut connection).await?;
-        Ok(Self { server, connection, account, requests, object_id: String::new() })
+        Ok(Self { server, connection, account, requests, object_ids: Vec::new() })
     }
 
     async fn push_all(&mut self, entries: usize) -> anyhow::Result<Figure> {
@@ -96,15 +95,21 @@ impl Bench {
         let bodies: Vec<_> =
             (0..entries).map(|number| entries::body(number, now_ms())).collect::<Result<_, _>>()?;
         let (body, ids) = self.account.prepare(&bodies)?;
-        self.object_id = ids.get(entries / 2).context("at least one entry")?.to_string();
+        ensure!(!ids.is_empty(), "at least one entry is needed");
+        self.object_ids = ids;
         let bytes = body.len() as u64;
         self.server.forget_peak()?;
         let (cpu, started) = (self.server.cpu()?, Instant::now());
         self.account.push(&mut self.connection, body).await?;
         let mut took = [started.elapsed()];
-        let cpu_us = micros(self.server.cpu()? - cpu);
+        let cpu_us = self.server.cpu_us_since(cpu)?;
         let target = Target::p50_us(micros(took[0]), 500_000.0);
-        let figure = Figure { cpu_us: Some(cpu_us), bytes: Some(bytes), targets: vec![target], ..Figure::new("push of all entries, one commit") };
+        let figure = Figure {
+            cpu_us: Some(cpu_us),
+            bytes: Some(bytes),
+            targets: vec![target],
+            ..Figure::new("push of all entries, one commit")
+        };
         Ok(figure.times(&mut took).memory(self.server.peak_kib()?, "peak"))
     }
 
@@ -121,7 +126,7 @@ impl Bench {
             bytes = self.connection.drain(&path, self.account.token()).await?;
             times.push(started.elapsed());
         }
-        let cpu_us = micros(self.server.cpu()? - cpu) / f64::from(FIRST_PULLS);
+        let cpu_us = self.server.cpu_us_since(cpu)? / f64::from(FIRST_PULLS);
         let growth_kib = self.server.peak_kib()?.saturating_sub(before_kib);
         let most_bytes = self.account.pushed_record_bytes * 11 / 10;
         let targets = vec![
@@ -130,7 +135,13 @@ impl Bench {
             Target::new("growth ≤ 8 MiB", growth_kib <= 8 << 10),
         ];
         let note = format!("the sealed records have {} B", self.account.pushed_record_bytes);
-        let figure = Figure { cpu_us: Some(cpu_us), bytes: Some(bytes), targets, note, ..Figure::new("first pull of all entries") };
+        let figure = Figure {
+            cpu_us: Some(cpu_us),
+            bytes: Some(bytes),
+            targets,
+            note,
+            ..Figure::new("first pull of all entries")
+        };
         Ok(figure.times(&mut times).memory(growth_kib, "growth"))
     }
 
@@ -139,9 +150,13 @@ impl Bench {
         let before = self.account.head_seq()?;
         let (body, _) = self.account.prepare(&[entries::small_body(now_ms())?])?;
         self.account.push(&mut self.connection, body).await?;
-        ensure!(self.account.pushed_record_bytes == 648, "the small record has {} bytes", self.account.pushed_record_bytes);
+        ensure!(
+            self.account.pushed_record_bytes == 648,
+            "the small record has {} bytes",
+            self.account.pushed_record_bytes
+        );
         let path = format!("/v1/vaults/{}/changes?after={before}", self.account.vault_id()?);
-        let figure = self.repeated("pull of one changed entry", &path).await?;
+        let figure = self.repeated("pull of one changed entry", &[path]).await?;
         Ok(with_targets(figure, 2048, 200.0))
     }
 
@@ -149,32 +164,36 @@ impl Bench {
         progress("pulling nothing");
         let path =
             format!("/v1/vaults/{}/changes?after={}", self.account.vault_id()?, self.account.head_seq()?);
-        let figure = self.repeated("pull, nothing changed", &path).await?;
+        let figure = self.repeated("pull, nothing changed", &[path]).await?;
         Ok(with_targets(figure, 300, 150.0))
     }
 
     async fn single_record(&mut self) -> anyhow::Result<Figure> {
         progress("getting single records");
-        let path = format!("/v1/vaults/{}/records/{}", self.account.vault_id()?, self.object_id);
-        let mut figure = self.repeated("GET of one record", &path).await?;
+        let folder = format!("/v1/vaults/{}/records", self.account.vault_id()?);
+        // All over the vault, so that nothing but the operating system can have kept it at hand.
+        let ids = self.object_ids.iter().step_by(self.object_ids.len() / SPREAD + 1);
+        let paths: Vec<_> = ids.map(|id| format!("{folder}/{id}")).collect();
+        let mut figure = self.repeated("GET of one record", &paths).await?;
+        figure.bytes = None;
         figure.targets = vec![Target::cpu_us(figure.cpu_us.unwrap_or_default(), 150.0)];
         Ok(figure)
     }
 
-    /// The same GET over and over on one connection.
-    async fn repeated(&mut self, name: &'static str, path: &str) -> anyhow::Result<Figure> {
+    /// The same GETs over and over on one connection.
+    async fn repeated(&mut self, name: &'static str, paths: &[String]) -> anyhow::Result<Figure> {
         let mut bytes = 0;
-        for _ in 0..WARM_UP {
+        for path in paths.iter().cycle().take(WARM_UP) {
             bytes = self.connection.get(path, self.account.token()).await?.len() as u64;
         }
         let mut times = Vec::new();
         let cpu = self.server.cpu()?;
-        for _ in 0..self.requests {
+        for path in paths.iter().cycle().take(self.requests as usize) {
             let started = Instant::now();
             self.connection.get(path, self.account.token()).await?;
             times.push(started.elapsed());
         }
-        let cpu_us = micros(self.server.cpu()? - cpu) / f64::from(self.requests);
+        let cpu_us = self.server.cpu_us_since(cpu)? / f64::from(self.requests);
         Ok(Figure { cpu_us: Some(cpu_us), bytes: Some(bytes), ..Figure::new(name) }.times(&mut times))
     }
 
@@ -190,11 +209,17 @@ impl Bench {
             self.account.push(&mut self.connection, body).await?;
             times.push(started.elapsed());
         }
-        let cpu_us = micros(self.server.cpu()? - cpu) / f64::from(SINGLE_PUSHES);
+        let cpu_us = self.server.cpu_us_since(cpu)? / f64::from(SINGLE_PUSHES);
         let per_s = f64::from(SINGLE_PUSHES) / times.iter().sum::<Duration>().as_secs_f64();
         let target = Target::new("≥ half of the disk's syncs", per_s >= syncs_per_s / 2.0);
         let note = format!("{per_s:.0} a second; the disk syncs 4 KiB {syncs_per_s:.0} times a second");
-        let figure = Figure { cpu_us: Some(cpu_us), bytes: Some(bytes), targets: vec![target], note, ..Figure::new("push of one entry") };
+        let figure = Figure {
+            cpu_us: Some(cpu_us),
+            bytes: Some(bytes),
+            targets: vec![target],
+            note,
+            ..Figure::new("push of one entry")
+        };
         Ok(figure.times(&mut times))
     }
 
@@ -208,7 +233,7 @@ impl Bench {
             self.connection.post("/v1/sessions", None, JSON, Account::sign_in_body()?).await?;
             times.push(started.elapsed());
         }
-        let cpu_us = micros(self.server.cpu()? - cpu) / f64::from(SIGN_INS);
+        let cpu_us = self.server.cpu_us_since(cpu)? / f64::from(SIGN_INS);
         let targets = vec![Target::cpu_us(cpu_us, hash_us + 2000.0)];
         let note = format!("its Argon2id hash alone takes {:.1} ms", hash_us / 1000.0);
         let figure = Figure { cpu_us: Some(cpu_us), targets, note, ..Figure::new("sign-in") };
@@ -231,10 +256,12 @@ impl Bench {
         }
         let mut times = running.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?;
         let growth_kib = self.server.peak_kib()?.saturating_sub(before_kib);
-        let at_once = std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).max(1) as u64;
+        let at_once =
+            std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).max(1) as u64;
         // Each hash takes 19 MiB; a second one at the same time would show.
         let most_mib = at_once * 19 + 12;
-        let targets = vec![Target::new(format!("growth ≤ {most_mib} MiB"), growth_kib * 1024 <= most_mib * MIB)];
+        let targets =
+            vec![Target::new(format!("growth ≤ {most_mib} MiB"), growth_kib * 1024 <= most_mib * MIB)];
         let note = format!("{at_once} hash(es) of 19 MiB at once, the others wait");
         let figure = Figure { targets, note, ..Figure::new("200 sign-ins at once") };
         Ok(figure.times(&mut times).memory(growth_kib, "growth"))

@@ -115,8 +115,9 @@ impl Table {
     pub(crate) fn to_text(&self) -> String {
         let head = ["figure", "CPU", "bytes", "memory", "p50", "p99", "target", ""].map(str::to_owned);
         let rows: Vec<_> = std::iter::once(head).chain(self.figures.iter().map(cells)).collect();
-        let widths: Vec<usize> =
-            (0..8).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
+        let widths: Vec<usize> = (0..8)
+            .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
+            .collect();
         let mut text = format!(
             "{} entries ({})\n{} cores, load {} before and {} after the run\n\n",
             self.entries,

@@ -323,7 +323,8 @@ mod tests {
 
     #[test]
     fn changes_out_of_order_and_repeated_ones_are_refused() {
-        let put = |number| Change { object_id: object(number), version: 1, op: Op::Put, record_hash: Digest::ZERO };
+        let put =
+            |number| Change { object_id: object(number), version: 1, op: Op::Put, record_hash: Digest::ZERO };
         let [low, high] = [put(0), put(1)];
         assert!(low.object_id < high.object_id);
         assert_eq!(LiveSet::default().after(&[low, high]).unwrap().len(), 2);

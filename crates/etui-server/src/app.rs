@@ -4,7 +4,8 @@ use etui_store::Store;
 use tokio::sync::watch;
 
 use crate::{
-    config::ServeOptions, envelope::RequestIds, login::LoginHasher, throttle::Throttle, tokens::Tokens,
+    body::UploadRoom, config::ServeOptions, envelope::RequestIds, login::LoginHasher, throttle::Throttle,
+    tokens::Tokens,
 };
 
 /// Everything that outlives a request.
@@ -13,6 +14,7 @@ pub(crate) struct App {
     pub(crate) tokens: Tokens,
     pub(crate) login: LoginHasher,
     pub(crate) throttle: Throttle,
+    pub(crate) upload_room: UploadRoom,
     pub(crate) options: ServeOptions,
     pub(crate) over_tls: bool,
     /// The address that people use.

@@ -1,6 +1,6 @@
 //! Request bodies: JSON, and sequences of frames as they arrive.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, BodyDataStream},
@@ -14,11 +14,26 @@ use etui_api::{
 use futures_util::StreamExt as _;
 use http::{HeaderMap, header::CONTENT_TYPE};
 use serde::de::DeserializeOwned;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::problem::ApiError;
+use crate::{app::App, problem::ApiError};
 
 /// A sender that is silent for this long has gone away.
 const SILENCE: Duration = Duration::from_secs(30);
+/// What every body may take without asking, so that large uploads never stand in the way of everyday ones.
+const SMALL_BYTES: usize = 1 << 20;
+/// Larger bodies take their room in pieces of this size.
+const ROOM_BYTES: usize = 64 << 10;
+
+/// Room in memory for the bodies of large uploads, shared by all requests.
+pub(crate) struct UploadRoom(Arc<Semaphore>);
+
+impl UploadRoom {
+    /// Room for so many bytes at once, small bodies apart.
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes / ROOM_BYTES)))
+    }
+}
 
 /// A JSON body of at most [`MAX_JSON_BYTES`]. Unknown members are ignored.
 pub(crate) struct JsonBody<T>(pub(crate) T);
@@ -28,7 +43,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         expect_content_type(request.headers(), "application/json")?;
-        let mut pieces = Pieces::new(request.into_body(), MAX_JSON_BYTES);
+        let mut pieces = Pieces::new(request.into_body(), MAX_JSON_BYTES, None);
         let mut bytes = Vec::new();
         while let Some(piece) = pieces.next().await? {
             bytes.extend_from_slice(&piece);
@@ -42,14 +57,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// A body of frames, read one by one.
+/// A body of frames, read one by one. What it takes of the [`UploadRoom`] it holds until it is dropped: keep it for as
+/// long as its frames.
 pub(crate) struct Frames {
     pieces: Pieces,
     reader: FrameReader,
 }
 
 impl Frames {
-    /// Takes more than one push may hold.
+    /// Takes more, or less, than one push may hold.
     pub(crate) fn up_to(mut self, limit: usize) -> Self {
         self.pieces.limit = limit;
         self
@@ -58,7 +74,8 @@ impl Frames {
     /// The next frame; `None` once the end has been read and nothing follows it.
     ///
     /// # Errors
-    /// `refused` for what is no sequence of frames, `too_large`, `bad_request` if the sender went away.
+    /// `refused` for what is no sequence of frames, `too_large`, `unavailable` while other large uploads take all the
+    /// room, `bad_request` if the sender went away.
     pub(crate) async fn next(&mut self) -> Result<Option<Frame>, ApiError> {
         loop {
             match self.reader.next_frame()? {
@@ -74,12 +91,13 @@ impl Frames {
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for Frames {
+impl FromRequest<Arc<App>> for Frames {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         expect_content_type(request.headers(), frame::CONTENT_TYPE)?;
-        Ok(Self { pieces: Pieces::new(request.into_body(), MAX_PUSH_BYTES), reader: FrameReader::new() })
+        let pieces = Pieces::new(request.into_body(), MAX_PUSH_BYTES, Some(&app.upload_room));
+        Ok(Self { pieces, reader: FrameReader::new() })
     }
 }
 
@@ -88,11 +106,14 @@ struct Pieces {
     stream: BodyDataStream,
     limit: usize,
     taken: usize,
+    room: Option<Arc<Semaphore>>,
+    held: Option<OwnedSemaphorePermit>,
 }
 
 impl Pieces {
-    fn new(body: Body, limit: usize) -> Self {
-        Self { stream: body.into_data_stream(), limit, taken: 0 }
+    fn new(body: Body, limit: usize, room: Option<&UploadRoom>) -> Self {
+        let room = room.map(|room| Arc::clone(&room.0));
+        Self { stream: body.into_data_stream(), limit, taken: 0, room, held: None }
     }
 
     async fn next(&mut self) -> Result<Option<bytes::Bytes>, ApiError> {
@@ -106,7 +127,28 @@ impl Pieces {
                 format!("At most {} bytes are taken here.", self.limit),
             ));
         }
+        self.make_room()?;
         Ok(Some(piece))
+    }
+
+    /// Never waits: those who wait for each other's room would wait for ever.
+    fn make_room(&mut self) -> Result<(), ApiError> {
+        let Some(room) = &self.room else { return Ok(()) };
+        let wanted = self.taken.saturating_sub(SMALL_BYTES).div_ceil(ROOM_BYTES);
+        let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let Ok(more) = u32::try_from(wanted.saturating_sub(held)) else { return Ok(()) };
+        if more == 0 {
+            return Ok(());
+        }
+        let busy = || {
+            ApiError::because(ErrorCode::Unavailable, "Too many large uploads at once; nothing was taken.")
+        };
+        let permit = Arc::clone(room).try_acquire_many_owned(more).map_err(|_| busy())?;
+        match &mut self.held {
+            Some(held) => held.merge(permit),
+            None => self.held = Some(permit),
+        }
+        Ok(())
     }
 }
 
@@ -117,5 +159,33 @@ fn expect_content_type(headers: &HeaderMap, expected: &str) -> Result<(), ApiErr
         Ok(())
     } else {
         Err(ApiError::because(ErrorCode::UnsupportedMediaType, format!("Send {expected}.")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read(pieces: &mut Pieces) -> Result<(), ErrorCode> {
+        while pieces.next().await.map_err(|error| error.problem().code)?.is_some() {}
+        Ok(())
+    }
+
+    fn body(bytes: usize, room: &UploadRoom) -> Pieces {
+        Pieces::new(Body::from(vec![0; bytes]), MAX_PUSH_BYTES, Some(room))
+    }
+
+    #[tokio::test]
+    async fn large_bodies_share_the_room_and_small_ones_need_none() {
+        let room = UploadRoom::new(4 * ROOM_BYTES);
+        let mut first = body(SMALL_BYTES + 3 * ROOM_BYTES, &room);
+        read(&mut first).await.unwrap();
+        let too_much = read(&mut body(SMALL_BYTES + 2 * ROOM_BYTES, &room)).await;
+        assert_eq!(too_much, Err(ErrorCode::Unavailable));
+        read(&mut body(SMALL_BYTES + ROOM_BYTES, &room)).await.unwrap();
+        read(&mut body(SMALL_BYTES, &room)).await.unwrap();
+        drop(first);
+        read(&mut body(SMALL_BYTES + 4 * ROOM_BYTES, &room)).await.unwrap();
+        assert_eq!(room.0.available_permits(), 4, "all of it is given back");
     }
 }

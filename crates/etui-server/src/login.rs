@@ -162,12 +162,7 @@ fn is_same(memory: &Memory, proof: &LoginProof, stored: &PasswordHash) -> Result
     Ok(output(memory, &params, proof, salt)? == *expected)
 }
 
-fn output(
-    memory: &Memory,
-    params: &Params,
-    proof: &LoginProof,
-    salt: &[u8],
-) -> Result<Output, LoginError> {
+fn output(memory: &Memory, params: &Params, proof: &LoginProof, salt: &[u8]) -> Result<Output, LoginError> {
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
     let mut bytes = [0; OUTPUT_BYTES];
     memory

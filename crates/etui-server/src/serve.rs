@@ -11,12 +11,14 @@ use std::{
 };
 
 use axum_server::{Handle, accept::NoDelayAcceptor};
+use etui_api::limits::MAX_UPLOADS_BYTES;
 use etui_store::{Store, StoreConfig, StoreError};
 use rustls::ServerConfig;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     app::App,
+    body::UploadRoom,
     config::{self, ServeOptions, SignUpPolicy},
     envelope::RequestIds,
     jobs,
@@ -178,6 +180,7 @@ async fn open(options: &ServeOptions, address: SocketAddr) -> Result<App, StartE
         tokens,
         login: LoginHasher::new(config::cores() - 1)?,
         throttle: Throttle::default(),
+        upload_room: UploadRoom::new(MAX_UPLOADS_BYTES),
         options: options.clone(),
         over_tls,
         url: url(options, address, over_tls),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use etui_api::{
-    ErrorCode, account::SignUp, email::normalize_email, frame::Frame, session::Session, sync::decode_header,
+    ErrorCode, account::SignUp, email::normalize_email, frame::Frame, limits::MAX_SIGN_UP_BYTES,
+    session::Session, sync::decode_header,
 };
 use etui_store::NewAccount;
 use http::{HeaderMap, StatusCode};
@@ -33,9 +34,10 @@ use crate::{
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    mut frames: Frames,
+    frames: Frames,
 ) -> Result<(StatusCode, Json<Session>), ApiError> {
     require_sign_ups(&app, &headers)?;
+    let mut frames = frames.up_to(MAX_SIGN_UP_BYTES);
     let Some(Frame::Header(header)) = frames.next().await? else {
         return Err(ApiError::because(ErrorCode::BadRequest, "The first frame is the header of a sign-up."));
     };

@@ -29,6 +29,7 @@ pub(crate) async fn upload(
     Access(authority): Access,
     frames: Frames,
 ) -> Result<Json<Healed>, ApiError> {
-    let upload = heal_upload(&mut frames.up_to(MAX_HEAL_BYTES)).await?;
+    let mut frames = frames.up_to(MAX_HEAL_BYTES);
+    let upload = heal_upload(&mut frames).await?;
     Ok(Json(app.store.heal(&authority, upload).await?))
 }

@@ -9,8 +9,8 @@ use etui_api::{
 };
 use etui_chain::{
     AccountId, Change, Commit, CommitDraft, DeviceId, Digest, Id, KdfDescriptor, KeysetEntry, KeysetId,
-    KeysetKind, LAST_PART, Ledger, ObjectId, Op, PublicKey, ROLE_OWNER, RecordHeader, RecordType,
-    SCHEMA, SUITE, Signature, State, StateBody, VaultEntry, VaultId, record_hash,
+    KeysetKind, LAST_PART, Ledger, ObjectId, Op, PublicKey, ROLE_OWNER, RecordHeader, RecordType, SCHEMA,
+    SUITE, Signature, State, StateBody, VaultEntry, VaultId, record_hash,
 };
 
 /// See the module. The number given to [`Person::new`] makes every id, key and secret, so that snapshots stay.
