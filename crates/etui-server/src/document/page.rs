@@ -23,7 +23,7 @@ pub(crate) fn page() -> String {
          <meta name=\"viewport\" content=\"width=device-width\"><title>Etui: reference</title>\
          <style>{STYLE}</style></head><body><main><h1>Reference of the API</h1><p>{}</p>\
          <p>The same for programs: <a href=\"/openapi.json\">openapi.json</a></p>",
-        text(&document["info"]["description"])
+        prose(&document["info"]["description"])
     );
     for tag in list(&document["tags"]) {
         write_tag(&mut html, &document, tag);
@@ -50,7 +50,7 @@ pub(crate) fn escape(text: &str) -> String {
 }
 
 fn write_tag(html: &mut String, document: &Value, tag: &Value) {
-    add(html, format_args!("<h2>{}</h2><p>{}</p>", text(&tag["name"]), text(&tag["description"])));
+    add(html, format_args!("<h2>{}</h2><p>{}</p>", text(&tag["name"]), prose(&tag["description"])));
     for (path, methods) in members(&document["paths"]) {
         for (method, operation) in members(methods) {
             if list(&operation["tags"]).any(|name| *name == tag["name"]) {
@@ -69,28 +69,35 @@ fn write_operation(html: &mut String, path: &str, method: &str, operation: &Valu
             text(&operation["summary"]),
             method.to_uppercase(),
             escape(path),
-            text(&operation["description"]),
+            prose(&operation["description"]),
         ),
     );
     for parameter in list(&operation["parameters"]) {
         write_row(html, &format!("{} parameter", text(&parameter["in"])), parameter);
     }
-    for kind in members(&operation["requestBody"]["content"]).map(|(kind, _)| kind) {
-        add(html, format_args!("<tr><th>body</th><td><code>{}</code></td><td></td></tr>", escape(kind)));
+    for content in members(&operation["requestBody"]["content"]) {
+        add(html, format_args!("<tr><th>body</th><td>{}</td><td></td></tr>", content_type(content)));
     }
     for (status, answer) in members(&operation["responses"]).filter(|(status, _)| *status != "default") {
-        let kinds: Vec<_> = members(&answer["content"]).map(|(kind, _)| escape(kind)).collect();
+        let kinds: Vec<_> = members(&answer["content"]).map(content_type).collect();
         add(
             html,
             format_args!(
-                "<tr><th>{}</th><td><code>{}</code></td><td>{}</td></tr>",
+                "<tr><th>{}</th><td>{}</td><td>{}</td></tr>",
                 escape(status),
                 kinds.join(", "),
-                text(&answer["description"])
+                prose(&answer["description"])
             ),
         );
     }
     html.push_str("</table></section>");
+}
+
+/// The content type, and the form of it where it has a name.
+fn content_type((kind, content): (&String, &Value)) -> String {
+    let schema = content["schema"]["$ref"].as_str().and_then(|path| path.rsplit('/').next());
+    let schema = schema.map(|name| format!(" <a href=\"#{0}\">{0}</a>", escape(name)));
+    format!("<code>{}</code>{}", escape(kind), schema.unwrap_or_default())
 }
 
 fn write_row(html: &mut String, kind: &str, item: &Value) {
@@ -99,26 +106,43 @@ fn write_row(html: &mut String, kind: &str, item: &Value) {
         format_args!(
             "<tr><th>{kind}</th><td><code>{}</code></td><td>{}</td></tr>",
             text(&item["name"]),
-            text(&item["description"])
+            prose(&item["description"])
         ),
     );
 }
 
 fn write_schemas<'a>(html: &mut String, schemas: impl Iterator<Item = (&'a String, &'a Value)>) {
     html.push_str("<h2>JSON</h2>");
-    for (name, schema) in schemas.filter(|(_, schema)| schema["properties"].is_object()) {
+    for (name, schema) in schemas.filter(|(_, schema)| forms(schema).next().is_some()) {
         add(
             html,
-            format_args!("<section><h3>{}</h3><p>{}</p><table>", escape(name), text(&schema["description"])),
+            format_args!(
+                "<section id=\"{0}\"><h3>{0}</h3><p>{1}</p>",
+                escape(name),
+                prose(&schema["description"])
+            ),
         );
-        for (member, value) in members(&schema["properties"]) {
-            add(
-                html,
-                format_args!("<tr><th>{}</th><td>{}</td></tr>", escape(member), text(&value["description"])),
-            );
+        for form in forms(schema) {
+            write_form(html, form);
         }
-        html.push_str("</table></section>");
+        html.push_str("</section>");
     }
+}
+
+/// The one form of an object, or each that it may have.
+fn forms(schema: &Value) -> impl Iterator<Item = &Value> {
+    core::iter::once(schema).chain(list(&schema["oneOf"])).filter(|form| form["properties"].is_object())
+}
+
+fn write_form(html: &mut String, form: &Value) {
+    html.push_str("<table>");
+    for (member, value) in members(&form["properties"]) {
+        add(
+            html,
+            format_args!("<tr><th>{}</th><td>{}</td></tr>", escape(member), prose(&value["description"])),
+        );
+    }
+    html.push_str("</table>");
 }
 
 fn write_codes(html: &mut String) {
@@ -144,10 +168,46 @@ fn text(value: &Value) -> String {
     escape(value.as_str().unwrap_or_default())
 }
 
+/// Text with `code` in it.
+fn prose(value: &Value) -> String {
+    let mut html = String::new();
+    for (index, part) in text(value).split('`').enumerate() {
+        html.push_str(match index {
+            0 => "",
+            odd if odd % 2 == 1 => "<code>",
+            _ => "</code>",
+        });
+        html.push_str(part);
+    }
+    html
+}
+
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
 fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flat_map(Map::iter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_in_prose_is_marked_and_nothing_else_is_markup() {
+        assert_eq!(prose(&"a `<b>` & `c`.".into()), "a <code>&lt;b&gt;</code> &amp; <code>c</code>.");
+        assert_eq!(prose(&"plain".into()), "plain");
+    }
+
+    #[test]
+    fn every_form_that_is_linked_is_there() {
+        let page = page();
+        let links: Vec<_> =
+            page.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert!(links.contains(&"SignIn"));
+        for name in links {
+            assert!(page.contains(&format!("id=\"{name}\"")), "{name}");
+        }
+    }
 }
