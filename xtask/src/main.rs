@@ -5,6 +5,7 @@ mod bench;
 mod deny;
 mod process;
 mod server_binary;
+mod services;
 mod start;
 mod system_packages;
 mod test;
@@ -35,6 +36,8 @@ enum Command {
     Deny,
     /// Build the server as it is shipped; check its size and that it has no SQLCipher
     ServerBinary,
+    /// Run the real components that tests need: PostgreSQL
+    Services(services::Arguments),
     /// Check a folder of known answers, spec/vectors or any other in its formats
     Vectors(vectors::Arguments),
     /// Build the core for WebAssembly and check it in Node
@@ -49,6 +52,7 @@ fn main() -> anyhow::Result<()> {
         Command::Arrows => arrows::run(),
         Command::Deny => deny::run(),
         Command::ServerBinary => server_binary::run(),
+        Command::Services(arguments) => services::run(&arguments),
         Command::Vectors(arguments) => vectors::run(&arguments),
         Command::Wasm(arguments) => wasm::run(&arguments),
     }

@@ -1,13 +1,15 @@
 //! `cargo xtask test`: everything that is checked, cheap things first, up to the first failure.
 
-use std::time::Instant;
+use std::{process::Command, time::Instant};
 
 use anyhow::Context as _;
 
 use crate::{
     arrows, deny,
     process::{cargo, run as run_command, say, succeeds},
-    server_binary, system_packages,
+    server_binary,
+    services::Services,
+    system_packages,
     tool::Tool,
     vectors, wasm,
 };
@@ -47,15 +49,21 @@ fn lints() -> anyhow::Result<()> {
 
 /// With nextest where it can be had: every test is a process of its own. The same tests run without it.
 fn tests() -> anyhow::Result<()> {
-    const RUN: &str = "run --locked --workspace --no-fail-fast";
-    if succeeds(&mut cargo("nextest --version")) {
-        return run_command(cargo("nextest").args(RUN.split(' ')));
-    }
-    match NEXTEST.command() {
-        Ok(mut nextest) => run_command(nextest.args(RUN.split(' '))),
+    const ALL: &str = "--locked --workspace --features etui-store/postgres-tests --no-fail-fast";
+    let services = Services::start()?;
+    let mut command = match nextest() {
+        Ok(mut nextest) => {
+            nextest.arg("run");
+            nextest
+        }
         Err(error) => {
             say(&format!("Without cargo-nextest: {error:#}"))?;
-            run_command(&mut cargo("test --locked --workspace --lib --bins --tests --no-fail-fast"))
+            cargo("test --lib --bins --tests")
         }
-    }
+    };
+    run_command(command.args(ALL.split(' ')).envs(services.variables()))
+}
+
+fn nextest() -> anyhow::Result<Command> {
+    if succeeds(&mut cargo("nextest --version")) { Ok(cargo("nextest")) } else { NEXTEST.command() }
 }

@@ -47,8 +47,11 @@ impl Tool {
     }
 }
 
-/// `tools` in the cache folder: `ETUI_CACHE`, or `.cache` in the repository.
 fn tools_folder() -> PathBuf {
-    let cache = env::var_os("ETUI_CACHE").map_or_else(|| repository().join(".cache"), PathBuf::from);
-    cache.join("tools")
+    cache_folder().join("tools")
+}
+
+/// Where everything lies that is fetched once: `ETUI_CACHE`, or `.cache` in the repository.
+pub(crate) fn cache_folder() -> PathBuf {
+    env::var_os("ETUI_CACHE").map_or_else(|| repository().join(".cache"), PathBuf::from)
 }

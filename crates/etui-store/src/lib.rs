@@ -17,6 +17,7 @@ mod ledgers;
 mod migration;
 mod named;
 mod plan;
+mod postgres;
 mod pull;
 mod push;
 mod segment;
@@ -30,7 +31,8 @@ mod write;
 
 pub use error::StoreError;
 pub use garbage::Collected;
+pub use postgres::DatabaseUrl;
 pub use pull::FrameStream;
 pub use session::{Authority, NewSession, Rotation, SessionId};
-pub use store::{Store, StoreConfig};
+pub use store::{DatabaseConfig, Store, StoreConfig};
 pub use upload::{CommitUpload, HealStep, HealUpload, Login, LoginHash, NewAccount, StateUpload};

@@ -2,7 +2,9 @@
 
 mod m0001_first;
 
-use sea_orm::DatabaseConnection;
+use sea_orm::{
+    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, TransactionTrait as _,
+};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
 use crate::{StoreError, sql};
@@ -17,7 +19,20 @@ pub(crate) async fn run(database: &DatabaseConnection) -> Result<(), StoreError>
         return Err(StoreError::NewerSchema { migration: newer.version.clone() });
     }
     if applied.len() < known.len() {
-        Migrator::up(database, None).await.map_err(&failed)?;
+        let transaction = database.begin().await.map_err(&failed)?;
+        wait_for_other_nodes(&transaction).await?;
+        Migrator::up(&transaction, None).await.map_err(&failed)?;
+        transaction.commit().await.map_err(&failed)?;
+    }
+    Ok(())
+}
+
+/// Several nodes may start at once: the first one migrates, the others find nothing left to do.
+async fn wait_for_other_nodes(transaction: &DatabaseTransaction) -> Result<(), StoreError> {
+    /// Any number, as long as it is always the same.
+    const LOCK: &str = "SELECT pg_advisory_xact_lock(7304091)";
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        sql::execute(transaction, "waiting for another node to migrate", LOCK, []).await?;
     }
     Ok(())
 }

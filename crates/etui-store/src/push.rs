@@ -136,7 +136,7 @@ impl Store {
              WHERE vault_number = $1 AND object_id > $2 ORDER BY object_id LIMIT $3";
         let mut leaves = Vec::new();
         let mut purged = BTreeSet::new();
-        let mut last = vec![0; 16];
+        let mut last = vec![0_u8; 16];
         loop {
             let values = [sql::number(vault_number), last.into(), sql::number(PAGE_ROWS)];
             let rows = sql::rows(self.database(), "reading a vault's objects", SELECT, values).await?;

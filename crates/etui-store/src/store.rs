@@ -9,11 +9,12 @@ use std::{
 
 use object_store::{ObjectStore, local::LocalFileSystem};
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+    DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait as _,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::{StoreError, events::Events, ledgers::Ledgers, migration, sql, sqlite};
+use crate::{DatabaseUrl, StoreError, events::Events, ledgers::Ledgers, migration, postgres, sql, sqlite};
 
 const DATABASE_FILE: &str = "etui.db";
 const OBJECTS_FOLDER: &str = "objects";
@@ -21,8 +22,19 @@ const OBJECTS_FOLDER: &str = "objects";
 /// Where the store keeps its data.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
-    /// The folder of the database and the segments; made, readable by its owner alone, if it does not exist.
+    /// The folder of what lies in no other place; made, readable by its owner alone, if it does not exist.
     pub data: PathBuf,
+    /// Where the rows are.
+    pub database: DatabaseConfig,
+}
+
+/// Where the rows are.
+#[derive(Debug, Clone)]
+pub enum DatabaseConfig {
+    /// In a SQLite file in the data folder.
+    File,
+    /// In PostgreSQL.
+    Postgres(Arc<DatabaseUrl>),
 }
 
 /// The server's persistence. Cheap to clone; every clone is the same store.
@@ -35,7 +47,7 @@ pub(crate) struct Inner {
     pub(crate) ledgers: Ledgers,
     pub(crate) events: Events,
     /// SQLite has one writer: waiting here is fair and wakes at once, waiting for its lock is neither.
-    turn: Arc<Mutex<()>>,
+    turn: Option<Arc<Mutex<()>>>,
 }
 
 impl Store {
@@ -64,21 +76,25 @@ impl Store {
         objects: Arc<dyn ObjectStore>,
     ) -> Result<Self, StoreError> {
         make_private(&config.data).map_err(StoreError::folder("making the data folder"))?;
-        let database = sqlite::open(config.data.join(DATABASE_FILE)).await?;
+        let database = match &config.database {
+            DatabaseConfig::File => sqlite::open(config.data.join(DATABASE_FILE)).await?,
+            DatabaseConfig::Postgres(url) => postgres::open(url).await?,
+        };
         migration::run(&database).await?;
+        let one_writer = database.get_database_backend() == DbBackend::Sqlite;
         let inner = Inner {
             database,
             objects,
             ledgers: Ledgers::default(),
             events: Events::default(),
-            turn: Arc::default(),
+            turn: one_writer.then(Arc::default),
         };
         Ok(Self(Arc::new(inner)))
     }
 
     /// Waits for what is being written and closes the database.
     pub async fn close(&self) {
-        let _turn = self.0.turn.lock().await;
+        let _turn = self.turn().await;
         if let Err(error) = self.0.database.close_by_ref().await {
             tracing::warn!(%error, "the database did not close cleanly");
         }
@@ -102,7 +118,7 @@ impl Store {
 
     /// Begins to write. Dropped without [`WriteTransaction::commit`], it leaves everything as it was.
     pub(crate) async fn begin(&self) -> Result<WriteTransaction, StoreError> {
-        let turn = Arc::clone(&self.0.turn).lock_owned().await;
+        let turn = self.turn().await;
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
@@ -111,12 +127,19 @@ impl Store {
         let transaction = transaction.map_err(sql::failed("beginning a transaction"))?;
         Ok(WriteTransaction { transaction, _turn: turn })
     }
+
+    async fn turn(&self) -> Option<OwnedMutexGuard<()>> {
+        match &self.0.turn {
+            Some(turn) => Some(Arc::clone(turn).lock_owned().await),
+            None => None,
+        }
+    }
 }
 
-/// The one transaction that writes.
+/// A transaction that writes; on SQLite the only one.
 pub(crate) struct WriteTransaction {
     transaction: DatabaseTransaction,
-    _turn: OwnedMutexGuard<()>,
+    _turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl WriteTransaction {

@@ -19,10 +19,9 @@ mod sessions;
 #[path = "contract/states.rs"]
 mod states;
 
-/// Runs every contract on every backend: a further one is a further line.
-macro_rules! run {
-    ($contracts:tt on $($backend:ident)*) => { $(run!(@ $backend $contracts);)* };
-    (@ $backend:ident { $($area:ident: $($contract:ident)*;)* }) => {
+/// A test for each contract of a list, on one backend.
+macro_rules! tests {
+    ($backend:ident { $($area:ident: $($contract:ident)*;)* }) => {
         mod $backend {
             $(mod $area {
                 $(#[tokio::test]
@@ -34,8 +33,10 @@ macro_rules! run {
     };
 }
 
-run! {
-    {
+/// Runs every contract on a backend.
+macro_rules! contracts {
+    ($backend:ident) => {
+        tests! { $backend {
         accounts:
             what_signs_up_is_read_back
             an_address_and_an_id_are_taken_once
@@ -78,5 +79,10 @@ run! {
             a_newer_schema_is_named;
         model:
             pulls_equal_the_model_under_random_edits;
-    } on sqlite_and_folder
+        } }
+    };
 }
+
+contracts!(sqlite_and_folder);
+#[cfg(feature = "postgres-tests")]
+contracts!(postgres_and_folder);

