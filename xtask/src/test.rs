@@ -49,7 +49,7 @@ fn lints() -> anyhow::Result<()> {
 
 /// With nextest where it can be had: every test is a process of its own. The same tests run without it.
 fn tests() -> anyhow::Result<()> {
-    const ALL: &str = "--locked --workspace --features etui-store/postgres-tests --no-fail-fast";
+    const ALL: &str = "--locked --workspace --features etui-store/services-tests --no-fail-fast";
     let services = Services::start()?;
     let mut command = match nextest() {
         Ok(mut nextest) => {

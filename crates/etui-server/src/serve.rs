@@ -12,7 +12,7 @@ use std::{
 
 use axum_server::{Handle, accept::NoDelayAcceptor};
 use etui_api::limits::MAX_UPLOADS_BYTES;
-use etui_store::{DatabaseConfig, Store, StoreConfig, StoreError};
+use etui_store::{DatabaseConfig, ObjectsConfig, Store, StoreConfig, StoreError};
 use rustls::ServerConfig;
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -171,9 +171,13 @@ async fn open(options: &ServeOptions, address: SocketAddr) -> Result<App, StartE
     let folder = options.data_folder();
     make_folder(&folder)?;
     let tokens = Tokens::open(&folder.join("token.key"))?;
-    let store = Store::open(&StoreConfig { data: folder.clone(), database: DatabaseConfig::File })
-        .await
-        .map_err(|source| StartError::Store { folder, source })?;
+    let store = Store::open(&StoreConfig {
+        data: folder.clone(),
+        database: DatabaseConfig::File,
+        objects: ObjectsConfig::Folder,
+    })
+    .await
+    .map_err(|source| StartError::Store { folder, source })?;
     let over_tls = options.tls_certificate.is_some();
     Ok(App {
         store,

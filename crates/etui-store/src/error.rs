@@ -90,5 +90,13 @@ fn is_storage_full(error: &(dyn Error + 'static)) -> bool {
     let full = error.downcast_ref::<io::Error>().is_some_and(|error| {
         matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     });
-    full || error.source().is_some_and(is_storage_full)
+    full || says_quota(error) || error.source().is_some_and(is_storage_full)
+}
+
+/// How S3-compatible stores answer beyond a quota; their answer is only to be had as text.
+fn says_quota(error: &(dyn Error + 'static)) -> bool {
+    const CODES: [&str; 3] = ["QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"];
+    let is_last = error.source().is_none();
+    let text = if is_last { error.to_string() } else { String::new() };
+    CODES.iter().any(|code| text.contains(code))
 }

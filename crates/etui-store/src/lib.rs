@@ -16,6 +16,7 @@ mod heal;
 mod ledgers;
 mod migration;
 mod named;
+mod objects;
 mod plan;
 mod postgres;
 mod pull;
@@ -31,8 +32,16 @@ mod write;
 
 pub use error::StoreError;
 pub use garbage::Collected;
+pub use objects::{ObjectsConfig, ObjectsReport, S3Config, S3Credentials};
 pub use postgres::DatabaseUrl;
 pub use pull::FrameStream;
 pub use session::{Authority, NewSession, Rotation, SessionId};
 pub use store::{DatabaseConfig, Store, StoreConfig};
 pub use upload::{CommitUpload, HealStep, HealUpload, Login, LoginHash, NewAccount, StateUpload};
+
+/// Sixteen random bytes from the operating system.
+fn random_bytes() -> Result<[u8; 16], StoreError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|source| StoreError::Random { source })?;
+    Ok(bytes)
+}

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, path::Path};
 
-use crate::StoreError;
+use crate::{StoreError, random_bytes};
 
 /// Up to this many bytes lie inline.
 pub(crate) const MAX_INLINE_BYTES: usize = 16 << 10;
@@ -46,9 +46,7 @@ pub(crate) struct ObjectKey(pub(crate) Vec<u8>);
 
 impl ObjectKey {
     fn random() -> Result<Self, StoreError> {
-        let mut bytes = vec![0; 16];
-        getrandom::fill(&mut bytes).map_err(|source| StoreError::Random { source })?;
-        Ok(Self(bytes))
+        Ok(Self(random_bytes()?.to_vec()))
     }
 
     /// Its path in the object store.

@@ -7,14 +7,17 @@ use std::{
     sync::Arc,
 };
 
-use object_store::{ObjectStore, local::LocalFileSystem};
+use object_store::ObjectStore;
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions,
     TransactionTrait as _,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::{DatabaseUrl, StoreError, events::Events, ledgers::Ledgers, migration, postgres, sql, sqlite};
+use crate::{
+    DatabaseUrl, ObjectsConfig, ObjectsReport, StoreError, events::Events, ledgers::Ledgers, migration,
+    objects, postgres, sql, sqlite,
+};
 
 const DATABASE_FILE: &str = "etui.db";
 const OBJECTS_FOLDER: &str = "objects";
@@ -26,6 +29,8 @@ pub struct StoreConfig {
     pub data: PathBuf,
     /// Where the rows are.
     pub database: DatabaseConfig,
+    /// Where segments are.
+    pub objects: ObjectsConfig,
 }
 
 /// Where the rows are.
@@ -54,16 +59,17 @@ impl Store {
     /// Opens the store in its folder, bringing the tables up to this version.
     ///
     /// # Errors
-    /// `Folder`, `NewerSchema`, `Database`.
+    /// `Folder`, `NewerSchema`, `Database`, `Blobs`.
     pub async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
-        let folder = config.data.join(OBJECTS_FOLDER);
-        make_private(&config.data).map_err(StoreError::folder("making the data folder"))?;
-        make_private(&folder).map_err(StoreError::folder("making the folder of segments"))?;
-        remove_staged(&folder).map_err(StoreError::folder("removing unfinished segments"))?;
-        let objects = LocalFileSystem::new_with_prefix(&folder)
-            .map_err(StoreError::blobs("opening the folder of segments"))?
-            .with_fsync(true);
-        Self::open_with_objects(config, Arc::new(objects)).await
+        let objects = match &config.objects {
+            ObjectsConfig::Folder => {
+                let folder = config.data.join(OBJECTS_FOLDER);
+                make_private(&folder).map_err(StoreError::folder("making the folder of segments"))?;
+                objects::open_folder(&folder)?
+            }
+            ObjectsConfig::S3(config) => config.open()?,
+        };
+        Self::open_with_objects(config, objects).await
     }
 
     /// Opens the store with its segments in another object store than the data folder. When that store says that an
@@ -106,6 +112,14 @@ impl Store {
     /// `Database`.
     pub async fn ready(&self) -> Result<(), StoreError> {
         self.0.database.ping().await.map_err(sql::failed("asking whether the database answers"))
+    }
+
+    /// Tries the object store: writes, reads and removes something small.
+    ///
+    /// # Errors
+    /// `Blobs`, `Damaged`, `StorageFull`.
+    pub async fn check_objects(&self) -> Result<ObjectsReport, StoreError> {
+        objects::check(&*self.0.objects).await
     }
 
     pub(crate) fn inner(&self) -> &Inner {
@@ -174,18 +188,4 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
-}
-
-/// A process that died while writing leaves a file beside the one it would have become, marked with `#` and a number,
-/// which no listing of the object store shows. Nobody else writes here while the store is being opened.
-fn remove_staged(folder: &Path) -> std::io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            remove_staged(&entry.path())?;
-        } else if entry.file_name().to_string_lossy().contains('#') {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
 }

@@ -74,6 +74,7 @@ macro_rules! contracts {
         durability:
             everything_is_there_after_reopening
             a_full_disk_stores_nothing
+            the_object_store_is_tried_and_left_as_it_was
             an_interrupted_push_leaves_an_orphan_that_is_collected_after_its_grace
             superseded_segments_are_collected_after_their_grace
             a_newer_schema_is_named;
@@ -84,5 +85,7 @@ macro_rules! contracts {
 }
 
 contracts!(sqlite_and_folder);
-#[cfg(feature = "postgres-tests")]
+#[cfg(feature = "services-tests")]
 contracts!(postgres_and_folder);
+#[cfg(feature = "services-tests")]
+contracts!(postgres_and_s3);

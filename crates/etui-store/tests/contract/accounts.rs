@@ -159,10 +159,10 @@ pub(crate) async fn a_deleted_account_leaves_nothing(backend: &Backend) {
     let edits: Vec<Edit> = (0..20).map(|_| Edit::Put(client.id(), 4096)).collect();
     let upload = client.edit(vault_id, &edits);
     store.push(&authority, vault_id, upload).await.unwrap();
-    assert_eq!(backend.object_count(), 1);
+    assert_eq!(backend.object_count("segments").await, 1);
 
     store.delete_account(&authority).await.unwrap();
-    assert_eq!(backend.object_count(), 0);
+    assert_eq!(backend.object_count("segments").await, 0);
     assert!(store.authority(authority.session_id(), NOW_MS).await.unwrap().is_none());
     assert!(store.login(&client.email()).await.unwrap().is_none());
     assert!(matches!(store.newest_state(&authority).await, Err(StoreError::NotFound)));

@@ -1,11 +1,13 @@
 //! Where the contracts are run, and how they look at what a store answers.
 
-use std::{fmt, io, path::PathBuf, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
 use bytes::Bytes;
 use etui_api::frame::{Frame, FrameReader};
 use etui_chain::{Refusal, VaultId};
-use etui_store::{Authority, DatabaseConfig, FrameStream, Store, StoreConfig, StoreError};
+use etui_store::{Authority, DatabaseConfig, FrameStream, ObjectsConfig, Store, StoreConfig, StoreError};
+#[cfg(feature = "services-tests")]
+use etui_store::{S3Config, S3Credentials};
 use futures_util::{TryStreamExt as _, stream::BoxStream};
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
@@ -21,6 +23,7 @@ use crate::client::{Client, NOW_MS};
 pub(crate) struct Backend {
     folder: TempDir,
     database: DatabaseConfig,
+    objects: ObjectsConfig,
     /// The same as `database`, for a look from outside.
     database_url: String,
     /// Another one of the kind.
@@ -30,14 +33,19 @@ pub(crate) struct Backend {
 pub(crate) fn sqlite_and_folder() -> Backend {
     let folder = tempfile::tempdir().unwrap();
     let database_url = format!("sqlite://{}/data/etui.db", folder.path().display());
-    Backend { folder, database: DatabaseConfig::File, database_url, another: sqlite_and_folder }
+    Backend {
+        folder,
+        database: DatabaseConfig::File,
+        objects: ObjectsConfig::Folder,
+        database_url,
+        another: sqlite_and_folder,
+    }
 }
 
 /// In a new database of the server at `ETUI_TEST_POSTGRES`, a URL without a database's name.
-#[cfg(feature = "postgres-tests")]
+#[cfg(feature = "services-tests")]
 pub(crate) fn postgres_and_folder() -> Backend {
-    let server = std::env::var("ETUI_TEST_POSTGRES")
-        .expect("ETUI_TEST_POSTGRES names a PostgreSQL server: run `cargo xtask services run -- …`");
+    let server = variable("ETUI_TEST_POSTGRES");
     let folder = tempfile::tempdir().unwrap();
     // The folder's name is random; databases are named in lower case.
     let random = data_encoding::HEXLOWER.encode(folder.path().as_os_str().as_encoded_bytes());
@@ -56,7 +64,32 @@ pub(crate) fn postgres_and_folder() -> Backend {
     .unwrap();
     let url = etui_store::DatabaseUrl::new(database_url.clone());
     let database = DatabaseConfig::Postgres(Arc::new(url));
-    Backend { folder, database, database_url, another: postgres_and_folder }
+    Backend { folder, database, objects: ObjectsConfig::Folder, database_url, another: postgres_and_folder }
+}
+
+/// As [`postgres_and_folder`], with segments under a prefix of their own in the bucket of `ETUI_TEST_S3_…`.
+#[cfg(feature = "services-tests")]
+pub(crate) fn postgres_and_s3() -> Backend {
+    let backend = postgres_and_folder();
+    let (_, prefix) = backend.database_url.rsplit_once('/').unwrap();
+    let objects = ObjectsConfig::S3(Arc::new(S3Config {
+        endpoint: Some(variable("ETUI_TEST_S3_ENDPOINT")),
+        region: "default".to_owned(),
+        bucket: variable("ETUI_TEST_S3_BUCKET"),
+        prefix: Some(prefix.to_owned()),
+        credentials: S3Credentials::new(
+            variable("ETUI_TEST_S3_ACCESS_KEY"),
+            variable("ETUI_TEST_S3_SECRET_KEY"),
+        ),
+    }));
+    Backend { objects, another: postgres_and_s3, ..backend }
+}
+
+#[cfg(feature = "services-tests")]
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: `cargo xtask services -- COMMAND` starts what the test needs")
+    })
 }
 
 impl Backend {
@@ -66,19 +99,34 @@ impl Backend {
 
     /// With an object store that fails.
     pub(crate) async fn open_faulty(&self, fault: Fault) -> Store {
-        std::fs::create_dir_all(self.objects()).unwrap();
-        let folder = LocalFileSystem::new_with_prefix(self.objects()).unwrap();
-        Store::open_with_objects(&self.config(), Arc::new(Faulty { folder, fault })).await.unwrap()
+        let objects = self.object_store();
+        Store::open_with_objects(&self.config(), Arc::new(Faulty { objects, fault })).await.unwrap()
     }
 
     pub(crate) fn config(&self) -> StoreConfig {
-        StoreConfig { data: self.folder.path().join("data"), database: self.database.clone() }
+        StoreConfig {
+            data: self.folder.path().join("data"),
+            database: self.database.clone(),
+            objects: self.objects.clone(),
+        }
     }
 
-    /// How many objects the object store holds.
-    pub(crate) fn object_count(&self) -> usize {
-        let folder = self.objects().join("segments");
-        folder.read_dir().map_or(0, Iterator::count)
+    /// How many objects the object store holds in a folder; "" is the whole of it.
+    pub(crate) async fn object_count(&self, folder: &str) -> usize {
+        let objects: Vec<_> = self.object_store().list(Some(&folder.into())).try_collect().await.unwrap();
+        objects.len()
+    }
+
+    /// A look at the object store from outside.
+    fn object_store(&self) -> Arc<dyn ObjectStore> {
+        match &self.objects {
+            ObjectsConfig::Folder => {
+                let folder = self.config().data.join("objects");
+                std::fs::create_dir_all(&folder).unwrap();
+                Arc::new(LocalFileSystem::new_with_prefix(folder).unwrap())
+            }
+            ObjectsConfig::S3(config) => config.open().unwrap(),
+        }
     }
 
     /// As if a later version of the program had been here.
@@ -87,10 +135,6 @@ impl Backend {
         let sql = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 0)";
         database.execute_unprepared(sql).await.unwrap();
         database.close().await.unwrap();
-    }
-
-    fn objects(&self) -> PathBuf {
-        self.config().data.join("objects")
     }
 }
 
@@ -129,13 +173,13 @@ pub(crate) enum Fault {
 
 #[derive(Debug)]
 struct Faulty {
-    folder: LocalFileSystem,
+    objects: Arc<dyn ObjectStore>,
     fault: Fault,
 }
 
 impl fmt::Display for Faulty {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a faulty folder")
+        formatter.write_str("a faulty object store")
     }
 }
 
@@ -150,7 +194,7 @@ impl ObjectStore for Faulty {
         let kind = match self.fault {
             Fault::Full => io::ErrorKind::StorageFull,
             Fault::DiesAfterWriting => {
-                self.folder.put_opts(location, payload, options).await?;
+                self.objects.put_opts(location, payload, options).await?;
                 io::ErrorKind::Interrupted
             }
         };
@@ -162,29 +206,29 @@ impl ObjectStore for Faulty {
         location: &Path,
         options: PutMultipartOptions,
     ) -> object_store::Result<Box<dyn MultipartUpload>> {
-        self.folder.put_multipart_opts(location, options).await
+        self.objects.put_multipart_opts(location, options).await
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> object_store::Result<GetResult> {
-        self.folder.get_opts(location, options).await
+        self.objects.get_opts(location, options).await
     }
 
     fn delete_stream(
         &self,
         locations: BoxStream<'static, object_store::Result<Path>>,
     ) -> BoxStream<'static, object_store::Result<Path>> {
-        self.folder.delete_stream(locations)
+        self.objects.delete_stream(locations)
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        self.folder.list(prefix)
+        self.objects.list(prefix)
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
-        self.folder.list_with_delimiter(prefix).await
+        self.objects.list_with_delimiter(prefix).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> object_store::Result<()> {
-        self.folder.copy_opts(from, to, options).await
+        self.objects.copy_opts(from, to, options).await
     }
 }

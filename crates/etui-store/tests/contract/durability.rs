@@ -61,6 +61,16 @@ pub(crate) async fn a_full_disk_stores_nothing(backend: &Backend) {
     store.push(&authority, vault_id, upload).await.unwrap();
 }
 
+pub(crate) async fn the_object_store_is_tried_and_left_as_it_was(backend: &Backend) {
+    let store = backend.open().await;
+    let report = store.check_objects().await.unwrap();
+    assert!(report.refuses_overwriting, "both a folder and Ceph's gateway do");
+    assert_eq!(backend.object_count("").await, 0, "nothing is left of it");
+    store.close().await;
+    let full = backend.open_faulty(Fault::Full).await;
+    assert!(matches!(full.check_objects().await, Err(StoreError::StorageFull)));
+}
+
 pub(crate) async fn an_interrupted_push_leaves_an_orphan_that_is_collected_after_its_grace(
     backend: &Backend,
 ) {
@@ -75,11 +85,11 @@ pub(crate) async fn an_interrupted_push_leaves_an_orphan_that_is_collected_after
     store.close().await;
 
     let store = backend.open().await;
-    assert_eq!(backend.object_count(), 2, "one that is named, one that is not");
+    assert_eq!(backend.object_count("segments").await, 2, "one that is named, one that is not");
     let early = store.collect_garbage(real_now_ms(), HOUR).await.unwrap();
-    assert_eq!((early.orphans, backend.object_count()), (0, 2), "never before its grace");
+    assert_eq!((early.orphans, backend.object_count("segments").await), (0, 2), "never before its grace");
     let late = store.collect_garbage(real_now_ms() + 2 * 3_600_000, HOUR).await.unwrap();
-    assert_eq!((late.orphans, backend.object_count()), (1, 1));
+    assert_eq!((late.orphans, backend.object_count("segments").await), (1, 1));
     store.push(&authority, vault_id, upload).await.unwrap();
     let (_, stream) = store.changes(&authority, vault_id, 0).await.unwrap();
     assert_eq!(records_of(frames(stream).await).len(), 21);
@@ -102,7 +112,7 @@ pub(crate) async fn superseded_segments_are_collected_after_their_grace(backend:
     assert_eq!(store.collect_garbage(now_ms + 3_599_999, HOUR).await.unwrap(), none);
     let removed = store.collect_garbage(now_ms + 3_600_000, HOUR).await.unwrap();
     assert_eq!(removed, Collected { segments: 3, ..none }, "two inline, one an object");
-    assert_eq!(backend.object_count(), 0);
+    assert_eq!(backend.object_count("segments").await, 0);
 }
 
 pub(crate) async fn a_newer_schema_is_named(backend: &Backend) {

@@ -1,0 +1,205 @@
+//! An S3-compatible store: Ceph's RADOS Gateway over one monitor and one storage daemon that keeps everything in
+//! memory. Debian's packages; no daemon of theirs is left running.
+
+use std::{
+    fs,
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use tempfile::TempDir;
+
+use crate::{
+    process::{output, say},
+    system_packages,
+};
+
+const BUCKET: &str = "etui";
+const ACCESS_KEY: &str = "ETUITESTACCESSKEY001";
+const SECRET_KEY: &str = "etui-test-secret-key-0001-etui-test-secret";
+const PATIENCE: Duration = Duration::from_mins(1);
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
+
+/// A running gateway with one empty bucket; stopped when dropped.
+pub(crate) struct Ceph {
+    folder: TempDir,
+    port: u16,
+    gateway: Option<Child>,
+}
+
+impl Ceph {
+    /// Installs it if it is not there yet, and starts it.
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        system_packages::ensure_for_ceph()?;
+        say("Starting Ceph's S3 gateway")?;
+        let folder = tempfile::Builder::new().prefix("etui-ceph-").tempdir()?;
+        let [monitor_port, old_monitor_port, port] = free_ports()?;
+        let mut ceph = Self { folder, port, gateway: None };
+        let monitors = format!("[v2:127.0.0.1:{monitor_port},v1:127.0.0.1:{old_monitor_port}]");
+        ceph.write_configuration(&monitors)?;
+        ceph.start_monitor(&monitors)?;
+        ceph.start_storage()?;
+        ceph.start_gateway()?;
+        ceph.make_bucket()?;
+        Ok(ceph)
+    }
+
+    /// The variables by which tests find it.
+    pub(crate) fn variables(&self) -> [(&'static str, String); 4] {
+        [
+            ("ETUI_TEST_S3_ENDPOINT", format!("http://127.0.0.1:{}", self.port)),
+            ("ETUI_TEST_S3_BUCKET", BUCKET.to_owned()),
+            ("ETUI_TEST_S3_ACCESS_KEY", ACCESS_KEY.to_owned()),
+            ("ETUI_TEST_S3_SECRET_KEY", SECRET_KEY.to_owned()),
+        ]
+    }
+
+    fn write_configuration(&self, monitors: &str) -> anyhow::Result<()> {
+        for name in ["monitor", "storage", "gateway", "run"] {
+            fs::create_dir(self.path(name))?;
+        }
+        let folder = self.folder.path().display();
+        let text = format!(
+            "[global]\n\
+             fsid = {CLUSTER}\n\
+             mon host = {monitors}\n\
+             public addr = 127.0.0.1\n\
+             cluster addr = 127.0.0.1\n\
+             public network = 127.0.0.0/8\n\
+             auth cluster required = none\n\
+             auth service required = none\n\
+             auth client required = none\n\
+             run dir = {folder}/run\n\
+             log file = {folder}/run/$name.log\n\
+             admin socket = {folder}/run/$name.asok\n\
+             pid file = {folder}/run/$name.pid\n\
+             osd pool default size = 1\n\
+             osd pool default min size = 1\n\
+             osd pool default pg num = 8\n\
+             osd pool default pgp num = 8\n\
+             osd pool default pg autoscale mode = off\n\
+             osd crush chooseleaf type = 0\n\
+             mon allow pool size one = true\n\
+             mon max pg per osd = 1000\n\
+             mon data avail crit = 1\n\
+             mon data avail warn = 2\n\
+             mon osd min down reporters = 1\n\
+             # Without these a pool takes seconds to be made.\n\
+             paxos propose interval = 0.05\n\
+             paxos min wait = 0.01\n\
+             [mon]\n\
+             mon data = {folder}/monitor\n\
+             [osd]\n\
+             osd data = {folder}/storage\n\
+             osd objectstore = memstore\n\
+             memstore device bytes = 4294967296\n\
+             osd class load list = *\n\
+             osd class default list = *\n\
+             [client.rgw]\n\
+             rgw frontends = beast endpoint=127.0.0.1:{} tcp_nodelay=1\n\
+             rgw dns name = localhost\n\
+             rgw enable usage log = false\n\
+             rgw crypt require ssl = false\n\
+             rgw zone = default\n\
+             keyring = {folder}/gateway/keyring\n\
+             rgw data = {folder}/gateway\n\
+             # The gateway insists on a secured connection, which there is none of without keys.\n\
+             ms mon client mode = crc\n",
+            self.port
+        );
+        fs::write(self.path("ceph.conf"), text).context("writing Ceph's configuration")
+    }
+
+    fn start_monitor(&self, monitors: &str) -> anyhow::Result<()> {
+        let map = self.path("monitor-map");
+        let mut make_map = Command::new("monmaptool");
+        make_map.args(["--create", "--fsid", CLUSTER, "--addv", "a", monitors]);
+        output(make_map.arg(&map))?;
+        output(self.command("ceph-mon").args(["-i", "a", "--mkfs", "--monmap"]).arg(&map))?;
+        output(self.command("ceph-mon").args(["-i", "a"])).map(drop)
+    }
+
+    fn start_storage(&self) -> anyhow::Result<()> {
+        output(self.command("ceph").args(["--connect-timeout", "20", "osd", "new", STORAGE]))?;
+        let place = ["osd", "crush", "add", "osd.0", "1.0", "root=default", "host=here"];
+        output(self.command("ceph").args(place))?;
+        output(self.command("ceph-osd").args(["-i", "0", "--mkfs", "--osd-uuid", STORAGE]))?;
+        output(self.command("ceph-osd").args(["-i", "0"])).map(drop)
+    }
+
+    fn start_gateway(&mut self) -> anyhow::Result<()> {
+        let mut user = self.command("radosgw-admin");
+        user.args(["user", "create", "--uid=etui", "--display-name=etui"]);
+        user.arg(format!("--access-key={ACCESS_KEY}")).arg(format!("--secret-key={SECRET_KEY}"));
+        output(&mut user)?;
+        let mut keys = Command::new("ceph-authtool");
+        keys.arg("--create-keyring").arg(self.path("gateway/keyring"));
+        output(keys.args(["--gen-key", "-n", "client.rgw"]))?;
+        let mut gateway = self.command("radosgw");
+        gateway.args(["-n", "client.rgw", "-f"]).stdout(Stdio::null()).stderr(Stdio::null());
+        self.gateway = Some(gateway.spawn().context("starting radosgw")?);
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            if started.elapsed() > PATIENCE {
+                bail!("radosgw does not listen: {}", self.log());
+            }
+            thread::sleep(BETWEEN_TRIES);
+        }
+        Ok(())
+    }
+
+    fn make_bucket(&self) -> anyhow::Result<()> {
+        let mut make = Command::new("curl");
+        make.args(["--silent", "--show-error", "--fail", "--request", "PUT"]);
+        // Signed as such by S3's rules, which this version of curl does not know by itself.
+        make.args(["--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD"]);
+        make.args(["--aws-sigv4", "aws:amz:default:s3", "--user", &format!("{ACCESS_KEY}:{SECRET_KEY}")]);
+        output(make.arg(format!("http://127.0.0.1:{}/{BUCKET}", self.port))).map(drop)
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.arg("--conf").arg(self.path("ceph.conf")).stdin(Stdio::null());
+        command
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.path("run/client.rgw.log")).unwrap_or_default()
+    }
+}
+
+/// Names of things that exist once in a cluster that exists once.
+const CLUSTER: &str = "6b5f1d2e-0c3a-4b7e-9a44-1f2e3d4c5b6a";
+const STORAGE: &str = "0d9c8b7a-1e2f-4a3b-8c5d-6e7f8a9b0c1d";
+
+impl Drop for Ceph {
+    fn drop(&mut self) {
+        if let Some(mut gateway) = self.gateway.take() {
+            let _ = gateway.kill();
+            let _ = gateway.wait();
+        }
+        for name in ["osd.0.pid", "mon.a.pid"] {
+            if let Ok(pid) = fs::read_to_string(self.path("run").join(name)) {
+                let _ = output(Command::new("kill").args(["-KILL", pid.trim()]));
+            }
+        }
+    }
+}
+
+fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
+    let mut ports = [0; N];
+    // All of them are held until all are known, so that no two are the same.
+    let listeners: Vec<_> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    for (port, listener) in ports.iter_mut().zip(&listeners) {
+        *port = listener.local_addr()?.port();
+    }
+    Ok(ports)
+}
