@@ -4,7 +4,7 @@ use etui_store::Store;
 use tokio::sync::watch;
 
 use crate::{
-    body::UploadRoom, config::ServeOptions, envelope::RequestIds, login::LoginHasher, throttle::Throttle,
+    body::UploadRoom, envelope::RequestIds, login::LoginHasher, settings::Settings, throttle::Throttle,
     tokens::Tokens,
 };
 
@@ -15,7 +15,7 @@ pub(crate) struct App {
     pub(crate) login: LoginHasher,
     pub(crate) throttle: Throttle,
     pub(crate) upload_room: UploadRoom,
-    pub(crate) options: ServeOptions,
+    pub(crate) settings: Settings,
     pub(crate) over_tls: bool,
     /// The address that people use.
     pub(crate) url: String,

@@ -22,6 +22,7 @@ pub mod problem;
 pub mod refresh_token;
 mod routes;
 pub mod serve;
+pub mod settings;
 mod shutdown;
 pub mod telemetry;
 pub mod throttle;

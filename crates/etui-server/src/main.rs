@@ -7,15 +7,17 @@ use std::{
 
 use clap::Parser as _;
 use etui_server::{
-    config::{Command, CommandLine},
+    config::{Command, CommandLine, ConfigCommand, ServeOptions},
     health, openapi_json, serve,
 };
 
 fn main() -> ExitCode {
     let CommandLine { command, serve } = CommandLine::parse();
     let result = match command {
-        None => serve::run(&serve),
-        Some(Command::Serve(options)) => serve::run(&options),
+        None => run(serve),
+        Some(Command::Serve(options)) => run(options),
+        Some(Command::Config(ConfigCommand::Check(options))) => check(options),
+        Some(Command::Config(ConfigCommand::Print(options))) => print(options),
         Some(Command::Openapi) => io::stdout().write_all(openapi_json().as_bytes()).map_err(Into::into),
         Some(Command::Health { url }) => health::check(&url).map_err(Into::into),
     };
@@ -28,4 +30,20 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(options: ServeOptions) -> anyhow::Result<()> {
+    serve::run(&options.settings()?)
+}
+
+/// Reads the files with secrets too: what is missing is said here and not when serving begins.
+fn check(options: ServeOptions) -> anyhow::Result<()> {
+    options.settings()?.store()?;
+    writeln!(io::stdout(), "The settings are right.")?;
+    Ok(())
+}
+
+fn print(options: ServeOptions) -> anyhow::Result<()> {
+    io::stdout().write_all(options.settings()?.to_toml().as_bytes())?;
+    Ok(())
 }

@@ -37,7 +37,7 @@ impl FromRequestParts<Arc<App>> for Client {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        Ok(Self(client_address(peer, &parts.headers, &app.options.trusted_proxies)))
+        Ok(Self(client_address(peer, &parts.headers, &app.settings.trusted_proxies)))
     }
 }
 

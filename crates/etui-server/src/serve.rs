@@ -12,18 +12,19 @@ use std::{
 
 use axum_server::{Handle, accept::NoDelayAcceptor};
 use etui_api::limits::MAX_UPLOADS_BYTES;
-use etui_store::{DatabaseConfig, ObjectsConfig, Store, StoreConfig, StoreError};
+use etui_store::{Store, StoreError};
 use rustls::ServerConfig;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     app::App,
     body::UploadRoom,
-    config::{self, ServeOptions, SignUpPolicy},
     envelope::RequestIds,
     jobs,
     login::{LoginError, LoginHasher},
-    routes, shutdown, telemetry,
+    routes,
+    settings::{Settings, SettingsError, SignUpPolicy, cores},
+    shutdown, telemetry,
     throttle::Throttle,
     tokens::{SigningKeyError, Tokens},
 };
@@ -64,6 +65,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The token key cannot be had.
     #[error(transparent)]
     SigningKey(#[from] SigningKeyError),
@@ -91,16 +95,16 @@ pub enum StartError {
 ///
 /// # Errors
 /// Whatever keeps it from starting, as a sentence with the next step.
-pub fn run(options: &ServeOptions) -> anyhow::Result<()> {
-    telemetry::install(options.log);
+pub fn run(settings: &Settings) -> anyhow::Result<()> {
+    telemetry::install(settings.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(options.worker_threads())
+        .worker_threads(settings.threads)
         .max_blocking_threads(MAX_BLOCKING_THREADS)
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let server = Server::start(options).await?;
-        announce(&server, options)?;
+        let server = Server::start(settings).await?;
+        announce(&server, settings)?;
         shutdown::asked_to_stop().await?;
         server.stop().await?;
         Ok(())
@@ -121,12 +125,12 @@ impl Server {
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn start(options: &ServeOptions) -> Result<Self, StartError> {
-        let tls = tls::config(options)?;
+    pub async fn start(settings: &Settings) -> Result<Self, StartError> {
+        let tls = tls::config(settings.tls.as_ref())?;
         // Before the data is touched: a second server on the same port must leave it alone.
-        let listener = listen(options.listen)?;
-        let address = listener.local_addr().map_err(|source| listen_error(options.listen, source))?;
-        let app = Arc::new(open(options, address).await?);
+        let listener = listen(settings.listen)?;
+        let address = listener.local_addr().map_err(|source| listen_error(settings.listen, source))?;
+        let app = Arc::new(open(settings, address).await?);
         let connections = Handle::new();
         let task = tokio::spawn(serve(Arc::clone(&app), listener, tls, connections.clone()));
         let jobs = tokio::spawn(jobs::run(Arc::clone(&app)));
@@ -167,27 +171,22 @@ fn listen_error(address: SocketAddr, source: io::Error) -> StartError {
     }
 }
 
-async fn open(options: &ServeOptions, address: SocketAddr) -> Result<App, StartError> {
-    let folder = options.data_folder();
+async fn open(settings: &Settings, address: SocketAddr) -> Result<App, StartError> {
+    let folder = settings.data.clone();
     make_folder(&folder)?;
-    let tokens = Tokens::open(&folder.join("token.key"))?;
-    let store = Store::open(&StoreConfig {
-        data: folder.clone(),
-        database: DatabaseConfig::File,
-        objects: ObjectsConfig::Folder,
-    })
-    .await
-    .map_err(|source| StartError::Store { folder, source })?;
-    let over_tls = options.tls_certificate.is_some();
+    let tokens = Tokens::open(&settings.token_key_file)?;
+    let store =
+        Store::open(&settings.store()?).await.map_err(|source| StartError::Store { folder, source })?;
+    let over_tls = settings.tls.is_some();
     Ok(App {
         store,
         tokens,
-        login: LoginHasher::new(config::cores() - 1)?,
+        login: LoginHasher::new(cores() - 1)?,
         throttle: Throttle::default(),
         upload_room: UploadRoom::new(MAX_UPLOADS_BYTES),
-        options: options.clone(),
+        settings: settings.clone(),
         over_tls,
-        url: url(options, address, over_tls),
+        url: url(settings, address, over_tls),
         request_ids: RequestIds::new()?,
         stopping: watch::Sender::new(false),
     })
@@ -201,8 +200,8 @@ fn make_folder(folder: &Path) -> Result<(), StartError> {
     fs::write(&probe, []).and_then(|()| fs::remove_file(&probe)).map_err(failed)
 }
 
-fn url(options: &ServeOptions, address: SocketAddr, over_tls: bool) -> String {
-    if let Some(url) = &options.public_url {
+fn url(settings: &Settings, address: SocketAddr, over_tls: bool) -> String {
+    if let Some(url) = &settings.public_url {
         return url.trim_end_matches('/').to_owned();
     }
     let scheme = if over_tls { "https" } else { "http" };
@@ -230,14 +229,14 @@ async fn serve(
     }
 }
 
-fn announce(server: &Server, options: &ServeOptions) -> io::Result<()> {
+fn announce(server: &Server, settings: &Settings) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let url = server.url();
     writeln!(out, "Etui listens on {url} ({}).", server.address())?;
-    writeln!(out, "Everything is kept in {}.", options.data_folder().display())?;
-    if options.takes_sign_ups() {
+    writeln!(out, "Everything is kept in {}.", settings.data.display())?;
+    if settings.takes_sign_ups() {
         writeln!(out, "\nMake your account:\n  etui signup --server {url} --email you@example.org")?;
-    } else if options.sign_up == SignUpPolicy::Automatic {
+    } else if settings.sign_up == SignUpPolicy::Automatic {
         writeln!(out, "\nSign-up is closed, because others can reach this server.")?;
         writeln!(out, "To open it for everyone: etui-server serve --sign-up open")?;
     }

@@ -16,7 +16,7 @@ pub(super) fn router() -> Router<Arc<App>> {
 }
 
 async fn show(State(app): State<Arc<App>>) -> Response {
-    let next = if app.options.takes_sign_ups() {
+    let next = if app.settings.takes_sign_ups() {
         format!(
             "<p>To make an account, on a computer with the <code>etui</code> command:</p>\
              <pre>etui signup --server {} --email you@example.org</pre>",

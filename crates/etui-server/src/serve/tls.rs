@@ -15,7 +15,7 @@ use rustls::{
     },
 };
 
-use crate::config::ServeOptions;
+use crate::settings::TlsSettings;
 
 /// Why HTTPS cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -44,10 +44,8 @@ pub enum TlsError {
 ///
 /// # Errors
 /// [`TlsError`].
-pub(super) fn config(options: &ServeOptions) -> Result<Option<Arc<ServerConfig>>, TlsError> {
-    let (Some(certificate), Some(key)) = (&options.tls_certificate, &options.tls_key) else {
-        return Ok(None);
-    };
+pub(super) fn config(settings: Option<&TlsSettings>) -> Result<Option<Arc<ServerConfig>>, TlsError> {
+    let Some(TlsSettings { certificate, key }) = settings else { return Ok(None) };
     let unusable = |source| TlsError::Unusable { certificate: certificate.clone(), source };
     let chain = read(certificate, |path| CertificateDer::pem_file_iter(path)?.collect())?;
     let key = read(key, |path| PrivateKeyDer::from_pem_file(path))?;

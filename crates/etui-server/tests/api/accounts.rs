@@ -1,7 +1,7 @@
 //! Signing up.
 
 use etui_api::{ErrorCode, account::Keysets, frame::Frame, session::Session};
-use etui_server::config::SignUpPolicy;
+use etui_server::settings::SignUpPolicy;
 use reqwest::Method;
 
 use crate::support::{Person, TestServer, body, frames_body, send};

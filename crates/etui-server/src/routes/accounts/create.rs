@@ -15,10 +15,10 @@ use crate::{
     body::Frames,
     client_address::was_forwarded,
     clock,
-    config::SignUpPolicy,
     document::{Bytes, Problems},
     problem::ApiError,
     routes::sessions,
+    settings::SignUpPolicy,
     uploads::state_upload,
 };
 
@@ -56,8 +56,8 @@ pub(crate) async fn create(
 
 /// By default only whoever sits at this machine: a forwarded request comes from somewhere else.
 fn require_sign_ups(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
-    let forwarded = was_forwarded(headers) && app.options.sign_up != SignUpPolicy::Open;
-    if app.options.takes_sign_ups() && !forwarded {
+    let forwarded = was_forwarded(headers) && app.settings.sign_up != SignUpPolicy::Open;
+    if app.settings.takes_sign_ups() && !forwarded {
         return Ok(());
     }
     Err(ApiError::because(

@@ -7,7 +7,7 @@ use etui_api::{
     frame::{CONTENT_TYPE, Frame, FrameReader},
     session::Session,
 };
-use etui_server::{config::ServeOptions, serve::Server};
+use etui_server::{serve::Server, settings::Settings};
 use reqwest::{Client, Method, RequestBuilder};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -34,9 +34,9 @@ impl TestServer {
         Self::start_with(|_| ()).await
     }
 
-    pub(crate) async fn start_with(adjust: impl FnOnce(&mut ServeOptions)) -> Self {
+    pub(crate) async fn start_with(adjust: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut options = ServeOptions::in_folder(folder.path());
+        let mut options = Settings::in_folder(folder.path());
         adjust(&mut options);
         let server = Server::start(&options).await.unwrap();
         Self { server, client: client(), folder }

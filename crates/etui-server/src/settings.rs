@@ -1,0 +1,463 @@
+//! What can be set, and what holds without setting anything.
+
+use std::{
+    env, fs, io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::{Args, ValueEnum};
+use etui_store::{DatabaseConfig, DatabaseUrl, ObjectsConfig, S3Config, S3Credentials, StoreConfig};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use tracing::level_filters::LevelFilter;
+use zeroize::Zeroizing;
+
+/// Where the server listens if nothing else is said.
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8484);
+/// The region of a bucket whose store has none.
+const DEFAULT_REGION: &str = "us-east-1";
+const MAX_DEFAULT_THREADS: usize = 4;
+
+/// Why settings cannot be used: one sentence, with what to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A file cannot be read.
+    #[error("cannot read the {what} in {}", path.display())]
+    File {
+        /// What is in it.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file of settings is wrong.
+    #[error("the settings in {} are wrong", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// One setting needs another.
+    #[error("`{given}` needs `{missing}` as well")]
+    Incomplete {
+        /// What is there.
+        given: &'static str,
+        /// What is not.
+        missing: &'static str,
+    },
+    /// A file of credentials has another form.
+    #[error("{} must have two lines: the access key id, the secret access key", path.display())]
+    Credentials {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// What one source says: flags and environment, or a file. Every setting has the same name in all of them.
+#[derive(Debug, Default, Args, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Given {
+    /// Folder for everything the server keeps [default: $XDG_DATA_HOME/etui-server, else ~/.local/share/etui-server,
+    /// else ./etui-data]
+    #[arg(long, env = "ETUI_DATA", value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// Address and port to listen on [default: 127.0.0.1:8484]
+    #[arg(long, env = "ETUI_LISTEN", value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// The address that people use, if it is not the one listened on
+    #[arg(long, env = "ETUI_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+    /// Who may make an account [default: automatic]
+    #[arg(long, env = "ETUI_SIGN_UP", value_enum)]
+    sign_up: Option<SignUpPolicy>,
+    /// Certificate chain as PEM: serve HTTPS
+    #[arg(long, env = "ETUI_TLS_CERTIFICATE", value_name = "FILE")]
+    tls_certificate: Option<PathBuf>,
+    /// Private key of the certificate as PEM
+    #[arg(long, env = "ETUI_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// Network of proxies whose X-Forwarded-For is believed; may be given several times
+    #[arg(long, env = "ETUI_TRUSTED_PROXY", value_name = "NETWORK", value_delimiter = ',')]
+    trusted_proxy: Option<Vec<IpNet>>,
+    /// How much to log: off, error, warn, info, debug [default: info]
+    #[arg(long, env = "ETUI_LOG", value_name = "LEVEL")]
+    #[serde(with = "level")]
+    log: Option<LevelFilter>,
+    /// Threads that serve requests [default: one per core, at most 4]
+    #[arg(long, env = "ETUI_THREADS", value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+    /// File with the URL of a PostgreSQL database [default: SQLite in the data folder]
+    #[arg(long, env = "ETUI_DATABASE_URL_FILE", value_name = "FILE")]
+    database_url_file: Option<PathBuf>,
+    /// File with the key that signs access tokens, made if it is not there; nodes of one server share it [default:
+    /// token.key in the data folder]
+    #[arg(long, env = "ETUI_TOKEN_KEY_FILE", value_name = "FILE")]
+    token_key_file: Option<PathBuf>,
+    /// Bucket for sealed records [default: a folder in the data folder]
+    #[arg(long, env = "ETUI_S3_BUCKET", value_name = "NAME")]
+    s3_bucket: Option<String>,
+    /// Address of an S3-compatible store [default: Amazon's]
+    #[arg(long, env = "ETUI_S3_ENDPOINT", value_name = "URL")]
+    s3_endpoint: Option<String>,
+    /// Region of the bucket [default: us-east-1]
+    #[arg(long, env = "ETUI_S3_REGION", value_name = "NAME")]
+    s3_region: Option<String>,
+    /// What every key in the bucket begins with
+    #[arg(long, env = "ETUI_S3_PREFIX", value_name = "PREFIX")]
+    s3_prefix: Option<String>,
+    /// File with two lines: access key id, secret access key
+    #[arg(long, env = "ETUI_S3_CREDENTIALS_FILE", value_name = "FILE")]
+    s3_credentials_file: Option<PathBuf>,
+}
+
+impl Given {
+    /// Reads a file of settings. A setting that is not known is an error.
+    ///
+    /// # Errors
+    /// `File`, `Toml`.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let text = read("settings", path)?;
+        toml::from_str(&text)
+            .map_err(|source| SettingsError::Toml { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    /// What is given here, and what is not from below.
+    #[must_use]
+    pub fn over(self, below: Self) -> Self {
+        Self {
+            data: self.data.or(below.data),
+            listen: self.listen.or(below.listen),
+            public_url: self.public_url.or(below.public_url),
+            sign_up: self.sign_up.or(below.sign_up),
+            tls_certificate: self.tls_certificate.or(below.tls_certificate),
+            tls_key: self.tls_key.or(below.tls_key),
+            trusted_proxy: self.trusted_proxy.or(below.trusted_proxy),
+            log: self.log.or(below.log),
+            threads: self.threads.or(below.threads),
+            database_url_file: self.database_url_file.or(below.database_url_file),
+            token_key_file: self.token_key_file.or(below.token_key_file),
+            s3_bucket: self.s3_bucket.or(below.s3_bucket),
+            s3_endpoint: self.s3_endpoint.or(below.s3_endpoint),
+            s3_region: self.s3_region.or(below.s3_region),
+            s3_prefix: self.s3_prefix.or(below.s3_prefix),
+            s3_credentials_file: self.s3_credentials_file.or(below.s3_credentials_file),
+        }
+    }
+}
+
+/// Who may make an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignUpPolicy {
+    /// Whoever sits at this machine: open while listening on loopback, without a public address and a proxy
+    Automatic,
+    /// Everyone who can reach the server
+    Open,
+    /// Nobody
+    Closed,
+}
+
+/// How the server serves.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The folder for what lies in no other place.
+    pub data: PathBuf,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The address that people use, if it is not the one listened on.
+    pub public_url: Option<String>,
+    /// Who may make an account.
+    pub sign_up: SignUpPolicy,
+    /// HTTPS.
+    pub tls: Option<TlsSettings>,
+    /// Networks of proxies that are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How much to log.
+    pub log: LevelFilter,
+    /// Threads that serve requests.
+    pub threads: usize,
+    /// Where rows are, if not in a file of the data folder.
+    pub database_url_file: Option<PathBuf>,
+    /// The key that signs access tokens.
+    pub token_key_file: PathBuf,
+    /// Where sealed records are, if not in the data folder.
+    pub s3: Option<S3Settings>,
+}
+
+/// The files for HTTPS.
+#[derive(Debug, Clone)]
+pub struct TlsSettings {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// A bucket.
+#[derive(Debug, Clone)]
+pub struct S3Settings {
+    bucket: String,
+    endpoint: Option<String>,
+    region: String,
+    prefix: Option<String>,
+    credentials_file: PathBuf,
+}
+
+impl Settings {
+    /// Everything in this folder, on a free port of the loopback address: for tests.
+    pub fn in_folder(data: impl Into<PathBuf>) -> Self {
+        let listen = Some(SocketAddr::new(DEFAULT_LISTEN.ip(), 0));
+        let given = Given { data: Some(data.into()), listen, ..Given::default() };
+        Self::resolve(given).expect("a folder and an address are complete")
+    }
+
+    /// What holds where nothing is given.
+    ///
+    /// # Errors
+    /// `Incomplete`.
+    pub fn resolve(given: Given) -> Result<Self, SettingsError> {
+        let data = given.data.unwrap_or_else(default_data);
+        Ok(Self {
+            tls: tls(given.tls_certificate, given.tls_key)?,
+            s3: s3(
+                given.s3_bucket,
+                given.s3_credentials_file,
+                given.s3_endpoint,
+                given.s3_region,
+                given.s3_prefix,
+            )?,
+            token_key_file: given.token_key_file.unwrap_or_else(|| data.join("token.key")),
+            data,
+            listen: given.listen.unwrap_or(DEFAULT_LISTEN),
+            public_url: given.public_url,
+            sign_up: given.sign_up.unwrap_or(SignUpPolicy::Automatic),
+            trusted_proxies: given.trusted_proxy.unwrap_or_default(),
+            log: given.log.unwrap_or(LevelFilter::INFO),
+            threads: given.threads.map_or_else(|| cores().min(MAX_DEFAULT_THREADS), usize::from),
+            database_url_file: given.database_url_file,
+        })
+    }
+
+    /// As a file of settings.
+    pub fn to_toml(&self) -> String {
+        let (tls, s3) = (self.tls.clone(), self.s3.clone());
+        let given = Given {
+            data: Some(self.data.clone()),
+            listen: Some(self.listen),
+            public_url: self.public_url.clone(),
+            sign_up: Some(self.sign_up),
+            tls_certificate: tls.as_ref().map(|tls| tls.certificate.clone()),
+            tls_key: tls.map(|tls| tls.key),
+            trusted_proxy: Some(self.trusted_proxies.clone()),
+            log: Some(self.log),
+            threads: u16::try_from(self.threads).ok(),
+            database_url_file: self.database_url_file.clone(),
+            token_key_file: Some(self.token_key_file.clone()),
+            s3_bucket: s3.as_ref().map(|s3| s3.bucket.clone()),
+            s3_endpoint: s3.as_ref().and_then(|s3| s3.endpoint.clone()),
+            s3_region: s3.as_ref().map(|s3| s3.region.clone()),
+            s3_prefix: s3.as_ref().and_then(|s3| s3.prefix.clone()),
+            s3_credentials_file: s3.map(|s3| s3.credentials_file),
+        };
+        toml::to_string(&given).expect("settings are plain values")
+    }
+
+    /// Whether whoever reaches the server may make an account, forwarded requests apart.
+    pub fn takes_sign_ups(&self) -> bool {
+        match self.sign_up {
+            SignUpPolicy::Automatic => self.listen.ip().is_loopback() && self.public_url.is_none(),
+            SignUpPolicy::Open => true,
+            SignUpPolicy::Closed => false,
+        }
+    }
+
+    /// Where the store keeps its data; secrets are read from their files.
+    ///
+    /// # Errors
+    /// `File`, `Credentials`.
+    pub fn store(&self) -> Result<StoreConfig, SettingsError> {
+        let database = match &self.database_url_file {
+            None => DatabaseConfig::File,
+            Some(path) => {
+                let url = read("database's URL", path)?;
+                DatabaseConfig::Postgres(Arc::new(DatabaseUrl::new(url.trim().to_owned())))
+            }
+        };
+        let objects = match &self.s3 {
+            None => ObjectsConfig::Folder,
+            Some(s3) => ObjectsConfig::S3(Arc::new(s3.config()?)),
+        };
+        Ok(StoreConfig { data: self.data.clone(), database, objects })
+    }
+}
+
+impl S3Settings {
+    fn config(&self) -> Result<S3Config, SettingsError> {
+        let text = read("credentials of the bucket", &self.credentials_file)?;
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let (Some(id), Some(secret), None) = (lines.next(), lines.next(), lines.next()) else {
+            return Err(SettingsError::Credentials { path: self.credentials_file.clone() });
+        };
+        Ok(S3Config {
+            endpoint: self.endpoint.clone(),
+            region: self.region.clone(),
+            bucket: self.bucket.clone(),
+            prefix: self.prefix.clone(),
+            credentials: S3Credentials::new(id.to_owned(), secret.to_owned()),
+        })
+    }
+}
+
+/// Processor cores that this process may use.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsSettings>, SettingsError> {
+    match (certificate, key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(TlsSettings { certificate, key })),
+        (Some(_), None) => Err(SettingsError::Incomplete { given: "tls_certificate", missing: "tls_key" }),
+        (None, Some(_)) => Err(SettingsError::Incomplete { given: "tls_key", missing: "tls_certificate" }),
+    }
+}
+
+fn s3(
+    bucket: Option<String>,
+    credentials_file: Option<PathBuf>,
+    endpoint: Option<String>,
+    region: Option<String>,
+    prefix: Option<String>,
+) -> Result<Option<S3Settings>, SettingsError> {
+    let incomplete = |given, missing| Err(SettingsError::Incomplete { given, missing });
+    match (bucket, credentials_file) {
+        (Some(bucket), Some(credentials_file)) => {
+            let region = region.unwrap_or_else(|| DEFAULT_REGION.to_owned());
+            Ok(Some(S3Settings { bucket, endpoint, region, prefix, credentials_file }))
+        }
+        (Some(_), None) => incomplete("s3_bucket", "s3_credentials_file"),
+        (None, Some(_)) => incomplete("s3_credentials_file", "s3_bucket"),
+        (None, None) if endpoint.is_some() => incomplete("s3_endpoint", "s3_bucket"),
+        (None, None) if region.is_some() => incomplete("s3_region", "s3_bucket"),
+        (None, None) if prefix.is_some() => incomplete("s3_prefix", "s3_bucket"),
+        (None, None) => Ok(None),
+    }
+}
+
+fn default_data() -> PathBuf {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("XDG_DATA_HOME")
+        .map(|home| home.join("etui-server"))
+        .or_else(|| set("HOME").map(|home| home.join(".local/share/etui-server")))
+        .unwrap_or_else(|| PathBuf::from("etui-data"))
+}
+
+fn read(what: &'static str, path: &Path) -> Result<Zeroizing<String>, SettingsError> {
+    fs::read_to_string(path).map(Zeroizing::new).map_err(|source| SettingsError::File {
+        what,
+        path: path.to_owned(),
+        source,
+    })
+}
+
+mod level {
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+    use tracing::level_filters::LevelFilter;
+
+    #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+    pub(super) fn serialize<S: Serializer>(
+        level: &Option<LevelFilter>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match level {
+            Some(level) => serializer.serialize_str(&level.to_string()),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<LevelFilter>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Some).map_err(|_| de::Error::custom("a level is off, error, warn, info or debug"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(toml: &str) -> Result<Settings, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.toml");
+        fs::write(&path, toml).unwrap();
+        let said = |error: SettingsError| {
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            format!("{error}: {cause}")
+        };
+        Given::read(&path).and_then(Settings::resolve).map_err(said)
+    }
+
+    #[test]
+    fn sign_up_is_open_only_at_home_unless_said() {
+        let takes = |toml| settings(toml).unwrap().takes_sign_ups();
+        assert!(takes(""));
+        assert!(takes("listen = '[::1]:8484'"));
+        assert!(!takes("listen = '0.0.0.0:8484'"));
+        assert!(!takes("public_url = 'https://etui.example.org'"));
+        assert!(!takes("sign_up = 'closed'"));
+        assert!(takes("listen = '0.0.0.0:8484'\nsign_up = 'open'"));
+    }
+
+    #[test]
+    fn what_is_not_known_or_incomplete_is_named() {
+        for (toml, named) in [
+            ("listne = '127.0.0.1:1'", "unknown field `listne`"),
+            ("threads = 'many'", "threads"),
+            ("log = 'loud'", "a level is off"),
+            ("tls_key = 'key.pem'", "`tls_key` needs `tls_certificate`"),
+            ("s3_bucket = 'etui'", "`s3_bucket` needs `s3_credentials_file`"),
+            ("s3_prefix = 'etui'", "`s3_prefix` needs `s3_bucket`"),
+        ] {
+            let said = settings(toml).unwrap_err();
+            assert!(said.contains(named), "{toml}: {said}");
+        }
+    }
+
+    #[test]
+    fn what_is_printed_is_read_back_the_same() {
+        let full = "data = '/srv/etui'\nlisten = '0.0.0.0:443'\npublic_url = 'https://etui.example.org'\n\
+             sign_up = 'open'\ntls_certificate = 'chain.pem'\ntls_key = 'key.pem'\ntrusted_proxy = ['10.0.0.0/8']\n\
+             log = 'warn'\nthreads = 3\ndatabase_url_file = 'url'\n\
+             token_key_file = 'key'\ns3_bucket = 'etui'\n\
+             s3_endpoint = 'http://127.0.0.1:1'\ns3_region = 'here'\ns3_prefix = 'a'\ns3_credentials_file = 'keys'\n";
+        let printed = settings(full).unwrap().to_toml();
+        assert_eq!(printed, settings(&printed).unwrap().to_toml());
+        assert_eq!(printed.replace('"', "'"), full);
+        settings(&settings("").unwrap().to_toml()).unwrap();
+    }
+
+    #[test]
+    fn secrets_are_read_from_files_and_shown_nowhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let (url, keys) = (folder.path().join("url"), folder.path().join("keys"));
+        fs::write(&url, "postgres://app:canary-1@127.0.0.1/etui\n").unwrap();
+        fs::write(&keys, "canary-2\ncanary-3\n").unwrap();
+        let toml = format!(
+            "database_url_file = '{}'\ns3_bucket = 'etui'\ns3_credentials_file = '{}'",
+            url.display(),
+            keys.display()
+        );
+        let settings = settings(&toml).unwrap();
+        let shown = format!("{:?} {} {:?}", settings, settings.to_toml(), settings.store().unwrap());
+        assert!(!shown.contains("canary"), "{shown}");
+        fs::write(&keys, "only one line").unwrap();
+        assert!(matches!(settings.store(), Err(SettingsError::Credentials { .. })));
+    }
+}
