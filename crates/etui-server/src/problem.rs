@@ -106,6 +106,7 @@ impl From<StoreError> for ApiError {
             StoreError::AccountExists => Self::new(ErrorCode::AccountExists),
             StoreError::NotFound => Self::new(ErrorCode::NotFound),
             StoreError::StorageFull => Self::new(ErrorCode::StorageFull),
+            StoreError::Unavailable { .. } => Self::with_cause(ErrorCode::Unavailable, &error),
             failure => Self::internal(&failure),
         }
     }

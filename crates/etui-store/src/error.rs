@@ -4,7 +4,7 @@ use std::{error::Error, io};
 
 use etui_chain::{Head, Refused};
 
-/// Why the store did not do what was asked. Nothing was stored in any of these cases.
+/// Why the store did not do what was asked. Nothing was stored in any of these cases, `Unavailable` apart.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The data does not keep the rules of `spec/crypto.md`.
@@ -25,6 +25,18 @@ pub enum StoreError {
     /// The disk, database or bucket is full.
     #[error("the storage is full")]
     StorageFull,
+    /// Database or object store cannot be reached now, or are too busy: asking again later may succeed. What became of
+    /// a change that was being committed is not known; asking for the same again tells.
+    #[error("the {what} cannot be used now, while {doing}")]
+    Unavailable {
+        /// Which: "database", "object store".
+        what: &'static str,
+        /// What was being done.
+        doing: &'static str,
+        /// What was found.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The database was written by a newer version of this program.
     #[error(
         "the database was written by a newer version of this program (it has the migration `{migration}`)"
@@ -78,12 +90,25 @@ pub enum StoreError {
 impl StoreError {
     /// Says what was being done, and tells a full disk from other failures.
     pub(crate) fn blobs(doing: &'static str) -> impl Fn(object_store::Error) -> Self {
-        move |source| if is_storage_full(&source) { Self::StorageFull } else { Self::Blobs { doing, source } }
+        move |source| {
+            if is_storage_full(&source) {
+                Self::StorageFull
+            } else if is_out_of_reach(&source) {
+                Self::Unavailable { what: "object store", doing, source: Box::new(source) }
+            } else {
+                Self::Blobs { doing, source }
+            }
+        }
     }
 
     pub(crate) fn folder(doing: &'static str) -> impl Fn(io::Error) -> Self {
         move |source| Self::Folder { doing, source }
     }
+}
+
+/// What a bucket could not be asked, after every repetition. A folder is there or it is broken.
+fn is_out_of_reach(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::Generic { store: "S3", .. })
 }
 
 fn is_storage_full(error: &(dyn Error + 'static)) -> bool {

@@ -1,4 +1,4 @@
-//! Live news, per account, within this process.
+//! Live news, per account, for the readers of this node.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,15 @@ const CAPACITY: usize = 16;
 
 #[derive(Default)]
 pub(crate) struct Events {
-    senders: Mutex<HashMap<AccountId, broadcast::Sender<Event>>>,
+    senders: Mutex<HashMap<AccountId, broadcast::Sender<Told>>>,
+}
+
+/// What a reader is told.
+#[derive(Debug, Clone, Copy)]
+enum Told {
+    Event(Event),
+    /// Something was missed: look for yourself.
+    Pull,
 }
 
 impl Store {
@@ -29,8 +37,8 @@ impl Store {
             (receiver, self.clone(), authority.clone()),
             |(mut receiver, store, authority)| async {
                 let event = match receiver.recv().await {
-                    Ok(event) => event,
-                    Err(RecvError::Lagged(_)) => store.resync(&authority).await?,
+                    Ok(Told::Event(event)) => event,
+                    Ok(Told::Pull) | Err(RecvError::Lagged(_)) => store.resync(&authority).await?,
                     Err(RecvError::Closed) => return None,
                 };
                 Some((event, (receiver, store, authority)))
@@ -51,7 +59,15 @@ impl Events {
         let senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = senders.get(&account_id) {
             // Fails only when the last listener has just gone.
-            let _ = sender.send(event);
+            let _ = sender.send(Told::Event(event));
+        }
+    }
+
+    /// For when nobody knows what was missed.
+    pub(crate) fn tell_all_to_pull(&self) {
+        let senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        for sender in senders.values() {
+            let _ = sender.send(Told::Pull);
         }
     }
 
@@ -60,7 +76,7 @@ impl Events {
         self.senders.lock().unwrap_or_else(PoisonError::into_inner).remove(&account_id);
     }
 
-    fn subscribe(&self, account_id: AccountId) -> broadcast::Receiver<Event> {
+    fn subscribe(&self, account_id: AccountId) -> broadcast::Receiver<Told> {
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
         senders.retain(|_, sender| sender.receiver_count() > 0);
         senders.entry(account_id).or_insert_with(|| broadcast::channel(CAPACITY).0).subscribe()

@@ -16,6 +16,7 @@ mod heal;
 mod ledgers;
 mod migration;
 mod named;
+mod news;
 mod objects;
 mod plan;
 mod postgres;

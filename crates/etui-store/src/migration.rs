@@ -14,17 +14,16 @@ pub(crate) async fn run(database: &DatabaseConnection) -> Result<(), StoreError>
     let failed = sql::failed("bringing the tables up to this version");
     let known: Vec<String> =
         Migrator::get_migration_files().iter().map(|migration| migration.name().to_owned()).collect();
-    let applied = Migrator::get_migration_models(database).await.map_err(&failed)?;
+    let transaction = database.begin().await.map_err(&failed)?;
+    wait_for_other_nodes(&transaction).await?;
+    let applied = Migrator::get_migration_models(&transaction).await.map_err(&failed)?;
     if let Some(newer) = applied.iter().find(|applied| !known.contains(&applied.version)) {
         return Err(StoreError::NewerSchema { migration: newer.version.clone() });
     }
     if applied.len() < known.len() {
-        let transaction = database.begin().await.map_err(&failed)?;
-        wait_for_other_nodes(&transaction).await?;
         Migrator::up(&transaction, None).await.map_err(&failed)?;
-        transaction.commit().await.map_err(&failed)?;
     }
-    Ok(())
+    transaction.commit().await.map_err(&failed)
 }
 
 /// Several nodes may start at once: the first one migrates, the others find nothing left to do.

@@ -2,13 +2,19 @@
 //! both, and so do row values, `ON CONFLICT` and `RETURNING`.
 
 use etui_chain::{Digest, Id};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, RuntimeErr, Statement, TryGetable, Value};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, QueryResult, RuntimeErr, Statement, TryGetable, Value, sqlx,
+};
 
 use crate::StoreError;
 
 /// SQLite's primary code for a full disk, its code for a full disk under the shared memory file, PostgreSQL's
 /// `disk_full`.
 const DISK_FULL_CODES: [&str; 3] = ["13", "4874", "53100"];
+
+/// PostgreSQL's classes and codes for: no connection, a deadlock or another conflict between transactions, too many
+/// connections, a lock not had in time, a statement that took too long, a server that stops or starts. Each as the beginning of a code.
+const UNAVAILABLE_CODES: [&str; 6] = ["08", "40", "53300", "55P03", "57014", "57P"];
 
 /// Batches of inserts come in these sizes only, so that few statements are prepared and kept.
 const BATCH_SIZES: [usize; 3] = [128, 16, 1];
@@ -93,7 +99,13 @@ pub(crate) fn for_share<C: ConnectionTrait>(connection: &C) -> &'static str {
 /// Says what was being done, and tells a full disk from other failures.
 pub(crate) fn failed(doing: &'static str) -> impl Fn(DbErr) -> StoreError {
     move |source| {
-        if is_disk_full(&source) { StoreError::StorageFull } else { StoreError::Database { doing, source } }
+        if is_disk_full(&source) {
+            StoreError::StorageFull
+        } else if is_unavailable(&source) {
+            StoreError::Unavailable { what: "database", doing, source: Box::new(source) }
+        } else {
+            StoreError::Database { doing, source }
+        }
     }
 }
 
@@ -148,12 +160,36 @@ fn tuple_placeholders(tuples: usize, width: usize) -> String {
 }
 
 fn is_disk_full(error: &DbErr) -> bool {
-    let (DbErr::Exec(RuntimeErr::SqlxError(error))
-    | DbErr::Query(RuntimeErr::SqlxError(error))
-    | DbErr::Conn(RuntimeErr::SqlxError(error))) = error
-    else {
-        return false;
+    code(error).is_some_and(|code| DISK_FULL_CODES.contains(&code.as_str()))
+}
+
+fn is_unavailable(error: &DbErr) -> bool {
+    let unreachable = match sqlx_error(error) {
+        Some(error) => matches!(
+            error,
+            sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+        ),
+        None => matches!(error, DbErr::ConnectionAcquire(_)),
     };
-    let code = error.as_database_error().and_then(sea_orm::sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| DISK_FULL_CODES.contains(&code.as_ref()))
+    unreachable
+        || code(error).is_some_and(|code| UNAVAILABLE_CODES.iter().any(|prefix| code.starts_with(prefix)))
+}
+
+fn code(error: &DbErr) -> Option<String> {
+    let error = sqlx_error(error)?.as_database_error()?;
+    error.code().map(std::borrow::Cow::into_owned)
+}
+
+fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error))
+        | DbErr::Conn(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
+    }
 }

@@ -4,9 +4,11 @@ use std::{
     fs,
     ops::Deref,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock, Weak},
 };
 
+use etui_api::sync::Event;
+use etui_chain::AccountId;
 use object_store::ObjectStore;
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions,
@@ -16,7 +18,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{
     DatabaseUrl, ObjectsConfig, ObjectsReport, StoreError, events::Events, ledgers::Ledgers, migration,
-    objects, postgres, sql, sqlite,
+    news::News, objects, postgres, sql, sqlite,
 };
 
 const DATABASE_FILE: &str = "etui.db";
@@ -46,11 +48,22 @@ pub enum DatabaseConfig {
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 
+/// A store as its own background tasks hold it, which must not keep it alive.
+pub(crate) struct WeakStore(Weak<Inner>);
+
+impl WeakStore {
+    pub(crate) fn upgrade(&self) -> Option<Store> {
+        self.0.upgrade().map(Store)
+    }
+}
+
 pub(crate) struct Inner {
     pub(crate) database: DatabaseConnection,
     pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) ledgers: Ledgers,
     pub(crate) events: Events,
+    /// The way to other nodes, where there may be any.
+    news: OnceLock<News>,
     /// SQLite has one writer: waiting here is fair and wakes at once, waiting for its lock is neither.
     turn: Option<Arc<Mutex<()>>>,
 }
@@ -93,9 +106,16 @@ impl Store {
             objects,
             ledgers: Ledgers::default(),
             events: Events::default(),
+            news: OnceLock::new(),
             turn: one_writer.then(Arc::default),
         };
-        Ok(Self(Arc::new(inner)))
+        let store = Self(Arc::new(inner));
+        if !one_writer {
+            let weak = WeakStore(Arc::downgrade(&store.0));
+            let news = News::start(weak, store.database().clone()).await?;
+            store.0.news.get_or_init(|| news);
+        }
+        Ok(store)
     }
 
     /// Waits for what is being written and closes the database.
@@ -120,6 +140,14 @@ impl Store {
     /// `Blobs`, `Damaged`, `StorageFull`.
     pub async fn check_objects(&self) -> Result<ObjectsReport, StoreError> {
         objects::check(&*self.0.objects).await
+    }
+
+    /// Tells the readers of an account, on this node and on others.
+    pub(crate) fn tell(&self, account_id: AccountId, event: Event) {
+        self.0.events.publish(account_id, event);
+        if let Some(news) = self.0.news.get() {
+            news.tell(account_id, event);
+        }
     }
 
     pub(crate) fn inner(&self) -> &Inner {

@@ -44,13 +44,12 @@ impl Store {
 
     /// What follows once a plan is durable.
     pub(crate) fn announce(&self, account_id: AccountId, plan: Plan) {
-        let events = &self.inner().events;
         if let Some(state) = plan.states.last() {
-            events.publish(account_id, Event::State { version: state.version });
+            self.tell(account_id, Event::State { version: state.version });
         }
         for vault in plan.vaults {
             let head = vault.ledger.head();
-            events.publish(account_id, Event::Vault { vault_id: vault.vault_id, seq: head.seq });
+            self.tell(account_id, Event::Vault { vault_id: vault.vault_id, seq: head.seq });
             self.inner().ledgers.keep(&base(vault.held.as_ref()).hash, Arc::new(vault.ledger));
         }
     }

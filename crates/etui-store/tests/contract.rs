@@ -12,6 +12,9 @@ mod durability;
 mod healing;
 #[path = "contract/model.rs"]
 mod model;
+#[cfg(feature = "services-tests")]
+#[path = "contract/nodes.rs"]
+mod nodes;
 #[path = "contract/pushes.rs"]
 mod pushes;
 #[path = "contract/sessions.rs"]
@@ -21,8 +24,8 @@ mod states;
 
 /// A test for each contract of a list, on one backend.
 macro_rules! tests {
-    ($backend:ident { $($area:ident: $($contract:ident)*;)* }) => {
-        mod $backend {
+    ($module:ident: $backend:ident { $($area:ident: $($contract:ident)*;)* }) => {
+        mod $module {
             $(mod $area {
                 $(#[tokio::test]
                 async fn $contract() {
@@ -36,7 +39,7 @@ macro_rules! tests {
 /// Runs every contract on a backend.
 macro_rules! contracts {
     ($backend:ident) => {
-        tests! { $backend {
+        tests! { $backend: $backend {
         accounts:
             what_signs_up_is_read_back
             an_address_and_an_id_are_taken_once
@@ -89,3 +92,11 @@ contracts!(sqlite_and_folder);
 contracts!(postgres_and_folder);
 #[cfg(feature = "services-tests")]
 contracts!(postgres_and_s3);
+#[cfg(feature = "services-tests")]
+tests! { two_nodes: postgres_and_s3 {
+    nodes:
+        news_travel_between_nodes
+        a_node_that_lost_its_connection_tells_its_readers_to_pull
+        of_two_pushes_on_two_nodes_one_wins
+        nodes_that_start_at_once_migrate_once;
+} }

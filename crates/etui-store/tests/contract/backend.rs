@@ -111,6 +111,13 @@ impl Backend {
         }
     }
 
+    /// A statement from outside.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let database = Database::connect(&self.database_url).await.unwrap();
+        database.execute_unprepared(sql).await.unwrap();
+        database.close().await.unwrap();
+    }
+
     /// How many objects the object store holds in a folder; "" is the whole of it.
     pub(crate) async fn object_count(&self, folder: &str) -> usize {
         let objects: Vec<_> = self.object_store().list(Some(&folder.into())).try_collect().await.unwrap();
@@ -131,10 +138,7 @@ impl Backend {
 
     /// As if a later version of the program had been here.
     pub(crate) async fn pretend_newer_schema(&self) {
-        let database = Database::connect(&self.database_url).await.unwrap();
-        let sql = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 0)";
-        database.execute_unprepared(sql).await.unwrap();
-        database.close().await.unwrap();
+        self.execute("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_later', 0)").await;
     }
 }
 

@@ -1,0 +1,157 @@
+//! Live news between nodes, over PostgreSQL's `LISTEN` and `NOTIFY`.
+//!
+//! News only ever say "pull", so they may be late, twice, or merged; but none may be lost without anybody noticing. A
+//! node whose connection was lost tells all its readers to pull, and what could not be sent is sent as that.
+
+use std::{mem, sync::Arc, time::Duration};
+
+use etui_api::sync::Event;
+use etui_chain::AccountId;
+use sea_orm::{
+    DatabaseConnection, DbErr, RuntimeErr, Value,
+    sqlx::{
+        self,
+        postgres::{PgListener, PgNotification},
+    },
+};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::mpsc::{self, error::TrySendError},
+    task::AbortHandle,
+};
+
+use crate::{Store, StoreError, random_bytes, sql, store::WeakStore};
+
+const CHANNEL: &str = "etui_news";
+/// News that wait to be sent; beyond that everybody is told to pull.
+const MAX_WAITING: usize = 4096;
+/// News in one notification: PostgreSQL takes less than 8,000 bytes, one of ours has below 140.
+const MAX_TOGETHER: usize = 50;
+const BETWEEN_TRIES: Duration = Duration::from_millis(500);
+
+/// The way to the other nodes; it ends when this is dropped.
+pub(crate) struct News {
+    outgoing: mpsc::Sender<Item>,
+    tasks: [AbortHandle; 2],
+}
+
+/// What one node tells the others.
+#[derive(Serialize, Deserialize)]
+struct Message {
+    /// The node that sends: it has told its own readers already.
+    node: [u8; 16],
+    items: Vec<Item>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum Item {
+    News(AccountId, Event),
+    /// Some were lost: everybody pulls.
+    Lost,
+}
+
+impl News {
+    /// Listens, and only then returns: whatever is committed afterwards is heard of.
+    pub(crate) async fn start(store: WeakStore, database: DatabaseConnection) -> Result<Self, StoreError> {
+        let node = random_bytes()?;
+        let pool = database.get_postgres_connection_pool();
+        let failed = |error| {
+            let error = DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)));
+            sql::failed("listening for news from other nodes")(error)
+        };
+        let mut listener = PgListener::connect_with(pool).await.map_err(failed)?;
+        listener.listen(CHANNEL).await.map_err(failed)?;
+        let (outgoing, waiting) = mpsc::channel(MAX_WAITING);
+        let tasks = [
+            tokio::spawn(listen(listener, node, store)).abort_handle(),
+            tokio::spawn(send(database, node, waiting)).abort_handle(),
+        ];
+        Ok(Self { outgoing, tasks })
+    }
+
+    /// Tells the other nodes, some time soon.
+    pub(crate) fn tell(&self, account_id: AccountId, event: Event) {
+        // A full queue ends with a word to everybody; see `send`.
+        if let Err(TrySendError::Full(_)) = self.outgoing.try_send(Item::News(account_id, event)) {
+            tracing::warn!("news for other nodes wait too long");
+        }
+    }
+}
+
+impl Drop for News {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// Sends what waits, many together, over and over until the database has taken it.
+async fn send(database: DatabaseConnection, node: [u8; 16], mut waiting: mpsc::Receiver<Item>) {
+    let mut items = Vec::new();
+    while waiting.recv_many(&mut items, MAX_TOGETHER).await > 0 {
+        if waiting.len() + MAX_TOGETHER >= MAX_WAITING {
+            // The queue is, or soon will be, full: one word stands for all that are in it.
+            while waiting.try_recv().is_ok() {}
+            items = vec![Item::Lost];
+        }
+        let message = Message { node, items: mem::take(&mut items) };
+        let text = serde_json::to_string(&message).expect("a message is plain JSON");
+        while let Err(error) = notify(&database, &text).await {
+            tracing::warn!(cause = %error, "news could not be sent to other nodes");
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
+    }
+}
+
+async fn notify(database: &DatabaseConnection, text: &str) -> Result<(), StoreError> {
+    const NOTIFY: &str = "SELECT pg_notify($1, $2)";
+    let values: [Value; 2] = [CHANNEL.into(), text.into()];
+    sql::row(database, "telling other nodes", NOTIFY, values).await.map(drop)
+}
+
+/// Tells this node's readers what others say, until the store is closed or gone.
+async fn listen(mut listener: PgListener, node: [u8; 16], store: WeakStore) {
+    loop {
+        let heard = match listener.try_recv().await {
+            Ok(heard) => heard,
+            Err(sqlx::Error::PoolClosed) => return,
+            Err(error) => {
+                tracing::warn!(cause = %error, "news from other nodes cannot be heard");
+                listen_again(&mut listener).await;
+                None
+            }
+        };
+        let Some(store) = store.upgrade() else { return };
+        match heard {
+            Some(notification) => pass_on(&store, node, &notification),
+            // The connection was lost and is there again; nobody knows what was said meanwhile.
+            None => store.inner().events.tell_all_to_pull(),
+        }
+    }
+}
+
+async fn listen_again(listener: &mut PgListener) {
+    loop {
+        tokio::time::sleep(BETWEEN_TRIES).await;
+        match listener.listen(CHANNEL).await {
+            Ok(()) | Err(sqlx::Error::PoolClosed) => return,
+            Err(_) => {}
+        }
+    }
+}
+
+fn pass_on(store: &Store, node: [u8; 16], notification: &PgNotification) {
+    let events = &store.inner().events;
+    match serde_json::from_str::<Message>(notification.payload()) {
+        Ok(message) if message.node == node => {}
+        Ok(message) => {
+            for item in message.items {
+                match item {
+                    Item::News(account_id, event) => events.publish(account_id, event),
+                    Item::Lost => events.tell_all_to_pull(),
+                }
+            }
+        }
+        // Another version of this program says something that this one does not know.
+        Err(_) => events.tell_all_to_pull(),
+    }
+}

@@ -1,0 +1,77 @@
+//! Two nodes over one database: what only backends that more than one process can use have to do.
+
+use std::time::Duration;
+
+use etui_api::sync::Event;
+use etui_store::StoreError;
+use futures_util::StreamExt as _;
+use tokio::time::timeout;
+
+use crate::{
+    backend::{Backend, signed_up},
+    client::{Edit, NOW_MS},
+    pushes::push,
+};
+
+/// Longer than any news takes; only a failing test waits for it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) async fn news_travel_between_nodes(backend: &Backend) {
+    let (one, mut client, authority, vault_id) = signed_up(backend).await;
+    let two = backend.open().await;
+    let mut events = Box::pin(two.subscribe(&authority));
+    for seq in 2..20 {
+        push(&one, &mut client, &authority, vault_id, &[]).await;
+        let heard = timeout(PATIENCE, events.next()).await.unwrap();
+        assert_eq!(heard, Some(Event::Vault { vault_id, seq }));
+    }
+    one.push_state(&authority, client.bare_state()).await.unwrap();
+    assert_eq!(timeout(PATIENCE, events.next()).await.unwrap(), Some(Event::State { version: 2 }));
+}
+
+pub(crate) async fn a_node_that_lost_its_connection_tells_its_readers_to_pull(backend: &Backend) {
+    const CUT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let (one, mut client, authority, vault_id) = signed_up(backend).await;
+    let two = backend.open().await;
+    let mut events = Box::pin(two.subscribe(&authority));
+    backend.execute(CUT).await;
+    // Nobody knows what was said meanwhile: the answer is the newest state, which means "pull".
+    assert_eq!(timeout(PATIENCE, events.next()).await.unwrap(), Some(Event::State { version: 1 }));
+    let upload = client.edit(vault_id, &[]);
+    // Each connection of the pool is found dead once: a client is told to come back, and does.
+    while let Err(error) = one.push(&authority, vault_id, upload.clone()).await {
+        assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+    }
+    let heard = timeout(PATIENCE, events.next()).await.unwrap();
+    assert_eq!(heard, Some(Event::Vault { vault_id, seq: 2 }), "and news are heard again");
+}
+
+pub(crate) async fn of_two_pushes_on_two_nodes_one_wins(backend: &Backend) {
+    let (one, mut client, authority, vault_id) = signed_up(backend).await;
+    let two = backend.open().await;
+    let also = two.authority(authority.session_id(), NOW_MS).await.unwrap().unwrap();
+    for round in 0..20 {
+        let length = if round % 2 == 0 { 8 } else { 20_000 };
+        let [left, right] = [client.id(), client.id()];
+        let left = client.edit(vault_id, &[Edit::Put(left, length)]);
+        let right = client.edit(vault_id, &[Edit::Put(right, length)]);
+        let (left_answer, right_answer) = tokio::join!(
+            one.push(&authority, vault_id, left.clone()),
+            two.push(&also, vault_id, right.clone()),
+        );
+        let (winner, loser) = if left_answer.is_ok() { (left, right_answer) } else { (right, left_answer) };
+        client.take(&winner);
+        let head = client.head(vault_id);
+        let error = loser.unwrap_err();
+        assert!(matches!(error, StoreError::HeadMoved(moved) if moved == head), "{error:?}");
+    }
+}
+
+pub(crate) async fn nodes_that_start_at_once_migrate_once(backend: &Backend) {
+    let (one, two, three) = tokio::join!(backend.open(), backend.open(), backend.open());
+    for store in [one, two, three] {
+        store.ready().await.unwrap();
+        store.close().await;
+    }
+}
