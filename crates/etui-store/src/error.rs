@@ -45,6 +45,17 @@ pub enum StoreError {
         /// The first migration that this program does not know.
         migration: String,
     },
+    /// A store is there that is not up to date, or none at all.
+    #[error("there is no data of this version{}: {hint}", folder.as_ref().map(|folder| format!(" in {}", folder.display())).unwrap_or_default())]
+    NoStore {
+        /// The data folder, where that is what was looked at.
+        folder: Option<std::path::PathBuf>,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// Something is there already that would be mixed with what comes.
+    #[error("there are accounts already: restore into an empty database and bucket or folder")]
+    NotEmpty,
     /// The data folder could not be used.
     #[error("could not use the data folder while {doing}")]
     Folder {

@@ -136,7 +136,7 @@ impl ReplayedVault {
                 Err(Refusal::Fork.because("another commit is held at that place of the vault"))
             };
         }
-        let ledger = self.ledger.take().expect("the ledger of a vault with uploaded commits was read");
+        let ledger = self.ledger.as_ref().expect("the ledger of a vault with uploaded commits was read");
         let ledger = ledger.advance(&commit, newest)?;
         accept::check_live_limit(&ledger)?;
         self.head = ledger.head();

@@ -9,6 +9,7 @@
 
 mod accept;
 mod account;
+mod backup;
 mod error;
 mod events;
 mod garbage;
@@ -28,9 +29,12 @@ mod sql;
 mod sqlite;
 mod state;
 mod store;
+mod tables;
 mod upload;
+mod verify;
 mod write;
 
+pub use backup::Copied;
 pub use error::StoreError;
 pub use garbage::Collected;
 pub use objects::{ObjectsConfig, ObjectsReport, S3Config, S3Credentials};
@@ -39,6 +43,7 @@ pub use pull::FrameStream;
 pub use session::{Authority, NewSession, Rotation, SessionId};
 pub use store::{DatabaseConfig, Store, StoreConfig};
 pub use upload::{CommitUpload, HealStep, HealUpload, Login, LoginHash, NewAccount, StateUpload};
+pub use verify::{Problem, Verified};
 
 /// Sixteen random bytes from the operating system.
 fn random_bytes() -> Result<[u8; 16], StoreError> {

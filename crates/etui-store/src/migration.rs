@@ -7,7 +7,10 @@ use sea_orm::{
 };
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
-use crate::{StoreError, sql};
+use crate::{
+    StoreError,
+    sql::{self, Columns as _},
+};
 
 /// Brings the tables up to this version.
 pub(crate) async fn run(database: &DatabaseConnection) -> Result<(), StoreError> {
@@ -24,6 +27,24 @@ pub(crate) async fn run(database: &DatabaseConnection) -> Result<(), StoreError>
         Migrator::up(&transaction, None).await.map_err(&failed)?;
     }
     transaction.commit().await.map_err(&failed)
+}
+
+/// Whether the tables are exactly of this version.
+pub(crate) async fn check(database: &DatabaseConnection) -> Result<(), StoreError> {
+    const APPLIED: &str = "SELECT version FROM seaql_migrations ORDER BY version";
+    let hint = "start the server once with this version of the program";
+    let no_store = || StoreError::NoStore { folder: None, hint };
+    let rows = sql::rows(database, "looking at the version of the tables", APPLIED, []).await;
+    let rows = rows.map_err(|error| match error {
+        StoreError::Database { .. } => no_store(),
+        other => other,
+    })?;
+    let applied: Vec<String> = rows.iter().map(|row| row.column(0)).collect::<Result<_, _>>()?;
+    let known = Migrator::get_migration_files();
+    if let Some(newer) = applied.iter().find(|name| known.iter().all(|known| known.name() != **name)) {
+        return Err(StoreError::NewerSchema { migration: newer.clone() });
+    }
+    if applied.len() == known.len() { Ok(()) } else { Err(no_store()) }
 }
 
 /// Several nodes may start at once: the first one migrates, the others find nothing left to do.

@@ -88,6 +88,14 @@ pub struct ObjectsReport {
 /// `Folder`, `Blobs`.
 pub(crate) fn open_folder(folder: &Path) -> Result<Arc<dyn ObjectStore>, StoreError> {
     remove_staged(folder).map_err(StoreError::folder("removing unfinished segments"))?;
+    look_into_folder(folder)
+}
+
+/// A folder of segments that a server may be using.
+///
+/// # Errors
+/// `Blobs` if it is not there.
+pub(crate) fn look_into_folder(folder: &Path) -> Result<Arc<dyn ObjectStore>, StoreError> {
     let objects = LocalFileSystem::new_with_prefix(folder);
     let objects = objects.map_err(StoreError::blobs("opening the folder of segments"))?;
     Ok(Arc::new(objects.with_fsync(true)))

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection};
 
 use crate::{StoreError, sql};
 
@@ -10,6 +10,13 @@ use crate::{StoreError, sql};
 const CONNECTIONS: u32 = 4;
 /// Page cache of one connection, in KiB (negative by SQLite's convention).
 const CACHE_KIB: &str = "-1024";
+
+/// Brings everything into the one file and closes it, so that it can be moved.
+pub(crate) async fn settle(database: &DatabaseConnection) -> Result<(), StoreError> {
+    let failed = sql::failed("completing a database file");
+    database.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.map_err(&failed)?;
+    database.close_by_ref().await.map_err(&failed)
+}
 
 pub(crate) async fn open(file: PathBuf) -> Result<DatabaseConnection, StoreError> {
     let mut options = ConnectOptions::new("sqlite://etui.db");

@@ -21,8 +21,8 @@ use crate::{
     news::News, objects, postgres, sql, sqlite,
 };
 
-const DATABASE_FILE: &str = "etui.db";
-const OBJECTS_FOLDER: &str = "objects";
+pub(crate) const DATABASE_FILE: &str = "etui.db";
+pub(crate) const OBJECTS_FOLDER: &str = "objects";
 
 /// Where the store keeps its data.
 #[derive(Debug, Clone)]
@@ -85,6 +85,30 @@ impl Store {
         Self::open_with_objects(config, objects).await
     }
 
+    /// Opens a store that is there, perhaps beside a server that uses it: nothing is made, migrated or cleaned up.
+    ///
+    /// # Errors
+    /// `NoStore` if there is none, or one of an older version; as [`Self::open`].
+    pub async fn look(config: &StoreConfig) -> Result<Self, StoreError> {
+        let database = match &config.database {
+            DatabaseConfig::File => {
+                let file = config.data.join(DATABASE_FILE);
+                if !file.is_file() {
+                    let folder = Some(config.data.clone());
+                    return Err(StoreError::NoStore { folder, hint: "choose another with --data" });
+                }
+                sqlite::open(file).await?
+            }
+            DatabaseConfig::Postgres(url) => postgres::open(url).await?,
+        };
+        let objects = match &config.objects {
+            ObjectsConfig::Folder => objects::look_into_folder(&config.data.join(OBJECTS_FOLDER))?,
+            ObjectsConfig::S3(config) => config.open()?,
+        };
+        migration::check(&database).await?;
+        Ok(Self::assemble(database, objects))
+    }
+
     /// Opens the store with its segments in another object store than the data folder. When that store says that an
     /// object is written, it must be durable.
     ///
@@ -100,22 +124,25 @@ impl Store {
             DatabaseConfig::Postgres(url) => postgres::open(url).await?,
         };
         migration::run(&database).await?;
+        let store = Self::assemble(database, objects);
+        if store.0.turn.is_none() {
+            let weak = WeakStore(Arc::downgrade(&store.0));
+            let news = News::start(weak, store.database().clone()).await?;
+            store.0.news.get_or_init(|| news);
+        }
+        Ok(store)
+    }
+
+    fn assemble(database: DatabaseConnection, objects: Arc<dyn ObjectStore>) -> Self {
         let one_writer = database.get_database_backend() == DbBackend::Sqlite;
-        let inner = Inner {
+        Self(Arc::new(Inner {
             database,
             objects,
             ledgers: Ledgers::default(),
             events: Events::default(),
             news: OnceLock::new(),
             turn: one_writer.then(Arc::default),
-        };
-        let store = Self(Arc::new(inner));
-        if !one_writer {
-            let weak = WeakStore(Arc::downgrade(&store.0));
-            let news = News::start(weak, store.database().clone()).await?;
-            store.0.news.get_or_init(|| news);
-        }
-        Ok(store)
+        }))
     }
 
     /// Waits for what is being written and closes the database.
@@ -210,7 +237,7 @@ pub(crate) async fn compute<T: Send + 'static>(long: bool, work: impl FnOnce() -
     }
 }
 
-fn make_private(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -10,6 +10,8 @@ mod client;
 mod durability;
 #[path = "contract/healing.rs"]
 mod healing;
+#[path = "contract/maintenance.rs"]
+mod maintenance;
 #[path = "contract/model.rs"]
 mod model;
 #[cfg(feature = "services-tests")]
@@ -81,6 +83,12 @@ macro_rules! contracts {
             an_interrupted_push_leaves_an_orphan_that_is_collected_after_its_grace
             superseded_segments_are_collected_after_their_grace
             a_newer_schema_is_named;
+        maintenance:
+            what_is_backed_up_while_others_push_is_whole
+            what_is_restored_is_what_was_backed_up
+            a_later_backup_copies_only_what_is_new
+            verification_names_what_is_wrong_and_nothing_else
+            a_folder_without_a_store_is_not_made_into_one;
         model:
             pulls_equal_the_model_under_random_edits;
         } }

@@ -11,7 +11,8 @@ use etui_store::{S3Config, S3Credentials};
 use futures_util::{TryStreamExt as _, stream::BoxStream};
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, local::LocalFileSystem, path::Path,
+    ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult, local::LocalFileSystem,
+    path::Path,
 };
 use sea_orm::{ConnectionTrait as _, Database};
 use sea_orm_migration::async_trait::async_trait;
@@ -122,6 +123,26 @@ impl Backend {
     pub(crate) async fn object_count(&self, folder: &str) -> usize {
         let objects: Vec<_> = self.object_store().list(Some(&folder.into())).try_collect().await.unwrap();
         objects.len()
+    }
+
+    /// Removes so many segments behind the store's back; their paths.
+    pub(crate) async fn remove_objects(&self, count: usize) -> Vec<String> {
+        let objects = self.object_store();
+        let all: Vec<_> = objects.list(Some(&"segments".into())).try_collect().await.unwrap();
+        let mut removed = Vec::new();
+        for object in &all[..count] {
+            objects.delete(&object.location).await.unwrap();
+            removed.push(object.location.to_string());
+        }
+        removed
+    }
+
+    /// Bytes, given in hex, as the database writes them in a statement.
+    pub(crate) fn bytes_literal(&self, hex: &str) -> String {
+        match self.database {
+            DatabaseConfig::File => format!("x'{hex}'"),
+            DatabaseConfig::Postgres(_) => format!("'\\x{hex}'"),
+        }
     }
 
     /// A look at the object store from outside.

@@ -9,7 +9,7 @@ use etui_chain::{
     KeysetKind, LAST_PART, Ledger, LiveSet, ObjectId, Op, PublicKey, ROLE_OWNER, RecordHeader, RecordType,
     SCHEMA, SUITE, Signature, State, StateBody, VaultEntry, VaultId, record_hash,
 };
-use etui_store::{CommitUpload, LoginHash, NewAccount, NewSession, SessionId, StateUpload};
+use etui_store::{Authority, CommitUpload, LoginHash, NewAccount, NewSession, SessionId, StateUpload, Store};
 
 /// A time, in ms since 1970.
 pub(crate) const NOW_MS: u64 = 1_800_000_000_000;
@@ -83,6 +83,12 @@ impl Client {
     pub(crate) fn session(&mut self) -> NewSession {
         let session_id = SessionId::new(self.id());
         NewSession { session_id, refresh_hash: self.digest(), expires_ms: NOW_MS + DAY_MS }
+    }
+
+    /// A session of this device with a store that knows its account.
+    pub(crate) async fn sign_in(&mut self, store: &Store) -> Authority {
+        let session = self.session();
+        store.create_session(self.account_id, self.device_id, session, NOW_MS).await.unwrap()
     }
 
     /// Signs up with one keyset and one vault that holds its settings.

@@ -1,0 +1,179 @@
+//! Backup and restore: a backup is a data folder like any other, with a database and segments, whatever it was made of.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io,
+    path::Path,
+};
+
+use futures_util::TryStreamExt as _;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
+use sea_orm::{AccessMode, DatabaseTransaction, IsolationLevel, TransactionOptions, TransactionTrait as _};
+
+use crate::{
+    DatabaseConfig, ObjectsConfig, Store, StoreConfig, StoreError, migration,
+    segment::{self, ObjectKey},
+    sql::{self, Columns as _},
+    sqlite,
+    store::{DATABASE_FILE, OBJECTS_FOLDER, make_private},
+    tables,
+};
+
+/// A database that is being written and does not count yet.
+const UNFINISHED_FILE: &str = "etui.db.unfinished";
+/// Keys listed at a time.
+const PAGE_ROWS: u64 = 512;
+
+/// What was copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Copied {
+    /// Rows of all tables.
+    pub rows: u64,
+    /// Segments copied now.
+    pub segments: u64,
+    /// Segments that were there from before.
+    pub kept: u64,
+}
+
+impl Store {
+    /// Copies everything, as it is at one moment, into a folder, while others go on writing. Segments that an earlier
+    /// backup has put there are not copied again; until this one is complete, the earlier one stays as it is.
+    ///
+    /// What is read must not be collected as garbage meanwhile: a backup must take less than the grace.
+    ///
+    /// # Errors
+    /// `Folder`, `Database`, `Blobs`, `StorageFull`, `Unavailable`.
+    pub async fn back_up(&self, folder: &Path) -> Result<Copied, StoreError> {
+        let segments = folder.join(OBJECTS_FOLDER);
+        make_private(&segments).map_err(StoreError::folder("making the folder of the backup"))?;
+        let unfinished = folder.join(UNFINISHED_FILE);
+        remove_database(&unfinished).map_err(StoreError::folder("removing an unfinished backup"))?;
+
+        let snapshot = self.snapshot().await?;
+        let database = sqlite::open(unfinished.clone()).await?;
+        migration::run(&database).await?;
+        let writing = database.begin().await.map_err(sql::failed("beginning the backup"))?;
+        let rows = tables::copy(&snapshot, &writing).await?;
+        writing.commit().await.map_err(sql::failed("completing the backup"))?;
+        drop(snapshot);
+
+        let keys = segment_keys(&database).await?;
+        let objects = crate::objects::open_folder(&segments)?;
+        let (copied, kept) = copy_segments(&*self.inner().objects, &*objects, &keys).await?;
+        sqlite::settle(&database).await?;
+        let finished = folder.join(DATABASE_FILE);
+        let named = remove_database(&finished).and_then(|()| fs::rename(&unfinished, &finished));
+        named
+            .and_then(|()| File::open(folder)?.sync_all())
+            .map_err(StoreError::folder("naming the backup"))?;
+        remove_unknown(&*objects, &keys).await?;
+        Ok(Copied { rows, segments: copied, kept })
+    }
+
+    /// Fills this store, which must be empty, from a backup, or leaves its rows as they were.
+    ///
+    /// # Errors
+    /// `NotEmpty` if there is an account; `NoStore` if the folder is no backup; as [`Self::back_up`].
+    pub async fn restore(&self, folder: &Path) -> Result<Copied, StoreError> {
+        const ANY: &str = "SELECT 1 FROM account LIMIT 1";
+        if sql::row(self.database(), "looking for accounts", ANY, []).await?.is_some() {
+            return Err(StoreError::NotEmpty);
+        }
+        let config = StoreConfig {
+            data: folder.to_owned(),
+            database: DatabaseConfig::File,
+            objects: ObjectsConfig::Folder,
+        };
+        let backup = Self::look(&config).await?;
+        let keys = segment_keys(backup.database()).await?;
+        let objects = &self.inner().objects;
+        let (copied, kept) = copy_segments(&*backup.inner().objects, &**objects, &keys).await?;
+        let snapshot = backup.snapshot().await?;
+        let transaction = self.begin().await?;
+        let rows = tables::copy(&snapshot, &*transaction).await?;
+        transaction.commit().await?;
+        drop(snapshot);
+        backup.close().await;
+        Ok(Copied { rows, segments: copied, kept })
+    }
+
+    /// A transaction that sees the rows as they are at its first statement, for as long as it lasts.
+    pub(crate) async fn snapshot(&self) -> Result<DatabaseTransaction, StoreError> {
+        let options = TransactionOptions {
+            isolation_level: Some(IsolationLevel::RepeatableRead),
+            access_mode: Some(AccessMode::ReadOnly),
+            ..TransactionOptions::default()
+        };
+        // SQLite knows neither word; its transactions see one moment by themselves.
+        let database = self.database();
+        let transaction = match database.get_database_backend() {
+            sea_orm::DbBackend::Postgres => database.begin_with_options(options).await,
+            _ => database.begin().await,
+        };
+        transaction.map_err(sql::failed("beginning to read"))
+    }
+}
+
+async fn segment_keys(database: &sea_orm::DatabaseConnection) -> Result<BTreeSet<ObjectKey>, StoreError> {
+    const SELECT: &str = "SELECT segment_number, object_key FROM segment \
+         WHERE object_key IS NOT NULL AND segment_number > $1 ORDER BY segment_number LIMIT $2";
+    let mut keys = BTreeSet::new();
+    let mut last = 0;
+    loop {
+        let values = [sql::number(last), sql::number(PAGE_ROWS)];
+        let rows = sql::rows(database, "listing segments", SELECT, values).await?;
+        let Some(newest) = rows.last() else { return Ok(keys) };
+        last = newest.number(0)?;
+        for row in &rows {
+            keys.insert(ObjectKey(row.column(1)?));
+        }
+    }
+}
+
+/// How many were copied, and how many were there. One that has left its source meanwhile was dead already.
+async fn copy_segments(
+    from: &dyn ObjectStore,
+    to: &dyn ObjectStore,
+    keys: &BTreeSet<ObjectKey>,
+) -> Result<(u64, u64), StoreError> {
+    let there = listed(to).await?;
+    let mut copied = 0;
+    for key in keys.difference(&there) {
+        let bytes = match from.get(&key.path()).await {
+            Err(object_store::Error::NotFound { .. }) => continue,
+            got => got.map_err(StoreError::blobs("reading a segment"))?.bytes().await,
+        };
+        let bytes = bytes.map_err(StoreError::blobs("reading a segment"))?;
+        let put = to.put(&key.path(), PutPayload::from_bytes(bytes)).await;
+        put.map_err(StoreError::blobs("writing a segment"))?;
+        copied += 1;
+    }
+    Ok((copied, keys.intersection(&there).count() as u64))
+}
+
+async fn remove_unknown(objects: &dyn ObjectStore, keys: &BTreeSet<ObjectKey>) -> Result<(), StoreError> {
+    for key in listed(objects).await?.difference(keys) {
+        objects.delete(&key.path()).await.map_err(StoreError::blobs("removing an old segment"))?;
+    }
+    Ok(())
+}
+
+async fn listed(objects: &dyn ObjectStore) -> Result<BTreeSet<ObjectKey>, StoreError> {
+    let all = objects.list(Some(&segment::folder()));
+    let keys = all.try_filter_map(|object| async move { Ok(ObjectKey::of_path(&object.location)) });
+    keys.try_collect().await.map_err(StoreError::blobs("listing segments"))
+}
+
+/// The file and what SQLite keeps beside it.
+fn remove_database(file: &Path) -> io::Result<()> {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(suffix);
+        match fs::remove_file(&name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
