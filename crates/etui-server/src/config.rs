@@ -46,6 +46,31 @@ pub enum Command {
     /// Look at the settings without serving
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Copy everything into a folder, as it is at one moment; a server may be running
+    #[command(
+        after_help = "Examples:\n  etui-server backup --to /backup/etui\n  etui-server backup --config /etc/etui/server.toml --to /backup/etui\n\nThe folder is a data folder like any other. A second backup into it copies only what is new."
+    )]
+    Backup {
+        /// The folder of the backup
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
+        /// Where the server keeps its data
+        #[command(flatten)]
+        options: ServeOptions,
+    },
+    /// Fill an empty data folder, or an empty database and bucket, from a backup
+    #[command(after_help = "Example:\n  etui-server restore --from /backup/etui --data /srv/etui")]
+    Restore {
+        /// The folder of the backup
+        #[arg(long, value_name = "FOLDER")]
+        from: PathBuf,
+        /// Where the server keeps its data
+        #[command(flatten)]
+        options: ServeOptions,
+    },
+    /// Check every row, object, hash and chain; exits with 1 and names what is wrong
+    #[command(after_help = "Example:\n  etui-server verify --data /backup/etui")]
+    Verify(ServeOptions),
     /// Print the OpenAPI document of the API
     Openapi,
     /// Ask a running server whether it is ready; exits with 0 or 1

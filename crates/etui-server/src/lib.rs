@@ -17,6 +17,7 @@ mod envelope;
 pub mod health;
 mod jobs;
 pub mod login;
+pub mod maintenance;
 mod parameters;
 pub mod problem;
 pub mod refresh_token;

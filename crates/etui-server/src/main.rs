@@ -8,7 +8,7 @@ use std::{
 use clap::Parser as _;
 use etui_server::{
     config::{Command, CommandLine, ConfigCommand, ServeOptions},
-    health, openapi_json, serve,
+    health, maintenance, openapi_json, serve,
 };
 
 fn main() -> ExitCode {
@@ -18,6 +18,15 @@ fn main() -> ExitCode {
         Some(Command::Serve(options)) => run(options),
         Some(Command::Config(ConfigCommand::Check(options))) => check(options),
         Some(Command::Config(ConfigCommand::Print(options))) => print(options),
+        Some(Command::Backup { to, options }) => {
+            options.settings().map_err(Into::into).and_then(|settings| maintenance::back_up(&settings, &to))
+        }
+        Some(Command::Restore { from, options }) => {
+            options.settings().map_err(Into::into).and_then(|settings| maintenance::restore(&settings, &from))
+        }
+        Some(Command::Verify(options)) => {
+            options.settings().map_err(Into::into).and_then(|settings| maintenance::verify(&settings))
+        }
         Some(Command::Openapi) => io::stdout().write_all(openapi_json().as_bytes()).map_err(Into::into),
         Some(Command::Health { url }) => health::check(&url).map_err(Into::into),
     };

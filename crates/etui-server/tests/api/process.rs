@@ -170,6 +170,43 @@ fn the_health_command_tells_a_ready_server_from_none() {
     assert!(String::from_utf8(gone.stderr).unwrap().contains("nothing answers at"));
 }
 
+#[tokio::test]
+async fn a_backup_of_a_running_server_verifies_and_is_restored_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let [data, backup, restored] = ["data", "backup", "restored"].map(|name| folder.path().join(name));
+    let program = Program::start(&data);
+    let person = Person::new(0x6b);
+    let url = format!("{}/v1/accounts", program.url);
+    send(frames_body(client().request(Method::POST, url), &person.sign_up_frames())).await;
+
+    let run = |arguments: &[&str], data: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_etui-server"));
+        let output = command.env_clear().args(arguments).arg("--data").arg(data).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), said)
+    };
+    let (to, from) =
+        (["backup", "--to", backup.to_str().unwrap()], ["restore", "--from", backup.to_str().unwrap()]);
+    assert_eq!(run(&to, &data).0, Some(0));
+    program.ask_to_stop();
+    program.log();
+    for folder in [&data, &backup] {
+        let (code, said) = run(&["verify"], folder);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("1 accounts, 1 states, 1 commits, 1 records checked"), "{said}");
+    }
+    assert_eq!(run(&from, &restored).0, Some(0));
+    assert_eq!(run(&["verify"], &restored).0, Some(0));
+    let (code, said) = run(&from, &restored);
+    assert!(code == Some(1) && said.contains("there are accounts already"), "{said}");
+
+    std::fs::write(restored.join("etui.db"), "this was a database").unwrap();
+    assert_eq!(run(&["verify"], &restored).0, Some(1));
+    let (code, said) = run(&["verify"], &folder.path().join("nowhere"));
+    assert!(code == Some(1) && said.contains("choose another with --data"), "{said}");
+    assert!(!folder.path().join("nowhere").exists());
+}
+
 fn command(data: &Path, listen: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_etui-server"));
     command.env_clear().arg("--data").arg(data).args(["--listen", listen]);

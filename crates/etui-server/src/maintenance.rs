@@ -1,0 +1,79 @@
+//! `etui-server backup`, `restore`, `verify`: beside a running server, or without one.
+
+use std::{
+    future::Future,
+    io::{self, Write as _},
+    path::Path,
+};
+
+use anyhow::{Context as _, bail};
+use etui_store::{Copied, Store, Verified};
+
+use crate::settings::Settings;
+
+/// Copies everything into a folder, as it is at one moment, while a server may go on.
+///
+/// # Errors
+/// What could not be read or written.
+pub fn back_up(settings: &Settings, to: &Path) -> anyhow::Result<()> {
+    let copied = run(async {
+        let store = Store::look(&settings.store()?).await?;
+        let copied = store.back_up(to).await.with_context(|| format!("backing up to {}", to.display()))?;
+        store.close().await;
+        anyhow::Ok(copied)
+    })?;
+    let Copied { rows, segments, kept } = copied;
+    writeln!(io::stdout(), "{rows} rows, {segments} segments copied, {kept} there from before.")?;
+    writeln!(io::stdout(), "Check it with `etui-server verify --data {}`.", to.display())?;
+    Ok(())
+}
+
+/// Fills an empty store from a backup.
+///
+/// # Errors
+/// `NotEmpty`, or what could not be read or written.
+pub fn restore(settings: &Settings, from: &Path) -> anyhow::Result<()> {
+    let copied = run(async {
+        let store = Store::open(&settings.store()?).await?;
+        let copied =
+            store.restore(from).await.with_context(|| format!("restoring from {}", from.display()))?;
+        store.close().await;
+        anyhow::Ok(copied)
+    })?;
+    writeln!(io::stdout(), "{} rows and {} segments restored.", copied.rows, copied.segments + copied.kept)?;
+    writeln!(
+        io::stdout(),
+        "Every device signs in again; `etui heal` on one of each account brings back what came after the backup."
+    )?;
+    Ok(())
+}
+
+/// Checks every row, object, hash and chain; each problem is printed as it is found.
+///
+/// # Errors
+/// What could not be asked; that there were problems.
+pub fn verify(settings: &Settings) -> anyhow::Result<()> {
+    let verified = run(async {
+        let store = Store::look(&settings.store()?).await?;
+        // A reader that has gone away does not make what is stored any better.
+        let verified = store.verify(&mut |problem| drop(writeln!(io::stdout(), "{problem}"))).await?;
+        store.close().await;
+        anyhow::Ok(verified)
+    })?;
+    let Verified { accounts, states, commits, records, problems } = verified;
+    writeln!(
+        io::stdout(),
+        "{accounts} accounts, {states} states, {commits} commits, {records} records checked."
+    )?;
+    if problems > 0 {
+        bail!(
+            "{problems} problems were found: restore what is missing from a backup, then `etui heal` from a device"
+        );
+    }
+    writeln!(io::stdout(), "Everything holds.")?;
+    Ok(())
+}
+
+fn run<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work)
+}
