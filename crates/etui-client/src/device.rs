@@ -1,6 +1,7 @@
 //! An unlocked device: reading, changing, syncing.
 
 mod admin;
+mod password;
 mod sync;
 
 use std::cell::RefCell;
@@ -15,8 +16,11 @@ use zeroize::Zeroizing;
 use crate::{
     ClientError, Home, OsRandom,
     api::Api,
+    home::DeviceFile,
     merge::ModelMerge,
     now_ms,
+    pins::{PinKeeper, Pins},
+    secure_storage::{Keyring, SecureStorageError},
     store::{Store, key},
     unlock::Unlocked,
 };
@@ -30,7 +34,11 @@ pub type Progress<'a> = Option<&'a dyn Fn(usize, usize)>;
 /// An unlocked device. Dropping it wipes the keys.
 pub struct Device {
     home: Home,
+    /// The plain file as it lies in the folder.
+    file: RefCell<DeviceFile>,
     api: Api,
+    /// Why a keyring that was wanted when the device was set up just now is not used.
+    pub(crate) without_keyring: Option<SecureStorageError>,
     /// Borrowed only between awaits, so that reading never waits for the network.
     inner: RefCell<Inner>,
     /// One exchange with the server at a time.
@@ -45,6 +53,8 @@ struct Inner {
     index: Index,
     unreadable: Vec<(ObjectId, Refused)>,
     last_sync: Option<(u64, Result<(), LastFailure>)>,
+    /// Where a keyring keeps the store's key, it keeps these too.
+    pins: Option<PinKeeper>,
 }
 
 /// What the last exchange with the server failed with, kept for `status`.
@@ -78,10 +88,21 @@ pub struct DeviceInfo {
     pub device_listed: bool,
     /// Whether this device has a session with the server.
     pub signed_in: bool,
-    /// Whether a keyring holds the key of the local store.
-    pub keyring: bool,
+    /// What opens the local store.
+    pub store_opens_with: StoreOpensWith,
     /// What a person should know.
     pub warnings: Vec<String>,
+}
+
+/// What opens the local store of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreOpensWith {
+    /// A key that the keyring keeps.
+    Keyring,
+    /// The account's master password.
+    MasterPassword,
+    /// The master password that the account had until it was changed on another device.
+    FormerMasterPassword,
 }
 
 /// One vault of [`DeviceInfo`].
@@ -120,16 +141,26 @@ pub struct PutAside {
 impl Device {
     pub(crate) fn assemble(
         home: Home,
+        file: DeviceFile,
         api: Api,
         store: Store,
         engine: Engine,
         keys: Unlocked,
     ) -> Result<Self, ClientError> {
-        let mut inner =
-            Inner { store, engine, keys, index: Index::new(), unreadable: Vec::new(), last_sync: None };
+        let pins =
+            file.uses_keyring().then(|| PinKeeper::start(Keyring::of(file.device_id), Pins::of(&engine)));
+        let (index, unreadable) = (Index::new(), Vec::new());
+        let mut inner = Inner { store, engine, keys, index, unreadable, last_sync: None, pins };
         inner.build_index()?;
-        let inner = RefCell::new(inner);
-        Ok(Self { home, api, inner, syncing: tokio::sync::Mutex::default(), unsent: Notify::new() })
+        Ok(Self {
+            home,
+            file: RefCell::new(file),
+            api,
+            without_keyring: None,
+            inner: RefCell::new(inner),
+            syncing: tokio::sync::Mutex::default(),
+            unsent: Notify::new(),
+        })
     }
 
     /// What this device says of itself.
@@ -148,9 +179,14 @@ impl Device {
             last_sync: inner.last_sync.clone().map(outcome),
             device_listed: engine.is_device_listed(),
             signed_in: self.api.refresh_token().is_some(),
-            keyring: false,
+            store_opens_with: self.store_opens_with(&inner),
             warnings: inner.warnings(),
         }
+    }
+
+    /// Why a keyring that was wanted is not used, on a device that has been set up just now.
+    pub const fn without_keyring(&self) -> Option<&SecureStorageError> {
+        self.without_keyring.as_ref()
     }
 
     /// Entries by a filter, in title order.
@@ -307,6 +343,9 @@ impl Inner {
     fn take(&mut self, step: Step) -> Result<Vec<Notice>, ClientError> {
         self.store.apply(&step.writes)?;
         self.engine = step.engine;
+        if let Some(pins) = &mut self.pins {
+            pins.follow(Pins::of(&self.engine));
+        }
         for (vault_id, object_id) in step.touched {
             self.index_one(vault_id, object_id)?;
         }
@@ -432,6 +471,11 @@ impl Inner {
             .collect();
         if !self.engine.is_device_listed() {
             warnings.push("the account does not list this device: its changes stay here".to_owned());
+        }
+        if let Some(trouble) = self.pins.as_ref().and_then(PinKeeper::trouble) {
+            warnings.push(format!(
+                "{trouble}: until the next unlock an older copy of this folder would not be noticed"
+            ));
         }
         warnings
     }

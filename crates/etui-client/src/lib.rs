@@ -10,16 +10,23 @@ mod backup;
 mod device;
 mod error;
 mod home;
+mod kdf;
 mod merge;
+mod opening;
+mod pins;
 mod random;
+mod secure_storage;
 mod store;
 mod unlock;
 
 pub use account::{LogIn, SignUp};
 pub use backup::{BackupReport, BackupVault, verify_backup};
 pub use device::{
-    Device, DeviceInfo, DeviceLine, HealReport, Progress, PutAside, SyncOutcome, SyncReport, VaultInfo,
+    Device, DeviceInfo, DeviceLine, HealReport, Progress, PutAside, StoreOpensWith, SyncOutcome, SyncReport,
+    VaultInfo,
 };
 pub use error::{ClientError, ErrorKind};
 pub use home::{DeviceFile, Home};
+pub use kdf::KdfChoice;
 pub use random::{OsRandom, now_ms};
+pub use secure_storage::{SecureStorageError, reach_keyring};

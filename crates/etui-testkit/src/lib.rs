@@ -2,6 +2,8 @@
 //!
 //! The programs are those that the same build made (`target/…/etui-server`, `target/…/etui`).
 
+mod keyring;
+
 use std::{
     fs,
     io::{BufRead as _, BufReader},
@@ -11,6 +13,8 @@ use std::{
 };
 
 use tempfile::TempDir;
+
+pub use keyring::{Keyring, KeyringItem};
 
 /// The login password of every account made here.
 pub const LOGIN_PASSWORD: &str = "canary-login-Vp3!kd";
@@ -33,6 +37,7 @@ pub struct Device {
     home: PathBuf,
     stage: PathBuf,
     server_url: String,
+    session_bus: String,
 }
 
 impl Stage {
@@ -84,13 +89,22 @@ impl Stage {
         Server(child)
     }
 
-    /// A device with a home of that name.
+    /// A device with a home of that name, on a machine without a keyring.
     pub fn device(&self, name: &str) -> Device {
         Device {
             home: self.path().join(name),
             stage: self.path().to_owned(),
             server_url: format!("http://127.0.0.1:{}", self.port),
+            // The keyring of whoever runs the tests is none of theirs.
+            session_bus: format!("unix:path={}", self.path().join("no-bus").display()),
         }
+    }
+
+    /// A device with a home of that name, in the session of that keyring.
+    pub fn device_with(&self, keyring: &Keyring, name: &str) -> Device {
+        let mut device = self.device(name);
+        keyring.address().clone_into(&mut device.session_bus);
+        device
     }
 }
 
@@ -124,7 +138,8 @@ impl Device {
     /// A command on this device, not yet run.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program("etui"));
-        command.env("ETUI_HOME", &self.home).current_dir(&self.stage).stdin(Stdio::null()).args(arguments);
+        command.env("ETUI_HOME", &self.home).env("DBUS_SESSION_BUS_ADDRESS", &self.session_bus);
+        command.current_dir(&self.stage).stdin(Stdio::null()).args(arguments);
         command
     }
 
@@ -174,6 +189,13 @@ impl Device {
     /// Unlocks.
     pub fn unlock(&self) {
         self.ok(&["unlock", "--master-password-file", "master"]);
+    }
+
+    /// Changes the master password from what one file holds to what another does.
+    pub fn change_master_password(&self, old: &str, new: &str) {
+        let files =
+            ["--old-password-file", old, "--new-password-file", new, "--login-password-file", "login"];
+        self.ok(&[&["change-master-password"], &files[..]].concat());
     }
 
     /// Adds a login; its id.

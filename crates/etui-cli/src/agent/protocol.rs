@@ -20,6 +20,8 @@ pub(crate) enum Request {
     Unlock {
         /// The master password.
         master_password: Secret,
+        /// The one used here before, where the store still needs it.
+        before: Option<Secret>,
     },
     /// Change how long the agent waits before it locks itself.
     StayUnlocked {
@@ -27,9 +29,19 @@ pub(crate) enum Request {
         minutes: u32,
     },
     /// Make a new account.
-    SignUp(Credentials),
+    SignUp {
+        /// Of the new account.
+        credentials: Credentials,
+        /// What its key derivation is to cost.
+        kdf: Kdf,
+    },
     /// Make this folder a device of an account, or sign in again.
-    LogIn(Credentials),
+    LogIn {
+        /// Of the account.
+        credentials: Credentials,
+        /// Put aside what is in the folder, and make it a new device.
+        anew: bool,
+    },
     /// Come back with a Recovery Kit and choose a new master password.
     Recover {
         /// Account and new master password.
@@ -106,7 +118,9 @@ pub(crate) enum Request {
         /// The new one.
         new: Secret,
         /// The login password, for the check that the two are not alike.
-        login: Option<Secret>,
+        login: Secret,
+        /// What the key derivation is to cost.
+        kdf: Kdf,
     },
     /// Make a Recovery Kit, which counts once it is tested.
     RecoveryCreate,
@@ -137,6 +151,22 @@ pub(crate) struct Credentials {
     pub(crate) master_password: Secret,
     /// What this device is called.
     pub(crate) device_name: String,
+    /// Whether a keyring, if there is one, is used on a new device.
+    pub(crate) use_keyring: bool,
+    /// Whether the person has agreed to a key derivation that takes much memory.
+    pub(crate) accept_kdf_memory: bool,
+}
+
+/// What a key derivation is to cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kdf {
+    /// What the account has; for a new one the least that is allowed.
+    Keep,
+    /// About a second on this device.
+    Calibrate,
+    /// Exactly this much memory, passes and lanes.
+    Exactly { m_kib: u32, t: u32, p: u32 },
 }
 
 /// Which entries.
@@ -204,6 +234,15 @@ pub(crate) enum Reply {
     Done,
     /// It did not work.
     Failed(Failure),
+    /// This device is unlocked.
+    Unlocked(Unlocked),
+    /// It did not work, and would if the person answered.
+    Asks {
+        /// What to ask.
+        question: Question,
+        /// What to say where nobody can be asked.
+        failure: Failure,
+    },
     /// Not done yet.
     Progress {
         /// Steps done.
@@ -234,6 +273,37 @@ pub(crate) enum Reply {
     Healed(Healed),
     /// The answer to [`Request::Export`].
     Exported(Backup),
+}
+
+/// What a person should know of the device that was unlocked just now.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Unlocked {
+    /// Why a keyring that was wanted is not used.
+    pub(crate) without_keyring: Option<String>,
+    /// What opens the store on this device.
+    pub(crate) store_opens_with: StoreOpensWith,
+}
+
+/// What opens the store on a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StoreOpensWith {
+    /// A key that the keyring keeps.
+    Keyring,
+    /// The account's master password.
+    MasterPassword,
+    /// The one that the account had until it was changed on another device.
+    FormerMasterPassword,
+}
+
+/// What only a person can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Question {
+    /// The master password that was used on this device before.
+    OldMasterPassword,
+    /// Whether the key derivation may take so much memory.
+    KdfMemory { mib: u32 },
 }
 
 /// An entry as a list shows it. In this form it is also the JSON output of `list` and `search`.
@@ -273,8 +343,8 @@ pub(crate) struct Status {
     /// Whether the account still lists this device.
     pub(crate) device_listed: bool,
     pub(crate) signed_in: bool,
-    /// Whether a keyring keeps the key of the local store.
-    pub(crate) keyring: bool,
+    /// What opens the store on this device.
+    pub(crate) store_opens_with: StoreOpensWith,
     /// Data of the server that was refused and put aside.
     pub(crate) set_aside: usize,
     pub(crate) warnings: Vec<String>,
@@ -383,7 +453,10 @@ mod tests {
             login_password: Secret::new("login-secret"),
             master_password: Secret::new("master-secret"),
             device_name: "laptop".to_owned(),
+            use_keyring: true,
+            accept_kdf_memory: false,
         };
-        assert!(!format!("{:?}", Request::SignUp(credentials)).contains("-secret"));
+        let request = Request::SignUp { credentials, kdf: Kdf::Keep };
+        assert!(!format!("{request:?}").contains("-secret"));
     }
 }
