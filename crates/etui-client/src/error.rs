@@ -181,8 +181,13 @@ impl ClientError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Refused { refused } => refused_hint(refused.refusal),
-            Self::WrongMasterPassword => "nothing was sent anywhere; try again",
-            Self::NeedsOldMasterPassword => "give the one before too: --old-master-password-file",
+            Self::WrongMasterPassword => {
+                "nothing was sent anywhere; try again. If it was changed on another device, this one opens with the one \
+                 before until it has synced"
+            }
+            Self::NeedsOldMasterPassword => {
+                "`etui unlock` asks for the one before, or takes it from --old-master-password-file"
+            }
             Self::NeedsKdfConsent { .. } => {
                 "if one of your devices was told to use that much, repeat with --accept-kdf-memory"
             }
@@ -232,6 +237,10 @@ fn refused_hint(refusal: Refusal) -> &'static str {
         }
         Refusal::UnsupportedProtocol => "update the app",
         Refusal::PasswordReuse => "choose a login password that has nothing to do with the master password",
+        Refusal::KdfPin => {
+            "no cost of the key derivation ever falls; if you did not choose this one, your server sent it, and nothing \
+             was changed"
+        }
         Refusal::SelfTest => "do not use this machine for now: its cryptography gives wrong answers",
         Refusal::Limit => "it is too large",
         _ => "your server sent something that does not verify; nothing on this device was changed",

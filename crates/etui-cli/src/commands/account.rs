@@ -174,7 +174,7 @@ fn ask_until_open(agent: &mut Agent, request: &mut Request) -> Result<Unlocked, 
 fn answer(question: Question, request: &mut Request) -> Option<()> {
     match (question, request) {
         (Question::OldMasterPassword, Request::Unlock { before, .. }) => {
-            *before = Some(prompt::secret("master password used on this device before").ok()?);
+            *before = Some(prompt::secret_of_person("master password used on this device before")?);
         }
         (
             Question::KdfMemory { mib },

@@ -16,7 +16,6 @@ use crate::{agent::protocol::Request, context::Context, failure::Failure, secret
 /// Re-seals one small record and no entry. An old copy of it can still be opened with the old password, by whoever has both.
 /// The login password is asked for too: the two must not be alike, and the server must never see either.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_field_names, reason = "the names of the options")]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// Read the present master password from a file (`-`: standard input)
