@@ -272,7 +272,7 @@ async fn snapshots(api: &Api, state: &State) -> Result<BTreeMap<VaultId, etui_sy
 
 /// A new session for a device that is set up; the local copy stays what it is.
 async fn sign_in_again(home: &Home, log_in: &LogIn) -> Result<Device, ClientError> {
-    let device = Device::unlock(home, &log_in.master_password, None).await?;
+    let device = Device::unlock(home, &log_in.master_password).await?;
     let same = normalize_email(&log_in.email) == normalize_email(&device.email())
         && log_in.server.trim_end_matches('/') == device.server();
     if !same {

@@ -40,7 +40,7 @@ pub enum ClientError {
     WrongMasterPassword,
     /// The master password is the account's, and the store on this device still opens with the one before.
     #[error("the master password was changed on another device; here, the one before is needed once more")]
-    NeedsOldMasterPassword,
+    NeedsFormerMasterPassword,
     /// The account's key derivation takes so much memory that the person has to agree.
     #[error(
         "unlocking this account takes {mib} MiB of memory, which this device has not been asked for before"
@@ -164,7 +164,7 @@ impl ClientError {
             Self::Choice { .. }
             | Self::Edit(_)
             | Self::NeedsKdfConsent { .. }
-            | Self::NeedsOldMasterPassword => ErrorKind::Usage,
+            | Self::NeedsFormerMasterPassword => ErrorKind::Usage,
             _ => ErrorKind::Failed,
         }
     }
@@ -185,7 +185,7 @@ impl ClientError {
                 "nothing was sent anywhere; try again. If it was changed on another device, this one opens with the one \
                  before until it has synced"
             }
-            Self::NeedsOldMasterPassword => {
+            Self::NeedsFormerMasterPassword => {
                 "`etui unlock` asks for the one before, or takes it from --old-master-password-file"
             }
             Self::NeedsKdfConsent { .. } => {

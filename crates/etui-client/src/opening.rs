@@ -19,31 +19,44 @@ use crate::{
 impl Device {
     /// Unlocks what is on this device. No server is asked.
     ///
-    /// `before`: the master password used here until it was changed on another device, where the store still needs it
-    /// ([`ClientError::NeedsOldMasterPassword`]).
+    /// # Errors
+    /// [`ClientError::WrongMasterPassword`], [`ClientError::NoDevice`]; [`ClientError::NeedsFormerMasterPassword`];
+    /// [`ClientError::Keyring`] or [`ClientError::StoreKeyGone`] where a keyring keeps the store's key;
+    /// `local_rollback`; or what the local store shows.
+    #[expect(clippy::unused_async, reason = "in the browser the store answers asynchronously")]
+    pub async fn unlock(home: &Home, master_password: &MasterPassword) -> Result<Self, ClientError> {
+        open(home, master_password, None)
+    }
+
+    /// The same after the master password was changed on another device: the store still opens with the `former` one,
+    /// and from now on with the new one.
     ///
     /// # Errors
-    /// [`ClientError::WrongMasterPassword`], [`ClientError::NoDevice`]; [`ClientError::Keyring`] or
-    /// [`ClientError::StoreKeyGone`] where a keyring keeps the store's key; `local_rollback`; or what the local store
-    /// shows.
+    /// As [`Self::unlock`].
     #[expect(clippy::unused_async, reason = "in the browser the store answers asynchronously")]
-    pub async fn unlock(
+    pub async fn unlock_with_former(
         home: &Home,
         master_password: &MasterPassword,
-        before: Option<&MasterPassword>,
+        former: &MasterPassword,
     ) -> Result<Self, ClientError> {
-        self_test()?;
-        let file = home.device()?.ok_or(ClientError::NoDevice)?;
-        match &file.store_key {
-            StoreKeyPlace::Keyring => {
-                open_with_keyring(home, &file, master_password)?.into_device(home, file)
-            }
-            StoreKeyPlace::MasterPassword { ways_in } => {
-                let (used, opened) = open_with_password(home, &file, ways_in, master_password, before)?;
-                let device = opened.into_device(home, file)?;
-                device.list_ways_in(&used)?;
-                Ok(device)
-            }
+        open(home, master_password, Some(former))
+    }
+}
+
+fn open(
+    home: &Home,
+    password: &MasterPassword,
+    former: Option<&MasterPassword>,
+) -> Result<Device, ClientError> {
+    self_test()?;
+    let file = home.device()?.ok_or(ClientError::NoDevice)?;
+    match &file.store_key {
+        StoreKeyPlace::Keyring => open_with_keyring(home, &file, password)?.into_device(home, file),
+        StoreKeyPlace::MasterPassword { ways_in } => {
+            let (used, opened) = open_with_password(home, &file, ways_in, password, former)?;
+            let device = opened.into_device(home, file)?;
+            device.list_ways_in(&used)?;
+            Ok(device)
         }
     }
 }
@@ -114,7 +127,7 @@ fn open_with_password(
     file: &DeviceFile,
     ways_in: &[Unlock],
     password: &MasterPassword,
-    before: Option<&MasterPassword>,
+    former: Option<&MasterPassword>,
 ) -> Result<(Unlock, Opened), ClientError> {
     let path = home.store_path();
     let store_key = |fit: &Fit<'_>| fit.master_key.local_store_key(file.device_id);
@@ -133,8 +146,8 @@ fn open_with_password(
         // The same password, stretched further on another device.
         (Some((store, _)), Some(newest)) => (store.re_key(&path, &store_key(&newest))?, newest),
         (None, Some(newest)) if newest.is_newest(ways_in) => {
-            let before = before.ok_or(ClientError::NeedsOldMasterPassword)?;
-            let store = open_with_one_before(home, file, ways_in, before)?;
+            let former = former.ok_or(ClientError::NeedsFormerMasterPassword)?;
+            let store = open_with_former(home, file, ways_in, former)?;
             (store.re_key(&path, &store_key(&newest))?, newest)
         }
         // The password before the one under which the store has been encrypted anew; or none at all.
@@ -145,13 +158,13 @@ fn open_with_password(
     Ok((used, Opened { store, engine, keyset: fit.keyset }))
 }
 
-fn open_with_one_before(
+fn open_with_former(
     home: &Home,
     file: &DeviceFile,
     ways_in: &[Unlock],
-    before: &MasterPassword,
+    former: &MasterPassword,
 ) -> Result<Store, ClientError> {
-    for fit in fits(ways_in, before, file.account_id) {
+    for fit in fits(ways_in, former, file.account_id) {
         let store_key = fit?.master_key.local_store_key(file.device_id);
         if let Some(store) = Store::open(&home.store_path(), &store_key)? {
             return Ok(store);

@@ -96,7 +96,7 @@ pub(super) fn unlocked(device: &Device) -> protocol::Unlocked {
 /// The question by which what was refused could still be done.
 pub(super) const fn question(error: &ClientError) -> Option<protocol::Question> {
     match error {
-        ClientError::NeedsOldMasterPassword => Some(protocol::Question::OldMasterPassword),
+        ClientError::NeedsFormerMasterPassword => Some(protocol::Question::FormerMasterPassword),
         ClientError::NeedsKdfConsent { mib } => Some(protocol::Question::KdfMemory { mib: *mib }),
         _ => None,
     }

@@ -82,9 +82,12 @@ impl Keeper {
                 .with_hint("run `etui lock` first"));
         }
         let device = match request {
-            Request::Unlock { master_password, before } => {
-                let before = before.as_ref().map(convert::master).transpose()?;
-                Device::unlock(&self.home, &convert::master(&master_password)?, before.as_ref()).await
+            Request::Unlock { master_password, former: None } => {
+                Device::unlock(&self.home, &convert::master(&master_password)?).await
+            }
+            Request::Unlock { master_password, former: Some(former) } => {
+                let (password, former) = (convert::master(&master_password)?, convert::master(&former)?);
+                Device::unlock_with_former(&self.home, &password, &former).await
             }
             Request::SignUp { credentials, kdf } => {
                 Device::sign_up(&self.home, sign_up(credentials, kdf)?).await

@@ -21,7 +21,7 @@ pub(crate) enum Request {
         /// The master password.
         master_password: Secret,
         /// The one used here before, where the store still needs it.
-        before: Option<Secret>,
+        former: Option<Secret>,
     },
     /// Change how long the agent waits before it locks itself.
     StayUnlocked {
@@ -301,7 +301,7 @@ pub(crate) enum StoreOpensWith {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Question {
     /// The master password that was used on this device before.
-    OldMasterPassword,
+    FormerMasterPassword,
     /// Whether the key derivation may take so much memory.
     KdfMemory { mib: u32 },
 }

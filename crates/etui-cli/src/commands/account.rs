@@ -173,8 +173,8 @@ fn ask_until_open(agent: &mut Agent, request: &mut Request) -> Result<Unlocked, 
 /// Puts a person's answer into the request; none if there is nobody to ask, or the answer is no.
 fn answer(question: Question, request: &mut Request) -> Option<()> {
     match (question, request) {
-        (Question::OldMasterPassword, Request::Unlock { before, .. }) => {
-            *before = Some(prompt::secret_of_person("master password used on this device before")?);
+        (Question::FormerMasterPassword, Request::Unlock { former, .. }) => {
+            *former = Some(prompt::secret_of_person("master password used on this device before")?);
         }
         (
             Question::KdfMemory { mib },

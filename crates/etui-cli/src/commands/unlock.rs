@@ -50,8 +50,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failur
     }
     let file = arguments.master_password_file.as_ref();
     let master_password = account::password(file, "master password", Choice::Given, &[])?;
-    let before = arguments.old_master_password_file.as_deref().map(secret_input::from_file).transpose()?;
-    let unlocked = account::open(context, &arguments.idle, Request::Unlock { master_password, before })?;
+    let former = arguments.old_master_password_file.as_deref().map(secret_input::from_file).transpose()?;
+    let unlocked = account::open(context, &arguments.idle, Request::Unlock { master_password, former })?;
     report(context, "This device is unlocked.")?;
     if unlocked.store_opens_with == StoreOpensWith::FormerMasterPassword {
         context.output.note(CHANGED_ELSEWHERE);
