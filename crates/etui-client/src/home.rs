@@ -105,8 +105,12 @@ impl Home {
         created.map_err(|source| ClientError::File { doing: format!("making {}", self.0.display()), source })
     }
 
-    /// Moves the account into a folder beside, unread. The plain file goes last, so that what was begun can be repeated.
-    pub(crate) fn set_aside(&self, now_ms: u64) -> Result<PathBuf, ClientError> {
+    /// Moves what is there of an account into a folder of its own, unread. The plain file goes last, so that what was
+    /// begun can be repeated.
+    pub(crate) fn set_aside(&self, now_ms: u64) -> Result<(), ClientError> {
+        if !DEVICE_FILES.iter().any(|name| self.0.join(name).exists()) {
+            return Ok(());
+        }
         let aside = self.0.join(format!("set-aside-{now_ms}"));
         let moved = || -> std::io::Result<()> {
             fs::create_dir_all(&aside)?;
@@ -119,11 +123,8 @@ impl Home {
             File::open(&aside)?.sync_all()?;
             File::open(&self.0)?.sync_all()
         };
-        moved().map_err(|source| ClientError::File {
-            doing: format!("moving to {}", aside.display()),
-            source,
-        })?;
-        Ok(aside)
+        moved()
+            .map_err(|source| ClientError::File { doing: format!("moving to {}", aside.display()), source })
     }
 
     /// Removes the account from the folder. The plain file goes last, so that a half-done removal can be repeated.

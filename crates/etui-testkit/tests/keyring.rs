@@ -241,6 +241,31 @@ fn with_a_keyring_the_new_master_password_opens_as_soon_as_the_device_has_heard_
     }
 }
 
+#[test]
+fn a_recovery_kit_leads_back_onto_a_device_with_a_keyring() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let keyring = Keyring::start(&stage);
+    let (one, two) = (stage.device("one"), stage.device_with(&keyring, "two"));
+    one.sign_up();
+    one.add("Bank", "ada", "found-again");
+    one.ok(&["sync"]);
+    let kit = one.json(&["recovery", "create"]);
+    fs::write(stage.path().join("kit"), kit["code"].as_str().expect("a code")).expect("a file");
+    fs::write(stage.path().join("new"), NEW_PASSWORD).expect("a file");
+    one.ok(&["recovery", "test", "--kit-file", "kit"]);
+    let mut arguments = vec!["recovery", "use", "--kit-file", "kit"];
+    let credentials = two.credentials("login");
+    arguments.extend(&credentials[1..8]);
+    arguments.push("new");
+    two.ok(&arguments);
+    two.ok(&["lock"]);
+    assert_eq!(two.json(&["status"])["store_opens_with"], "keyring");
+    two.fails(1, &["unlock", "--master-password-file", "master"]);
+    two.ok(&["unlock", "--master-password-file", "new"]);
+    assert_eq!(two.field("Bank", "password"), "found-again");
+}
+
 fn device_id(device: &Device) -> String {
     device.json(&["status"])["device_id"].as_str().expect("an id").to_owned()
 }

@@ -47,7 +47,10 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
     context.output.line(&format!("Signed in as {email}. This device is unlocked."))?;
     account::note_keyring(context, &unlocked);
     if anew {
-        context.output.note("What was in this folder before lies in its subfolder `set-aside-…`.");
+        context.output.note(
+            "What was in this folder before lies in its subfolder `set-aside-…`. \
+             The device that it was is still listed: `etui devices`.",
+        );
     }
     Ok(())
 }
