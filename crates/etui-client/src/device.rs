@@ -34,7 +34,7 @@ pub type Progress<'a> = Option<&'a dyn Fn(usize, usize)>;
 /// An unlocked device. Dropping it wipes the keys.
 pub struct Device {
     home: Home,
-    /// The plain file as it lies in the folder.
+    /// What the plain file in the folder says, or should say as soon as it can be written.
     file: RefCell<DeviceFile>,
     api: Api,
     /// Why a keyring that was wanted when the device was set up just now is not used.

@@ -29,6 +29,11 @@ fn a_keyring_keeps_the_key_of_the_store_and_the_pins_and_nothing_else() {
     let store_key = secret(&items, "store-key/");
     let store = open(one.home(), store_key).expect("the keyring's key opens the store");
     assert_eq!(secret(&items, "pins/"), pins(&store), "every byte is accounted for, and public");
+    // Who has both still reads no entry.
+    let content = content(&store);
+    for canary in ["Bank", "canary-host", "canary-password-Zt9", MASTER_PASSWORD, LOGIN_PASSWORD] {
+        assert!(!content.windows(canary.len()).any(|window| window == canary.as_bytes()), "{canary}");
+    }
 
     // Neither the plain file nor the master password leads to the store's key.
     let newest = newest_state(&store);
@@ -80,12 +85,16 @@ fn an_older_copy_of_the_folder_is_noticed_and_nothing_is_lost() {
     let newer = stage.path().join("newer");
     fs::rename(one.home(), &newer).expect("the newer folder goes");
     fs::rename(&copy, one.home()).expect("the older copy comes back");
+    let store_key = secret(&keyring.items(), "store-key/").to_vec();
+    let content_now = || content(&open(one.home(), &store_key).expect("the older copy opens"));
+    let before = content_now();
     let said = one.fails(5, &["unlock", "--master-password-file", "master", "--json"]);
     let error: serde_json::Value = serde_json::from_str(&said).expect("JSON");
     assert_eq!(error["error"]["refusal"], "local_rollback", "{said}");
     let message = error["error"].to_string();
     assert!(message.contains("older copy") && message.contains("etui login --anew"), "{message}");
     assert_eq!(secret(&keyring.items(), "pins/"), pins, "a refusal changes nothing");
+    assert_eq!(content_now(), before, "a refusal changes nothing");
 
     let mut anew = one.credentials("login").to_vec();
     anew.push("--anew");
@@ -280,6 +289,26 @@ fn open(home: &Path, key: &[u8]) -> Option<Connection> {
     let key = data_encoding::HEXLOWER.encode(key);
     store.execute_batch(&format!("PRAGMA key = \"x'{key}'\"")).expect("a key");
     store.query_row("SELECT count(*) FROM states", [], |_| Ok(())).ok().map(|()| store)
+}
+
+/// Everything that the store holds, table by table.
+fn content(store: &Connection) -> Vec<u8> {
+    let mut content = Vec::new();
+    for table in ["meta", "states", "named_records", "commits", "objects", "outbox", "in_flight", "put_aside"]
+    {
+        let mut rows = store.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).expect("a table");
+        let columns = rows.column_count();
+        let mut rows = rows.query([]).expect("rows");
+        while let Some(row) = rows.next().expect("a row") {
+            for column in 0..columns {
+                content.extend(format!("{:?} ", row.get_ref(column).expect("a value").data_type()).bytes());
+                if let Ok(bytes) = row.get_ref(column).expect("a value").as_bytes() {
+                    content.extend(bytes);
+                }
+            }
+        }
+    }
+    content
 }
 
 fn newest_state(store: &Connection) -> State {

@@ -32,13 +32,25 @@ fn what_a_guess_costs_is_chosen_never_falls_and_much_memory_is_asked_about() {
     two.unlock();
 
     fs::write(stage.path().join("new"), NEW_PASSWORD).expect("a file");
+    let kit = one.json(&["recovery", "create"]);
+    fs::write(stage.path().join("kit"), kit["code"].as_str().expect("a code")).expect("a file");
+    one.ok(&["recovery", "test", "--kit-file", "kit"]);
+    let three = stage.device("three");
+    let mut recover = [&["recovery", "use", "--kit-file", "kit"], &log_in[1..8], &["new"]].concat();
+    assert!(three.fails(2, &recover).contains("--accept-kdf-memory"));
+    assert!(!three.home().join("vault.db").exists(), "nothing is set up");
+    recover.push("--accept-kdf-memory");
+    three.ok(&recover);
+    assert_eq!(kdf(&three)["m_kib"], 262_145, "a kit lowers nothing");
+
+    fs::write(stage.path().join("master"), NEW_PASSWORD).expect("a file");
     let change =
         ["--old-password-file", "master", "--new-password-file", "new", "--login-password-file", "login"];
     let lower = [&["change-master-password"], &change[..], &["--kdf", "m=65536", "--json"]].concat();
-    let said = one.fails(5, &lower);
+    let said = three.fails(5, &lower);
     assert!(said.contains("\"kdf_pin\""), "{said}");
-    one.change_master_password("master", "new");
-    assert_eq!(kdf(&one)["m_kib"], 262_145, "kept");
+    three.change_master_password("master", "new");
+    assert_eq!(kdf(&three)["m_kib"], 262_145, "kept");
 }
 
 #[test]

@@ -94,12 +94,11 @@ impl Device {
         let ways_in = self.inner.borrow().ways_in(used)?;
         let mut file = self.file.borrow_mut();
         let listed = StoreKeyPlace::MasterPassword { ways_in };
-        if file.store_key != listed {
-            let changed = DeviceFile { store_key: listed, ..file.clone() };
-            self.home.write_device(&changed)?;
-            *file = changed;
+        if file.store_key == listed {
+            return Ok(());
         }
-        Ok(())
+        file.store_key = listed;
+        self.home.write_device(&file)
     }
 
     pub(super) fn store_opens_with(&self, inner: &Inner) -> StoreOpensWith {
