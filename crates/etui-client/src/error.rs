@@ -61,6 +61,9 @@ pub enum ClientError {
     /// The keyring is there, and the key of the local store is not in it.
     #[error("the keyring no longer holds the key of the local store, which cannot be read without it")]
     StoreKeyGone,
+    /// The plain file says that there is a device, and its store is not there.
+    #[error("the local store is not in its folder")]
+    StoreMissing,
     /// The server did not accept e-mail and login password.
     #[error("the server did not accept the e-mail address and login password")]
     SignInFailed,
@@ -192,6 +195,9 @@ impl ClientError {
                 "if one of your devices was told to use that much, repeat with --accept-kdf-memory"
             }
             Self::Keyring { source, .. } => keyring_hint(source),
+            Self::StoreMissing => {
+                "put the folder back as it was, or have `etui login --anew` fetch everything from the server"
+            }
             Self::StoreKeyGone => {
                 "`etui login --anew` sets this folder up again from the server and puts the old store aside; \
                  it can be read again if the keyring's entry comes back"

@@ -52,6 +52,10 @@ impl Store {
 
     /// Opens a store; `None` if the key is not its key.
     pub(crate) fn open(path: &Path, store_key: &LocalStoreKey) -> Result<Option<Self>, ClientError> {
+        // Opening what is not there would make an empty one.
+        if !path.exists() {
+            return Err(ClientError::StoreMissing);
+        }
         let store = match Self::connect(path, store_key) {
             Err(ClientError::Store { source, .. }) if is_wrong_key(&source) => return Ok(None),
             other => other?,

@@ -188,6 +188,13 @@ fn without_a_keyring_the_master_password_opens_the_store_and_the_screen_says_so(
     without.push("--no-keyring");
     unwilling.ok(&without);
     assert!(keyring.items().is_empty());
+    let store = headless.home().join("vault.db");
+    headless.ok(&["lock"]);
+    fs::rename(&store, stage.path().join("moved")).expect("the store goes");
+    let said = headless.fails(1, &["unlock", "--master-password-file", "master"]);
+    assert!(said.contains("not in its folder") && !store.exists(), "{said}");
+    fs::rename(stage.path().join("moved"), &store).expect("the store comes back");
+    headless.unlock();
     for device in [&headless, &unwilling] {
         assert_eq!(device.json(&["status"])["store_opens_with"], "master_password");
         assert!(device.ok(&["status"]).contains("opens with the master password last used on this device"));

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Read as _,
     os::unix::net::UnixStream,
     path::Path,
     process::{Child, Stdio},
@@ -137,7 +138,7 @@ fn taking_up_a_new_master_password_survives_a_kill_at_any_point() {
 fn kill_while_encrypting(device: &Device, so_long_after: Duration) {
     let arguments = ["unlock", "--master-password-file", "new", "--old-master-password-file", "master"];
     let mut unlocking = device.command(&arguments).stderr(Stdio::null()).spawn().expect("etui runs");
-    let stream = loop {
+    let mut stream = loop {
         match UnixStream::connect(device.home().join("agent.sock")) {
             // Kept open: an agent that holds nothing yet ends with a connection.
             Ok(stream) => break stream,
@@ -150,6 +151,8 @@ fn kill_while_encrypting(device: &Device, so_long_after: Duration) {
     let begun = Instant::now();
     while begun.elapsed() < so_long_after {}
     kill(agent);
+    // It is gone when its end of the connection is.
+    let _ = stream.read_to_end(&mut Vec::new());
     unlocking.wait().expect("it ends");
 }
 
