@@ -75,6 +75,25 @@ fn by_default_a_guess_costs_what_every_device_can_afford_and_calibrating_raises_
 }
 
 #[test]
+fn the_same_password_stretched_further_elsewhere_is_followed_without_a_word() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let (one, two) = (stage.device("one"), stage.device("two"));
+    one.sign_up();
+    two.log_in();
+    one.ok(&["sync"]);
+    let files =
+        ["--old-password-file", "master", "--new-password-file", "master", "--login-password-file", "login"];
+    one.ok(&[&["change-master-password", "--kdf", "t=4"], &files[..]].concat());
+    two.ok(&["sync"]);
+    assert_eq!((ways_in(&two), &kdf(&two)["t"]), (2, &3.into()), "the old one opens, the new one is known");
+    two.ok(&["lock"]);
+    two.unlock();
+    assert_eq!((ways_in(&two), &kdf(&two)["t"]), (1, &4.into()), "followed");
+    assert_eq!(two.json(&["status"])["store_opens_with"], "master_password");
+}
+
+#[test]
 fn login_and_master_password_are_never_alike_at_sign_in_or_at_a_change() {
     let stage = Stage::new();
     let server = stage.serve();
@@ -177,10 +196,18 @@ fn import_many(device: &Device, folder: &Path) {
     device.ok(&["import", "--format", "jsonl", "many.jsonl"]);
 }
 
+/// What the derivation that opens the store costs.
 fn kdf(device: &Device) -> serde_json::Value {
+    plain_file(device)["store_key"]["master_password"]["ways_in"][0]["kdf"].clone()
+}
+
+fn ways_in(device: &Device) -> usize {
+    plain_file(device)["store_key"]["master_password"]["ways_in"].as_array().map_or(0, Vec::len)
+}
+
+fn plain_file(device: &Device) -> serde_json::Value {
     let file = fs::read(device.home().join("device.json")).expect("the plain file");
-    let file: serde_json::Value = serde_json::from_slice(&file).expect("JSON");
-    file["store_key"]["master_password"]["ways_in"][0]["kdf"].clone()
+    serde_json::from_slice(&file).expect("JSON")
 }
 
 /// Makes the folder exactly what the other is; sockets are left out.
