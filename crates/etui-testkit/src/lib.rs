@@ -6,7 +6,7 @@ mod keyring;
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -137,9 +137,14 @@ impl Device {
 
     /// A command on this device, not yet run.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program("etui"));
+        let mut command = self.environment(Command::new(program("etui")));
+        command.stdin(Stdio::null()).args(arguments);
+        command
+    }
+
+    fn environment(&self, mut command: Command) -> Command {
         command.env("ETUI_HOME", &self.home).env("DBUS_SESSION_BUS_ADDRESS", &self.session_bus);
-        command.current_dir(&self.stage).stdin(Stdio::null()).args(arguments);
+        command.current_dir(&self.stage);
         command
     }
 
@@ -162,6 +167,27 @@ impl Device {
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "etui {arguments:?}: {errors}");
         errors
+    }
+
+    /// Runs a command that must succeed on a terminal of its own, where a person types these lines; what is seen there.
+    pub fn on_terminal(&self, command: &str, lines: &[&str]) -> String {
+        let mut terminal = self.environment(Command::new("script"));
+        let line = format!("'{}' {command}", program("etui").display());
+        terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        let mut terminal = terminal
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("script runs (package bsdutils)");
+        let mut keyboard = terminal.stdin.take().expect("piped");
+        for line in lines {
+            writeln!(keyboard, "{line}").expect("it is typed");
+        }
+        let output = terminal.wait_with_output().expect("it ends");
+        drop(keyboard);
+        let seen = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "etui {command}: {seen}");
+        seen
     }
 
     /// Runs a command with `--json` that must succeed.

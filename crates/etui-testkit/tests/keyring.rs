@@ -229,7 +229,9 @@ fn a_master_password_changed_elsewhere_is_taken_up_once_the_one_before_was_given
     assert!(two.ok(&["status"]).contains("The master password was changed on another device"));
     two.ok(&["lock"]);
     two.fails(1, &["unlock", "--master-password-file", "new", "--old-master-password-file", "login"]);
-    two.ok(&["unlock", "--master-password-file", "new", "--old-master-password-file", "master"]);
+    // A person is asked, on a terminal.
+    let said = two.on_terminal("unlock", &[NEW_PASSWORD, MASTER_PASSWORD]);
+    assert!(said.contains("Master password used on this device before"), "{said}");
     assert_eq!(two.field(&unsent, "password"), "saved-in-between");
     assert_eq!(two.json(&["status"])["store_opens_with"], "master_password");
     two.ok(&["lock"]);

@@ -27,7 +27,8 @@ fn what_a_guess_costs_is_chosen_never_falls_and_much_memory_is_asked_about() {
     let said = two.fails(2, &log_in);
     assert!(said.contains("257 MiB") && said.contains("--accept-kdf-memory"), "{said}");
     assert!(!two.home().join("device.json").exists(), "nothing is set up");
-    two.ok(&[&log_in[..], &["--accept-kdf-memory"]].concat());
+    let seen = two.on_terminal(&log_in.join(" "), &["y"]);
+    assert!(seen.contains("takes 257 MiB of memory on this device"), "{seen}");
     // From then on the device has the descriptor pinned.
     two.ok(&["lock"]);
     two.unlock();
