@@ -138,7 +138,7 @@ fn taking_up_a_new_master_password_survives_a_kill_at_any_point() {
     let mut caught = 0;
     for round in 0..8 {
         copy_folder(&before, two.home());
-        kill_while_encrypting(&two, Duration::from_millis(2) * round * round);
+        kill_while_encrypting(&two, &TAKE_UP, Duration::from_millis(2) * round * round);
         caught += usize::from(is_half_done(two.home()));
         if two.run(&["unlock", "--master-password-file", "master"]).status.success() {
             assert_eq!(two.field(&id, "password"), "kept-through-it-all", "round {round}");
@@ -154,26 +154,54 @@ fn taking_up_a_new_master_password_survives_a_kill_at_any_point() {
     assert!(caught > 0, "some round was caught in the act");
 }
 
-/// Unlocks with the new master password, and kills the agent so long after it has begun to write the pages anew.
-fn kill_while_encrypting(device: &Device, so_long_after: Duration) {
-    let arguments = ["unlock", "--master-password-file", "new", "--old-master-password-file", "master"];
-    let mut unlocking = device.command(&arguments).stderr(Stdio::null()).spawn().expect("etui runs");
+const TAKE_UP: [&str; 5] =
+    ["unlock", "--master-password-file", "new", "--old-master-password-file", "master"];
+
+/// The same on the device where it is changed.
+#[test]
+fn changing_the_master_password_survives_a_kill_at_any_point() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let one = stage.device("one");
+    one.sign_up();
+    import_many(&one, stage.path());
+    let id = one.add("Bank", "ada", "kept-through-it-all");
+    one.ok(&["sync"]);
+    fs::write(stage.path().join("new"), NEW_PASSWORD).expect("a file");
+    let mut caught = 0;
+    for round in 0..4 {
+        let (from, to) = if round % 2 == 0 { ("master", "new") } else { ("new", "master") };
+        let files =
+            ["--old-password-file", from, "--new-password-file", to, "--login-password-file", "login"];
+        let change = [&["change-master-password"], &files[..]].concat();
+        kill_while_encrypting(&one, &change, Duration::from_millis(5) * round * round);
+        caught += usize::from(is_half_done(one.home()));
+        one.ok(&["unlock", "--master-password-file", to, "--old-master-password-file", from]);
+        assert_eq!(one.field(&id, "password"), "kept-through-it-all", "round {round}");
+        one.ok(&["sync"]);
+    }
+    assert!(caught > 0, "some round was caught in the act");
+}
+
+/// Runs a command, and kills the agent so long after it has begun to write the pages anew.
+fn kill_while_encrypting(device: &Device, arguments: &[&str], so_long_after: Duration) {
+    let mut running = device.command(arguments).stderr(Stdio::null()).spawn().expect("etui runs");
     let mut stream = loop {
         match UnixStream::connect(device.home().join("agent.sock")) {
             // Kept open: an agent that holds nothing yet ends with a connection.
             Ok(stream) => break stream,
-            Err(_) => assert!(!has_ended(&mut unlocking), "the agent listens before it unlocks"),
+            Err(_) => assert!(!has_ended(&mut running), "the agent listens before it unlocks"),
         }
     };
     let agent = rustix::net::sockopt::socket_peercred(&stream).expect("its process").pid;
     // Looked at a hundred times for each look at the process: the pages are written within milliseconds.
-    while !(0..100).any(|_| is_half_done(device.home())) && !has_ended(&mut unlocking) {}
+    while !(0..100).any(|_| is_half_done(device.home())) && !has_ended(&mut running) {}
     let begun = Instant::now();
     while begun.elapsed() < so_long_after {}
     kill(agent);
     // It is gone when its end of the connection is.
     let _ = stream.read_to_end(&mut Vec::new());
-    unlocking.wait().expect("it ends");
+    running.wait().expect("it ends");
 }
 
 /// Whether the journal holds old pages to go back to.
