@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::Read as _,
     os::unix::net::UnixStream,
     path::Path,
     process::{Child, Stdio},
@@ -10,7 +9,10 @@ use std::{
 };
 
 use etui_testkit::{Device, Stage};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+};
 
 const NEW_PASSWORD: &str = "another velvet harbour maple";
 
@@ -186,7 +188,7 @@ fn changing_the_master_password_survives_a_kill_at_any_point() {
 /// Runs a command, and kills the agent so long after it has begun to write the pages anew.
 fn kill_while_encrypting(device: &Device, arguments: &[&str], so_long_after: Duration) {
     let mut running = device.command(arguments).stderr(Stdio::null()).spawn().expect("etui runs");
-    let mut stream = loop {
+    let stream = loop {
         match UnixStream::connect(device.home().join("agent.sock")) {
             // Kept open: an agent that holds nothing yet ends with a connection.
             Ok(stream) => break stream,
@@ -198,9 +200,7 @@ fn kill_while_encrypting(device: &Device, arguments: &[&str], so_long_after: Dur
     while !(0..100).any(|_| is_half_done(device.home())) && !has_ended(&mut running) {}
     let begun = Instant::now();
     while begun.elapsed() < so_long_after {}
-    kill(agent);
-    // It is gone when its end of the connection is.
-    let _ = stream.read_to_end(&mut Vec::new());
+    kill_and_wait(agent);
     running.wait().expect("it ends");
 }
 
@@ -209,9 +209,11 @@ fn is_half_done(home: &Path) -> bool {
     fs::metadata(home.join("vault.db-journal")).is_ok_and(|journal| journal.len() > 64 * 1024)
 }
 
-fn kill(process: Pid) {
-    // It may have been quicker.
-    let _ = kill_process(process, Signal::KILL);
+/// Until it is gone, and with it its socket and its lock.
+fn kill_and_wait(process: Pid) {
+    let process = pidfd_open(process, PidfdFlags::empty()).expect("the agent");
+    pidfd_send_signal(&process, Signal::KILL).expect("it is killed");
+    poll(&mut [PollFd::new(&process, PollFlags::IN)], None).expect("it ends");
 }
 
 fn has_ended(child: &mut Child) -> bool {
