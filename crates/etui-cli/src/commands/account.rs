@@ -126,6 +126,10 @@ pub(super) fn check_new_master(
 /// Starts an agent and gives it what it needs to unlock. If that fails, the agent ends and nothing is unlocked.
 pub(super) fn open(context: &Context, idle: &IdleArguments, request: &Request) -> Result<Agent, Failure> {
     let mut agent = agent::client::start(&context.home, idle.minutes())?;
-    agent.tell(request)?;
+    if let Err(error) = agent.tell(request) {
+        // The next command must not meet an agent that holds nothing and is about to end.
+        let _ = agent.lock();
+        return Err(error.into());
+    }
     Ok(agent)
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::account::{self, Choice, IdleArguments};
 use crate::{
-    agent::{self, protocol::Request},
+    agent::{self, Agent, AgentError, protocol::Request},
     context::Context,
     failure::{Failure, Kind},
 };
@@ -30,7 +30,7 @@ Examples:
   etui unlock --master-password-file - < master.txt";
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
-    if let Some(mut agent) = agent::client::connect(&context.home)? {
+    if let Some(mut agent) = unlocked_agent(context)? {
         if let Some(minutes) = arguments.idle.idle_minutes {
             agent.tell(&Request::StayUnlocked { minutes })?;
         }
@@ -45,6 +45,17 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failur
     let master_password = account::password(file, "master password", Choice::Given, &[])?;
     account::open(context, &arguments.idle, &Request::Unlock { master_password })?;
     report(context, "This device is unlocked.")
+}
+
+/// An agent that holds keys; one that does not is about to end, or about to get them from another `unlock`.
+fn unlocked_agent(context: &Context) -> Result<Option<Agent>, Failure> {
+    let Some(mut agent) = agent::client::connect(&context.home)? else { return Ok(None) };
+    match agent.ask(&Request::Status) {
+        Ok(_) => Ok(Some(agent)),
+        Err(AgentError::Ended) => Ok(None),
+        Err(AgentError::Failed(failure)) if failure.kind == Kind::Locked => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn report(context: &Context, sentence: &str) -> Result<(), Failure> {
