@@ -100,7 +100,11 @@ impl Device {
         let LogIn { server, email, login_password, master_password, device_name } = log_in;
         check_password_reuse(&login_password, &master_password)?;
         if home.device()?.is_some() {
-            return sign_in_again(home, &server, &email, &login_password, &master_password).await;
+            let device = sign_in_again(home, &server, &email, &login_password, &master_password).await?;
+            if device.was_never_listed() {
+                device.list_this_device(&device_name).await?;
+            }
+            return Ok(device);
         }
         let api = Api::new(&server)?;
         let (device_id, seed) = new_device()?;

@@ -18,7 +18,8 @@ mod unlock;
 pub use account::{LogIn, SignUp};
 pub use backup::{BackupReport, BackupVault, verify_backup};
 pub use device::{
-    Device, DeviceInfo, DeviceLine, HealReport, Progress, PutAside, SyncOutcome, SyncReport, VaultInfo,
+    Device, DeviceInfo, DeviceLine, HealReport, Progress, PutAside, SyncFailure, SyncOutcome, SyncReport,
+    VaultInfo,
 };
 pub use error::{ClientError, ErrorKind};
 pub use home::{DeviceFile, Home};
