@@ -1,0 +1,176 @@
+//! A device: a home folder, its agent, and its way to the server.
+
+use std::{
+    io::{ErrorKind, Write as _},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::Arc,
+};
+
+use serde_json::Value;
+
+use crate::{
+    EMAIL, Wire,
+    disk::SmallDisk,
+    process::{kill_peer, program},
+    wire::Route,
+};
+
+/// One device: a home folder and its agent.
+pub struct Device {
+    home: PathBuf,
+    stage: PathBuf,
+    wire: Wire,
+    server_url: String,
+    disk: Option<Arc<SmallDisk>>,
+}
+
+impl Device {
+    pub(crate) fn new(stage: &Path, home: PathBuf, route: &Route, disk: Option<Arc<SmallDisk>>) -> Self {
+        let wire = Wire::to(route.clone());
+        let server_url = wire.url();
+        Self { home, stage: stage.to_owned(), wire, server_url, disk }
+    }
+
+    /// Its home folder.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Its way to the server.
+    pub const fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// A command on this device, not yet run.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let program = program("etui");
+        let mut command =
+            self.disk.as_ref().map_or_else(|| Command::new(&program), |disk| disk.command(&program));
+        command.env("ETUI_HOME", &self.home).env("TMPDIR", self.stage.join("tmp"));
+        command.current_dir(&self.stage).stdin(Stdio::null()).args(arguments);
+        command
+    }
+
+    /// Runs a command, whatever it answers.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("etui runs")
+    }
+
+    /// Runs a command that must succeed; what it printed.
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "etui {arguments:?}: {} {errors}", output.status);
+        String::from_utf8(output.stdout).expect("etui prints text")
+    }
+
+    /// Runs a command that must end with this exit code; what it said on the error stream.
+    pub fn fails(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "etui {arguments:?}: {errors}");
+        errors
+    }
+
+    /// Runs a command with `--json` that must end with this exit code; the `error` that it said.
+    pub fn failure(&self, code: i32, arguments: &[&str]) -> Value {
+        let said = self.fails(code, &[arguments, &["--json"]].concat());
+        let document: Value = serde_json::from_str(&said).expect("a failure is JSON");
+        document["error"].clone()
+    }
+
+    /// Runs a command with `--json` that must succeed.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.ok(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&text).expect("etui prints JSON")
+    }
+
+    /// Signs up.
+    pub fn sign_up(&self) {
+        self.ok(&self.credentials("signup"));
+    }
+
+    /// Signs in.
+    pub fn log_in(&self) {
+        self.ok(&self.credentials("login"));
+    }
+
+    /// The arguments of `signup` or `login`.
+    pub fn credentials<'a>(&'a self, verb: &'a str) -> [&'a str; 9] {
+        let files = ["--login-password-file", "login", "--master-password-file", "master"];
+        [verb, "--server", &self.server_url, "--email", EMAIL, files[0], files[1], files[2], files[3]]
+    }
+
+    /// Unlocks.
+    pub fn unlock(&self) {
+        self.ok(&["unlock", "--master-password-file", "master"]);
+    }
+
+    /// Adds a login; its id.
+    pub fn add(&self, title: &str, username: &str, password: &str) -> String {
+        let output = self.start_to_add(title, username, password).wait_with_output().expect("etui ends");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "adding {title}: {} {errors}", output.status);
+        let added: Value = serde_json::from_slice(&output.stdout).expect("etui prints JSON");
+        added["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Starts to add a login.
+    pub fn start_to_add(&self, title: &str, username: &str, password: &str) -> Child {
+        let url = "https://canary-host.example/";
+        let login = ["add", "login", "--title", title, "--username", username, "--url", url];
+        self.start_with(&[&login[..], &["--password-file", "-", "--json"]].concat(), password)
+    }
+
+    /// Starts a command and gives it something to read on standard input.
+    pub fn start_with(&self, arguments: &[&str], input: &str) -> Child {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("etui starts");
+        let mut stdin = child.stdin.take().expect("piped");
+        match stdin.write_all(input.as_bytes()) {
+            // It may have failed before it came to reading.
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => panic!("writing to etui: {error}"),
+            _ => child,
+        }
+    }
+
+    /// One field's value.
+    pub fn field(&self, entry: &str, field: &str) -> String {
+        self.ok(&["get", entry, "--field", field]).trim_end_matches('\n').to_owned()
+    }
+
+    /// Everything that a person can see on this device: all entries with all values and their history.
+    pub fn contents(&self) -> Value {
+        let shelves = [&["list"][..], &["list", "--trash"], &["list", "--archive"]];
+        let lists: Vec<Value> = shelves.iter().map(|shelf| self.json(shelf)).collect();
+        let ids = lists.iter().flat_map(|list| list.as_array().expect("a list")).map(|line| &line["id"]);
+        let entry = |id: &Value| {
+            let id = id.as_str().expect("an id");
+            let history = self.json(&["history", id, "--reveal"]);
+            serde_json::json!({ "entry": self.json(&["get", id, "--reveal"]), "history": history })
+        };
+        let entries: Vec<Value> = ids.map(entry).collect();
+        serde_json::json!({ "lists": lists, "entries": entries })
+    }
+
+    /// How many changes have not reached the server.
+    pub fn unsent(&self) -> u64 {
+        self.json(&["status"])["unsent"].as_u64().expect("a number")
+    }
+
+    /// Kills the agent, if there is one, and returns when it is gone.
+    pub fn kill_agent(&self) {
+        if let Ok(socket) = UnixStream::connect(self.home.join("agent.sock")) {
+            kill_peer(&socket);
+        }
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let _ = self.command(&["lock"]).output();
+    }
+}

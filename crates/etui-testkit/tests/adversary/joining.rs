@@ -1,0 +1,93 @@
+//! Lies to a device that does not know the account yet.
+
+use etui_testkit::{
+    Device, Exchange,
+    evil::{Mutation, catalogue},
+};
+
+use crate::scene::{Scene, credentials_of, nothing_was_uploaded};
+
+#[test]
+fn it_lowers_or_raises_the_derivation() {
+    let scene = Scene::new();
+    let beyond_bounds = [
+        ("m_kib", 8, "kdf_floor"),
+        ("m_kib", 65_535, "kdf_floor"),
+        ("t", 1, "kdf_floor"),
+        ("p", 0, "kdf_floor"),
+        ("p", 3, "kdf_floor"),
+        ("m_kib", u32::MAX, "kdf_ceiling"),
+        ("t", u32::MAX, "kdf_ceiling"),
+        ("p", 255, "kdf_ceiling"),
+    ];
+    for (member, value, refusal) in beyond_bounds {
+        is_refused(&scene, catalogue::weaker_derivation(member, value), refusal);
+    }
+    joins(&scene);
+}
+
+#[test]
+fn it_names_another_derivation_within_bounds() {
+    let scene = Scene::new();
+    is_refused(&scene, catalogue::weaker_derivation("t", 4), "keyset_hash");
+    joins(&scene);
+}
+
+#[test]
+fn it_gives_the_keyset_of_another_account() {
+    let scene = Scene::new();
+    let email = "mallory@example.org";
+    let (first, second) = (scene.stage.device("mallory-one"), scene.stage.device("mallory-two"));
+    first.ok(&credentials_of(&first, "signup", email));
+    second.ok(&credentials_of(&second, "login", email));
+    is_refused(&scene, catalogue::replaced_keyset(&keysets_given_to(&second)), "keyset_hash");
+    joins(&scene);
+}
+
+/// With the same master password the old keyset opens: only the signed state tells that it is over.
+#[test]
+fn it_gives_a_keyset_that_was_replaced() {
+    let scene = Scene::new();
+    let old = keysets_given_to(&scene.victim);
+    scene.stage.write("between", "another velvet harbour maple");
+    for [old, new] in [["master", "between"], ["between", "master"]] {
+        let passwords = ["--old-password-file", old, "--new-password-file", new];
+        scene.other.ok(&[&["change-master-password"], &passwords[..]].concat());
+    }
+    is_refused(&scene, catalogue::replaced_keyset(&old), "keyset_hash");
+    joins(&scene);
+}
+
+fn is_refused(scene: &Scene, mutation: Mutation, refusal: &str) {
+    let device = scene.stage.device("new");
+    let before = scene.other.contents();
+    let lying = device.wire().tell(mutation);
+    let error = device.failure(5, &device.credentials("login"));
+    assert_eq!(error["refusal"], refusal, "{error}");
+    assert_eq!(lying.times(), 1);
+    drop(lying);
+
+    assert_eq!(device.json(&["status"])["account_id"], serde_json::Value::Null, "nothing is set up");
+    assert!(!device.home().join("vault.db").exists());
+    nothing_was_uploaded(&device.wire().traffic());
+    scene.nothing_secret_left(&device);
+    assert_eq!(scene.other.contents(), before);
+}
+
+fn joins(scene: &Scene) {
+    let device = scene.stage.device("new");
+    device.log_in();
+    assert_eq!(device.contents(), scene.other.contents());
+    scene.victim.wire().mend();
+    scene.converges();
+    device.ok(&["sync"]);
+    assert_eq!(device.contents(), scene.other.contents());
+}
+
+fn keysets_given_to(device: &Device) -> Exchange {
+    let traffic = device.wire().traffic();
+    traffic
+        .into_iter()
+        .find(|exchange| exchange.path == "/v1/keysets")
+        .expect("a new device asks for keysets")
+}
