@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection,
+    sqlx::{self, Connection as _, SqliteConnection},
+};
 
 use crate::{StoreError, sql};
 
@@ -19,6 +22,7 @@ pub(crate) async fn open(file: PathBuf) -> Result<DatabaseConnection, StoreError
         .idle_timeout(Duration::from_mins(1))
         .test_before_acquire(false)
         .sqlx_logging(false)
+        .map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_usable(connection))))
         .map_sqlx_sqlite_opts(move |options| {
             options
                 .filename(&file)
@@ -31,4 +35,14 @@ pub(crate) async fn open(file: PathBuf) -> Result<DatabaseConnection, StoreError
                 .pragma("cache_size", CACHE_KIB)
         });
     Database::connect(options).await.map_err(sql::failed("opening the database"))
+}
+
+/// Whether a connection may be used again. When the disk is full, SQLite ends a transaction by itself, the driver goes on
+/// counting it as open, and of what is written later over this connection nothing would ever be committed.
+async fn is_usable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // A transaction that was dropped is rolled back by now.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
 }
