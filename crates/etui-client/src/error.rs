@@ -237,7 +237,8 @@ const DISK_FULL: &str =
     "the disk is full: free some space on it and try again; nothing that was saved is lost";
 const FOLDER_READ_ONLY: &str = "nothing can be written there: make the folder or its disk writable for you; nothing that was saved is lost";
 
-fn file_hint(error: &io::Error) -> Option<&'static str> {
+/// The next step where a file or folder could not be written, if the kind of error tells one.
+pub fn file_hint(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(DISK_FULL),
         io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Some(FOLDER_READ_ONLY),

@@ -21,6 +21,6 @@ pub use device::{
     Device, DeviceInfo, DeviceLine, HealReport, Progress, PutAside, SyncFailure, SyncOutcome, SyncReport,
     VaultInfo,
 };
-pub use error::{ClientError, ErrorKind};
+pub use error::{ClientError, ErrorKind, file_hint};
 pub use home::{DeviceFile, Home};
 pub use random::{OsRandom, now_ms};

@@ -190,14 +190,14 @@ impl Store {
 
     fn connect(path: &Path, store_key: &LocalStoreKey) -> Result<Self, ClientError> {
         let connection = Connection::open(path).map_err(doing("opening the local store"))?;
+        // One agent has the folder, so nothing has to be shared through a file, for which a full disk has no room.
+        let exclusive = "PRAGMA locking_mode = EXCLUSIVE";
+        let durable = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;";
         connection
             .execute_batch(&key_pragma("key", store_key))
+            .and_then(|()| connection.execute_batch(exclusive))
             .and_then(|()| connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())))
-            .and_then(|()| {
-                connection.execute_batch(
-                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;",
-                )
-            })
+            .and_then(|()| connection.execute_batch(durable))
             .map_err(doing("opening the local store"))?;
         Ok(Self(connection))
     }
