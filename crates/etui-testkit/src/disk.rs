@@ -51,8 +51,9 @@ impl SmallDisk {
         if self.in_user_namespace {
             command.args(["--user", "--preserve-credentials"]);
         }
-        // The working folder would else become that of the keeper.
-        command.args(["--wdns=."]);
+        // Entering a namespace leads to its root folder.
+        let stage = self.path.parent().expect("it is mounted in the stage's folder");
+        command.arg(format!("--wdns={}", stage.display()));
         command.arg("--").arg(program);
         command
     }

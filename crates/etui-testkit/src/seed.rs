@@ -20,7 +20,7 @@ impl Seeded {
     }
 
     /// A number below `end`.
-    pub const fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
+    pub fn below(&mut self, end: u32) -> u32 {
+        u32::try_from(self.next() % u64::from(end)).expect("it is below a number of 32 bits")
     }
 }

@@ -29,6 +29,14 @@ impl Server {
         Self { child, address, route: route.clone() }
     }
 
+    /// Starts a server that must end with a failure; what it said.
+    pub(crate) fn fails_to_start(stage: &Path, data: &Path, disk: &SmallDisk) -> String {
+        let output =
+            command(stage, data, Some(disk)).stderr(Stdio::piped()).output().expect("etui-server runs");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).expect("a server says text")
+    }
+
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
@@ -55,7 +63,7 @@ impl Drop for Server {
 }
 
 /// A server that has not been started: `serve` on that data, on a port that is free, its log in the stage's folder.
-pub(crate) fn command(stage: &Path, data: &Path, disk: Option<&SmallDisk>) -> Command {
+fn command(stage: &Path, data: &Path, disk: Option<&SmallDisk>) -> Command {
     let log = fs::File::options().create(true).append(true).open(stage.join("server.log")).expect("a log");
     let program = program("etui-server");
     let mut command = disk.map_or_else(|| Command::new(&program), |disk| disk.command(&program));

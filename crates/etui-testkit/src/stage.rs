@@ -59,6 +59,11 @@ impl Stage {
         Server::start(self.path(), &disk.path().join("data"), &self.route, Some(disk))
     }
 
+    /// What a server says that cannot start with its data on a small disk.
+    pub fn fails_to_serve_on(&self, disk: &SmallDisk) -> String {
+        Server::fails_to_start(self.path(), &disk.path().join("data"), disk)
+    }
+
     /// A device with a home of that name.
     pub fn device(&self, name: &str) -> Device {
         Device::new(self.path(), self.path().join(name), &self.route, None)
