@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{
     EMAIL, Wire,
     disk::SmallDisk,
-    process::{kill_peer, program},
+    process::{Process, program},
     wire::Route,
 };
 
@@ -161,11 +161,26 @@ impl Device {
         self.json(&["status"])["unsent"].as_u64().expect("a number")
     }
 
+    /// Locks, and returns when the agent's process has ended: it has locked a moment before.
+    pub fn lock_for_good(&self) {
+        let agent = self.agent();
+        self.ok(&["lock"]);
+        if let Some(agent) = agent {
+            agent.wait();
+        }
+    }
+
     /// Kills the agent, if there is one, and returns when it is gone.
     pub fn kill_agent(&self) {
-        if let Ok(socket) = UnixStream::connect(self.home.join("agent.sock")) {
-            kill_peer(&socket);
+        if let Some(agent) = self.agent() {
+            agent.kill();
         }
+    }
+
+    fn agent(&self) -> Option<Process> {
+        let socket = self.home.join("agent.sock");
+        let socket = self.disk.as_ref().map_or_else(|| socket.clone(), |disk| disk.outside(&socket));
+        Process::at_other_end(&UnixStream::connect(socket).ok()?)
     }
 }
 

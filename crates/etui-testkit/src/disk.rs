@@ -88,15 +88,16 @@ impl SmallDisk {
         self.remount("rw");
     }
 
-    /// A file on the disk, as this process sees it.
-    pub fn outside(&self, name: impl AsRef<Path>) -> PathBuf {
+    /// A file on the disk, as this process sees it; relative paths begin at the disk.
+    pub fn outside(&self, file: impl AsRef<Path>) -> PathBuf {
+        let file = self.path.join(file);
         let root = PathBuf::from(format!("/proc/{}/root", self.keeper.id()));
-        root.join(self.path.strip_prefix("/").expect("an absolute path")).join(name)
+        root.join(file.strip_prefix("/").expect("an absolute path"))
     }
 
     fn remount(&self, mode: &str) {
         let mut mount = self.command("mount");
-        let status = mount.args(["-o", &format!("remount,{mode}")]).arg(&self.path).status();
+        let status = mount.args(["-o", &format!("remount,bind,{mode}")]).arg(&self.path).status();
         assert!(status.expect("mount runs").success(), "remounting {mode}");
     }
 }

@@ -27,6 +27,8 @@ pub enum Subject {
     Keysets,
     /// A session of its own.
     Session,
+    /// That something is taken: a state, a commit, what heals.
+    Upload,
     /// A stream of news. What it says is never believed, only taken as a reason to ask.
     Events,
     /// Anything else.
@@ -47,7 +49,7 @@ pub struct Question<'a> {
 }
 
 /// What it is answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
@@ -67,6 +69,8 @@ pub struct Mutation {
 #[derive(Clone)]
 struct Part {
     concerns: fn(Subject) -> bool,
+    /// Whether the honest server is asked at all.
+    asks: bool,
     alter: Arc<Alter>,
 }
 
@@ -79,7 +83,16 @@ impl Mutation {
         concerns: fn(Subject) -> bool,
         alter: impl Fn(&Question<'_>, Answer) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        Self { name, parts: vec![Part { concerns, alter: Arc::new(alter) }] }
+        Self { name, parts: vec![Part { concerns, asks: true, alter: Arc::new(alter) }] }
+    }
+
+    /// An answer that is given without the honest server hearing of the question: `alter` begins with an empty one.
+    pub fn unasked(
+        name: &'static str,
+        concerns: fn(Subject) -> bool,
+        alter: impl Fn(&Question<'_>, Answer) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        Self { name, parts: vec![Part { concerns, asks: false, alter: Arc::new(alter) }] }
     }
 
     /// What the server does, in words.
@@ -113,6 +126,12 @@ impl Mutation {
         subject != Subject::Events && self.parts.iter().any(|part| (part.concerns)(subject))
     }
 
+    /// Whether the honest server hears of the question.
+    pub fn asks(&self, question: &Question<'_>) -> bool {
+        let subject = question.subject();
+        self.parts.iter().all(|part| part.asks || !(part.concerns)(subject))
+    }
+
     /// What the malicious server answers in place of the honest answer.
     pub fn alter(&self, question: &Question<'_>, honest: Answer) -> Answer {
         let parts = self.parts.iter().filter(|part| (part.concerns)(question.subject()));
@@ -133,6 +152,7 @@ impl<'a> Question<'a> {
             ("GET", "/v1/keysets") => Subject::Keysets,
             ("GET", "/v1/events") => Subject::Events,
             (_, path) if path.starts_with("/v1/sessions") => Subject::Session,
+            ("POST", _) => Subject::Upload,
             _ => Subject::Other,
         }
     }

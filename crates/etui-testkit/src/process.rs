@@ -1,6 +1,9 @@
 //! Finding programs, and ending processes that are not our children.
 
-use std::{os::unix::net::UnixStream, path::PathBuf};
+use std::{
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::PathBuf,
+};
 
 use rustix::{
     event::{PollFd, PollFlags, poll},
@@ -16,17 +19,30 @@ pub(crate) fn program(name: &str) -> PathBuf {
     folder.unwrap_or_else(|| panic!("{name} was not built with the tests")).join(name)
 }
 
-/// Kills the process at the other end of a socket and returns when it is gone.
-pub(crate) fn kill_peer(socket: &UnixStream) {
-    let peer = socket_peercred(socket).expect("the kernel knows the peer");
-    let process = match pidfd_open(peer.pid, PidfdFlags::empty()) {
-        Err(Errno::SRCH) => return,
-        process => process.expect("a handle of the process"),
-    };
-    match pidfd_send_signal(&process, Signal::KILL) {
-        Ok(()) | Err(Errno::SRCH) => {}
-        Err(error) => panic!("killing a process: {error}"),
+/// A process that is not our child.
+pub(crate) struct Process(OwnedFd);
+
+impl Process {
+    /// The one at the other end of a socket, unless it has ended.
+    pub(crate) fn at_other_end(socket: &UnixStream) -> Option<Self> {
+        let peer = socket_peercred(socket).expect("the kernel knows the peer");
+        match pidfd_open(peer.pid, PidfdFlags::empty()) {
+            Err(Errno::SRCH) => None,
+            process => Some(Self(process.expect("a handle of the process"))),
+        }
     }
-    let mut ended = [PollFd::new(&process, PollFlags::IN)];
-    while let Err(Errno::INTR) = poll(&mut ended, None) {}
+
+    /// Kills it and returns when it is gone.
+    pub(crate) fn kill(&self) {
+        match pidfd_send_signal(&self.0, Signal::KILL) {
+            Ok(()) | Err(Errno::SRCH) => self.wait(),
+            Err(error) => panic!("killing a process: {error}"),
+        }
+    }
+
+    /// Returns when it has ended, and with it all that it held.
+    pub(crate) fn wait(&self) {
+        let mut ended = [PollFd::new(&self.0, PollFlags::IN)];
+        while let Err(Errno::INTR) = poll(&mut ended, None) {}
+    }
 }

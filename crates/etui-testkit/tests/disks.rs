@@ -131,7 +131,7 @@ fn a_folder_that_cannot_be_written_says_so_and_loses_nothing() {
     device.add("Kept", "ada", "kept-password");
     device.ok(&["sync"]);
     let before = device.contents();
-    device.ok(&["lock"]);
+    device.lock_for_good();
 
     disk.make_read_only();
     says_that_nothing_can_be_written(&device.failure(1, &["unlock", "--master-password-file", "master"]));

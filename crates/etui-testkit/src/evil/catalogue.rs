@@ -17,6 +17,12 @@ pub fn expired_token() -> Mutation {
     Mutation::new("expired_token", signed_in, |_, answer| answer.problem(ErrorCode::TokenExpired))
 }
 
+/// Takes nothing: whatever is uploaded is answered with a failure and forgotten.
+pub fn takes_nothing() -> Mutation {
+    let upload = |subject| subject == Subject::Upload;
+    Mutation::unasked("takes_nothing", upload, |_, answer| answer.problem(ErrorCode::Internal))
+}
+
 /// Flips the last bit of the first record that it delivers.
 pub fn corrupted_record() -> Mutation {
     Mutation::of_frames("corrupted_record", pull, |_, mut frames| {

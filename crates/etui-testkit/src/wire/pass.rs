@@ -3,7 +3,7 @@
 use std::{error::Error, io, sync::Arc};
 
 use bytes::Bytes;
-use http::{Request, Response, header::CONTENT_LENGTH, response::Parts};
+use http::{Request, Response, header::CONTENT_LENGTH};
 use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
 use hyper::{body::Incoming, client, server, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -41,12 +41,17 @@ async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respons
     let place = shared.traffic.begin(&parts, &body);
     let question = Question::new(parts.method.as_str(), &parts.uri, &earlier);
     let active = shared.active_for(&question);
+    if !active.iter().all(|active| active.mutation.asks(&question)) {
+        return Ok(lie(&shared, place, &question, &active, Answer::default()));
+    }
     let answer = ask(&shared, Request::from_parts(parts.clone(), Full::new(body))).await?;
     if active.is_empty() {
-        Ok(record(shared, place, answer))
-    } else {
-        lie(&shared, place, &question, &active, answer).await
+        return Ok(record(shared, place, answer));
     }
+    let (parts, body) = answer.into_parts();
+    let body = body.collect().await?.to_bytes().to_vec();
+    let honest = Answer { status: parts.status, headers: parts.headers, body };
+    Ok(lie(&shared, place, &question, &active, honest))
 }
 
 async fn ask(shared: &Shared, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, AnyError> {
@@ -70,27 +75,22 @@ fn record(shared: Arc<Shared>, place: Place, answer: Response<Incoming>) -> Resp
     Response::from_parts(parts, body.boxed())
 }
 
-async fn lie(
+/// Alters an answer and passes it on.
+fn lie(
     shared: &Shared,
     place: Place,
     question: &Question<'_>,
     active: &[Arc<Active>],
-    answer: Response<Incoming>,
-) -> Result<Response<Body>, AnyError> {
-    let (parts, body) = answer.into_parts();
-    let body = body.collect().await?.to_bytes().to_vec();
-    let honest = Answer { status: parts.status, headers: parts.headers.clone(), body };
-    let answer = active.iter().fold(honest, |answer, active| active.alter(question, answer));
+    honest: Answer,
+) -> Response<Body> {
+    let mut answer = active.iter().fold(honest, |answer, active| active.alter(question, answer));
+    // The length is that of the new body.
+    answer.headers.remove(CONTENT_LENGTH);
     shared.traffic.answer(place, answer.status, &answer.headers, true);
     shared.traffic.body(place, &answer.body);
-    Ok(response(parts, answer))
-}
-
-fn response(mut parts: Parts, answer: Answer) -> Response<Body> {
-    parts.status = answer.status;
-    parts.headers = answer.headers;
-    // The length is that of the new body.
-    parts.headers.remove(CONTENT_LENGTH);
     let body = Full::new(Bytes::from(answer.body)).map_err(|never| match never {});
-    Response::from_parts(parts, body.boxed())
+    let mut response = Response::new(body.boxed());
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    response
 }

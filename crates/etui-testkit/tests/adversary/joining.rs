@@ -5,6 +5,8 @@ use etui_testkit::{
     evil::{Mutation, catalogue},
 };
 
+use serde_json::Value;
+
 use crate::scene::{Scene, credentials_of, nothing_was_uploaded};
 
 #[test]
@@ -58,6 +60,35 @@ fn it_gives_a_keyset_that_was_replaced() {
     joins(&scene);
 }
 
+/// The device reads, and finishes being set up at the next sign-in.
+#[test]
+fn it_does_not_take_the_state_that_lists_the_device() {
+    let scene = Scene::new();
+    let device = scene.stage.device("new");
+    let lying = device.wire().tell(catalogue::takes_nothing());
+    let error = device.failure(1, &device.credentials("login"));
+    assert_eq!(error["hint"], "try again in a moment", "{error}");
+    assert_eq!(lying.times(), 1);
+    drop(lying);
+    device.unlock();
+    assert_eq!(device.contents(), scene.other.contents());
+
+    scene.victim.wire().mend();
+    scene.converges();
+    joins_late(&scene, &device);
+}
+
+fn joins_late(scene: &Scene, device: &Device) {
+    let id = device.add("Added by the new one", "ada", "new-password");
+    let other = &scene.other;
+    device.log_in();
+    device.ok(&["sync"]);
+    assert_eq!((device.unsent(), &device.json(&["status"])["device_listed"]), (0, &Value::Bool(true)));
+    other.ok(&["sync"]);
+    assert_eq!(other.field(&id, "password"), "new-password");
+    assert_eq!(device.contents(), other.contents());
+}
+
 fn is_refused(scene: &Scene, mutation: Mutation, refusal: &str) {
     let device = scene.stage.device("new");
     let before = scene.other.contents();
@@ -67,7 +98,7 @@ fn is_refused(scene: &Scene, mutation: Mutation, refusal: &str) {
     assert_eq!(lying.times(), 1);
     drop(lying);
 
-    assert_eq!(device.json(&["status"])["account_id"], serde_json::Value::Null, "nothing is set up");
+    assert_eq!(device.json(&["status"])["account_id"], Value::Null, "nothing is set up");
     assert!(!device.home().join("vault.db").exists());
     nothing_was_uploaded(&device.wire().traffic());
     scene.nothing_secret_left(&device);

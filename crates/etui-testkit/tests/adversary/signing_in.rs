@@ -23,6 +23,7 @@ fn a_wrong_master_password_stays_on_the_device() {
     assert_eq!(error["message"], "that is not this account's master password");
     assert_eq!(error["hint"], "nothing was sent anywhere; try again");
     assert_eq!(device.wire().traffic(), passed, "no request was made");
+    assert!(!device.home().join("agent.sock").exists(), "the agent that got the wrong password has ended");
     assert_eq!(device.json(&["status"])["unlocked"], false);
 
     device.unlock();
