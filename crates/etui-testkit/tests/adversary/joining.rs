@@ -29,6 +29,15 @@ fn it_lowers_or_raises_the_derivation() {
 }
 
 #[test]
+fn it_corrupts_or_keeps_back_or_adds_a_record() {
+    let scene = Scene::new();
+    is_refused(&scene, catalogue::corrupted_record(), "forged");
+    is_refused(&scene, catalogue::missing_record(), "missing");
+    is_refused(&scene, catalogue::extra_record(), "extra");
+    joins(&scene);
+}
+
+#[test]
 fn it_names_another_derivation_within_bounds() {
     let scene = Scene::new();
     is_refused(&scene, catalogue::weaker_derivation("t", 4), "keyset_hash");

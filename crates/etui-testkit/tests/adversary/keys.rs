@@ -17,7 +17,10 @@ use hkdf::Hkdf;
 use sha2::Sha512;
 
 /// Every key that the master password leads to.
-pub(crate) struct Keys(Vec<(&'static str, [u8; 32])>);
+pub(crate) struct Keys {
+    named: Vec<(&'static str, [u8; 32])>,
+    vault_key: [u8; 32],
+}
 
 impl Keys {
     /// Of the account of a device that has joined it.
@@ -30,7 +33,7 @@ impl Keys {
         let kek = derive(&[], &master_key, "etui/v1/kek/master", account_id);
         let [root_key, identity, kem] = keyset_members(&open(&kek, &keysets.keysets[0].record));
         let vault_key = open(&root_key, &vault_key_record(&traffic)).try_into().expect("a key of 32 bytes");
-        Self(vec![
+        let named = vec![
             ("what Argon2id gives", stretched),
             ("the master key", master_key),
             ("the key of the master keyset", kek),
@@ -38,11 +41,17 @@ impl Keys {
             ("the identity's seed", identity),
             ("the seed for sharing", kem),
             ("the vault key", vault_key),
-        ])
+        ];
+        Self { named, vault_key }
     }
 
     pub(crate) fn canaries(&self) -> Vec<Canary> {
-        self.0.iter().map(|(name, key)| Canary::bytes(name, key)).collect()
+        self.named.iter().map(|(name, key)| Canary::bytes(name, key)).collect()
+    }
+
+    /// What an entry's record says.
+    pub(crate) fn entry(&self, record: &[u8]) -> String {
+        String::from_utf8(open(&self.vault_key, record)).expect("a document")
     }
 }
 

@@ -1,5 +1,8 @@
 //! A victim with an unsent edit, another device that is ahead of it, and a server that is about to lie.
 
+use std::fs;
+
+use etui_api::frame::{Frame, FrameReader};
 use etui_testkit::{Device, EMAIL, Exchange, LOGIN_PASSWORD, MASTER_PASSWORD, Server, Stage, evil::Mutation};
 use serde_json::{Value, json};
 
@@ -121,6 +124,11 @@ impl Scene {
         assert_eq!(self.victim.unsent(), 1);
         assert_eq!(self.victim.json(&["export", "--to", "backup.etui"])["unsent"], json!(1));
         assert_eq!(self.victim.json(&["backup", "verify", "backup.etui"])["unsent"], json!(1));
+        let backup = fs::read(self.stage.path().join("backup.etui")).expect("it was written");
+        let start = backup.iter().position(|byte| *byte == b'\n').expect("a first line") + 1;
+        let frames = FrameReader::read_all(&backup[start..]).expect("frames");
+        let Some(Frame::Record(record)) = frames.last() else { panic!("the unsent edit comes last") };
+        assert!(Keys::of(&self.victim).entry(record).contains("canary-mine"));
     }
 
     fn canaries(&self) -> Vec<Canary> {
