@@ -15,6 +15,8 @@ fn a_removed_device_keeps_what_it_has_and_sends_nothing_more() {
         device.log_in();
     }
     let lost_id = id_of(&lost);
+    let own = lost.failure(2, &["devices", "remove", &lost_id, "--yes"]);
+    assert_eq!(own["hint"], "run `etui logout` here, or remove it from another device");
 
     // It is in a drawer, with an edit that was never sent.
     lost.wire().cut();

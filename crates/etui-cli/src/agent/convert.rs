@@ -53,8 +53,13 @@ impl From<Problem> for Failure {
 /// The client's error with its kind, refusal and next step.
 #[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
 pub(crate) fn failure(error: ClientError) -> Failure {
-    let refusal = error.refusal().map(|refusal| refusal.name().to_owned());
-    Failure { refusal, hint: error.hint(), ..Failure::of(kind(error.kind()), &error) }
+    let kind = kind(error.kind());
+    let Some(refusal) = error.refusal() else {
+        return Failure { hint: error.hint(), ..Failure::of(kind, &error) };
+    };
+    // Its cause is the same refusal once more.
+    let refusal = Some(refusal.name().to_owned());
+    Failure { refusal, hint: error.hint(), ..Failure::new(kind, error.to_string()) }
 }
 
 fn sync_failure(failure: SyncFailure) -> Failure {

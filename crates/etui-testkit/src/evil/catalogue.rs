@@ -5,7 +5,7 @@ use etui_api::{
     frame::{Frame, FrameReader},
     sync::{PullHeader, StatesHeader, decode_header, encode_header},
 };
-use etui_chain::Head;
+use etui_chain::{Digest, Head};
 use serde_json::json;
 
 use super::{Mutation, Question, Subject};
@@ -51,6 +51,39 @@ pub fn extra_record() -> Mutation {
         let again = frames.last().filter(|frame| matches!(frame, Frame::Record(_))).cloned();
         frames.extend(again);
         frames
+    })
+}
+
+/// Delivers the first record in the place of the last, too.
+pub fn repeated_record() -> Mutation {
+    Mutation::of_frames("repeated_record", pull, |_, mut frames| {
+        let first = frames.iter().find(|frame| matches!(frame, Frame::Record(_))).cloned();
+        if let (Some(first), Some(last @ Frame::Record(_))) = (first, frames.last_mut()) {
+            *last = first;
+        }
+        frames
+    })
+}
+
+/// Breaks an answer off before its end.
+pub fn truncated_answer() -> Mutation {
+    Mutation::new("truncated_answer", pull, |_, mut answer| {
+        answer.body.pop();
+        answer
+    })
+}
+
+/// Shows another commit at the place of the one that the device has.
+pub fn other_head() -> Mutation {
+    Mutation::of_frames("other_head", pull, |question, frames| {
+        let seq = question.query.strip_prefix("after=").and_then(|seq| seq.parse().ok());
+        match (frames.first(), seq) {
+            (Some(Frame::Header(header)), Some(seq)) => {
+                let hash = Digest::of(&[b"another commit"]);
+                vec![Frame::Header(with_head(header, Head { seq, hash }))]
+            }
+            _ => frames,
+        }
     })
 }
 

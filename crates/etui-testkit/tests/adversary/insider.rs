@@ -82,6 +82,14 @@ impl Insider {
 }
 
 impl Signed {
+    /// The same with a signature that is none.
+    pub(crate) fn forged(&self) -> Self {
+        let mut bytes = self.state.as_bytes().to_vec();
+        *bytes.last_mut().expect("a signature comes last") ^= 1;
+        let state = State::parse(&bytes).expect("it is well formed");
+        Self { state, named_records: self.named_records.clone() }
+    }
+
     /// The server gives it to whoever asks for states.
     pub(crate) fn as_mutation(&self) -> Mutation {
         catalogue::further_state(self.state.as_bytes(), &self.named_records)

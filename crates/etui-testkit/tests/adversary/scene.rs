@@ -64,6 +64,8 @@ impl Scene {
         self.fails(mutation, 5, |error| {
             assert_eq!(error["code"], "refused", "{error}");
             assert_eq!(error["refusal"], refusal, "{error}");
+            let message = error["message"].as_str().expect("a sentence");
+            assert!(!message.contains(&format!("{refusal}:")), "what happened is said once: {message}");
         });
     }
 

@@ -23,6 +23,28 @@ fn it_adds_a_record() {
 }
 
 #[test]
+fn it_gives_one_record_in_the_place_of_another() {
+    Scene::new().is_refused(catalogue::repeated_record(), "wrong_context");
+}
+
+#[test]
+fn it_breaks_an_answer_off() {
+    Scene::new().is_refused(catalogue::truncated_answer(), "truncated");
+}
+
+#[test]
+fn it_shows_another_head_at_the_same_place() {
+    Scene::new().is_refused(catalogue::other_head(), "fork");
+}
+
+#[test]
+fn it_forges_a_state() {
+    let mut forged = None;
+    let scene = Scene::after(|_, victim| forged = Some(Insider::of(victim).with_memory(128 << 10).forged()));
+    scene.is_refused(forged.expect("it was made").as_mutation(), "state_signature");
+}
+
+#[test]
 fn it_shows_an_old_head() {
     Scene::new().is_refused(catalogue::old_head(), "rollback");
 }
