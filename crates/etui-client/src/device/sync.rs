@@ -35,7 +35,7 @@ impl Device {
     pub async fn sync(&self) -> Result<SyncReport, ClientError> {
         let _one_at_a_time = self.syncing.lock().await;
         let mut report = SyncReport::default();
-        let result = self.exchange(&mut report).await;
+        let result = self.exchange(&mut report).await.and_then(|()| self.refuse_if_not_listed());
         self.remember(&result);
         result.map(|()| report)
     }
@@ -96,7 +96,7 @@ impl Device {
                 self.pull(*vault_id, report).await?;
             }
             if self.flush_state().await? && self.flush(&vaults, report).await? {
-                return self.refuse_if_not_listed();
+                return Ok(());
             }
         }
         Err(ClientError::Contended)

@@ -1,8 +1,9 @@
 //! Lies to a device that does not know the account yet.
 
+use etui_api::ErrorCode;
 use etui_testkit::{
     Device, Exchange,
-    evil::{Mutation, catalogue},
+    evil::{Mutation, Subject, catalogue},
 };
 
 use serde_json::Value;
@@ -85,6 +86,29 @@ fn it_does_not_take_the_state_that_lists_the_device() {
     scene.victim.wire().mend();
     scene.converges();
     joins_late(&scene, &device);
+}
+
+/// The same before there is such a state: nothing is on its way that could finish it by itself.
+#[test]
+fn it_fails_just_before_the_device_is_listed() {
+    let scene = Scene::new();
+    let device = scene.stage.device("new");
+    let later_states = |subject| subject == Subject::States;
+    let lying = device.wire().tell(Mutation::new("no_later_states", later_states, |question, answer| {
+        if question.query.is_empty() { answer } else { answer.problem(ErrorCode::Internal) }
+    }));
+    device.fails(1, &device.credentials("login"));
+    assert_eq!(lying.times(), 1);
+    drop(lying);
+    device.unlock();
+    device.add("Added too early", "ada", "early-password");
+    let error = device.failure(1, &["sync"]);
+    assert_eq!(error["hint"], "run `etui login` again", "{error}");
+
+    scene.victim.wire().mend();
+    scene.converges();
+    joins_late(&scene, &device);
+    assert_eq!(scene.other.field("Added too early", "password"), "early-password");
 }
 
 fn joins_late(scene: &Scene, device: &Device) {
