@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     env,
+    ops::Range,
     process::{Child, Output},
     thread,
     time::{Duration, Instant},
@@ -17,6 +18,8 @@ use serde_json::Value;
 /// After so many kills everything is compared on a second device and in a backup.
 const ROUNDS_PER_COMPARISON: u64 = 10;
 const DEFAULT_SEEDS: u64 = 100;
+/// A change of the master password takes long: it is cut short once in so many seeds.
+const SEEDS_PER_CHANGE: u64 = 5;
 /// One save in so many makes a new entry, the others change one.
 const NEW_ENTRY_IN: u32 = 3;
 
@@ -28,6 +31,47 @@ fn what_was_saved_survives_the_death_of_the_client() {
 #[test]
 fn what_was_saved_survives_the_death_of_the_server() {
     Story::begin(Victim::Server).run();
+}
+
+/// One of both passwords opens the device, and one of both the account, whenever the change was cut short.
+#[test]
+fn a_master_password_is_the_old_or_the_new_one_after_a_kill() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let device = stage.device("one");
+    device.sign_up();
+    device.add("Kept", "ada", "kept-password");
+    device.ok(&["sync"]);
+    let mut current = "master".to_owned();
+    let change = |from: &str, to: &str| {
+        let change = ["change-master-password", "--old-password-file", from, "--new-password-file", to];
+        device.start_with(&change, "")
+    };
+    stage.write("measured", "measured velvet harbour maple");
+    let started = Instant::now();
+    assert!(change(&current, "measured").wait().expect("it ends").success());
+    let duration = started.elapsed();
+    current.clone_from(&"measured".to_owned());
+
+    for seed in seeds().filter(|seed| seed.is_multiple_of(SEEDS_PER_CHANGE)) {
+        let _replay = Replay(seed);
+        let next = format!("password-{seed}");
+        stage.write(&next, &format!("{next} velvet harbour maple"));
+        let mut child = change(&current, &next);
+        let moment = duration.mul_f64(f64::from(Seeded::new(seed).below(1100)) / 1000.0);
+        thread::sleep(moment);
+        child.kill().expect("the command can be killed");
+        device.kill_agent();
+        let done = child.wait().expect("it ends").success();
+
+        let opens =
+            |password: &str| device.run(&["unlock", "--master-password-file", password]).status.success();
+        let candidates = if done { vec![&next] } else { vec![&current, &next] };
+        let opened = candidates.into_iter().find(|password| opens(password));
+        current = opened.expect("a password of the two opens the device").clone();
+        assert_eq!(device.field("Kept", "password"), "kept-password");
+        device.ok(&["sync"]);
+    }
 }
 
 /// Who is killed.
@@ -76,10 +120,8 @@ impl Story {
     }
 
     fn run(mut self) {
-        let first = number("ETUI_KILL_FIRST_SEED", 0);
-        let seeds = first..first + number("ETUI_KILL_SEEDS", DEFAULT_SEEDS);
         let victim = self.victim;
-        for (round, seed) in (1..).zip(seeds.filter(|seed| Victim::of(*seed) == victim)) {
+        for (round, seed) in (1..).zip(seeds().filter(|seed| Victim::of(*seed) == victim)) {
             let _replay = Replay(seed);
             let title = self.save_and_kill(seed);
             self.start_again();
@@ -213,6 +255,11 @@ impl Drop for Replay {
             }
         }
     }
+}
+
+fn seeds() -> Range<u64> {
+    let first = number("ETUI_KILL_FIRST_SEED", 0);
+    first..first + number("ETUI_KILL_SEEDS", DEFAULT_SEEDS)
 }
 
 fn number(variable: &str, default: u64) -> u64 {
