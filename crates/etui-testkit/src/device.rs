@@ -108,6 +108,17 @@ impl Device {
         self.ok(&["unlock", "--master-password-file", "master"]);
     }
 
+    /// Changes the master password from what one file holds to what another does.
+    pub fn change_master_password(&self, old: &str, new: &str) {
+        self.ok(&Self::change_of_master_password(old, new));
+    }
+
+    /// The arguments of `change-master-password`.
+    pub const fn change_of_master_password<'a>(old: &'a str, new: &'a str) -> [&'a str; 7] {
+        let verb = "change-master-password";
+        [verb, "--old-password-file", old, "--new-password-file", new, "--login-password-file", "login"]
+    }
+
     /// Adds a login; its id.
     pub fn add(&self, title: &str, username: &str, password: &str) -> String {
         let output = self.start_to_add(title, username, password).wait_with_output().expect("etui ends");

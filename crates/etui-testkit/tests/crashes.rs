@@ -43,15 +43,12 @@ fn a_master_password_is_the_old_or_the_new_one_after_a_kill() {
     device.add("Kept", "ada", "kept-password");
     device.ok(&["sync"]);
     let mut current = "master".to_owned();
-    let change = |from: &str, to: &str| {
-        let change = ["change-master-password", "--old-password-file", from, "--new-password-file", to];
-        device.start_with(&change, "")
-    };
+    let change = |from: &str, to: &str| device.start_with(&Device::change_of_master_password(from, to), "");
     stage.write("measured", "measured velvet harbour maple");
     let started = Instant::now();
     assert!(change(&current, "measured").wait().expect("it ends").success());
     let duration = started.elapsed();
-    current.clone_from(&"measured".to_owned());
+    "measured".clone_into(&mut current);
 
     for seed in seeds().filter(|seed| seed.is_multiple_of(SEEDS_PER_CHANGE)) {
         let _replay = Replay(seed);

@@ -108,7 +108,7 @@ fn a_master_password_is_not_changed_half_on_a_full_disk() {
     device.ok(&["sync"]);
     stage.write("new", "another velvet harbour maple");
     disk.fill();
-    let change = ["change-master-password", "--old-password-file", "master", "--new-password-file", "new"];
+    let change = Device::change_of_master_password("master", "new");
     says_that_the_disk_is_full(&device.failure(1, &change));
     device.ok(&["lock"]);
     disk.free();

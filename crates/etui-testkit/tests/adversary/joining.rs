@@ -63,8 +63,7 @@ fn it_gives_a_keyset_that_was_replaced() {
     let old = keysets_given_to(&scene.victim);
     scene.stage.write("between", "another velvet harbour maple");
     for [old, new] in [["master", "between"], ["between", "master"]] {
-        let passwords = ["--old-password-file", old, "--new-password-file", new];
-        scene.other.ok(&[&["change-master-password"], &passwords[..]].concat());
+        scene.other.change_master_password(old, new);
     }
     is_refused(&scene, catalogue::replaced_keyset(&old), "keyset_hash");
     joins(&scene);
