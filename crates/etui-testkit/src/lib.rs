@@ -2,7 +2,7 @@
 //!
 //! The programs are those that the same build made (`target/…/etui-server`, `target/…/etui`). Each device reaches the
 //! server over a [`Wire`] of its own, which records all that passes, can be cut, and can be made to lie as a malicious
-//! server would ([`evil`]).
+//! server would ([`evil`]). Processes are ended and disks are mounted in the ways of Linux.
 
 pub mod canary;
 mod device;
