@@ -46,3 +46,45 @@ async fn is_usable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Erro
     }
     Ok(!connection.is_in_transaction())
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{
+        ConnectionTrait as _, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
+        TransactionTrait as _,
+    };
+
+    use super::*;
+
+    async fn begin(database: &DatabaseConnection) -> DatabaseTransaction {
+        let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
+        let options = TransactionOptions { sqlite_transaction_mode, ..TransactionOptions::default() };
+        database.begin_with_options(options).await.expect("a transaction begins")
+    }
+
+    #[tokio::test]
+    async fn what_follows_a_transaction_that_sqlite_ended_by_itself_is_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("etui.db");
+        let database = open(file.clone()).await.unwrap();
+        database.execute_unprepared("CREATE TABLE kept (value)").await.unwrap();
+
+        // Several times, as each may come to another connection of the pool.
+        for _ in 0..2 * CONNECTIONS {
+            let ended = begin(&database).await;
+            // What SQLite does when a commit finds the disk full.
+            ended.execute_unprepared("ROLLBACK").await.unwrap();
+            ended.commit().await.expect_err("there is nothing to commit any more");
+            drop(begin(&database).await);
+        }
+        for _ in 0..2 * CONNECTIONS {
+            let transaction = begin(&database).await;
+            transaction.execute_unprepared("INSERT INTO kept VALUES (1)").await.unwrap();
+            transaction.commit().await.unwrap();
+        }
+
+        let again = open(file).await.unwrap();
+        let rows = sql::rows(&again, "reading", "SELECT value FROM kept", []).await.unwrap();
+        assert_eq!(rows.len(), 2 * CONNECTIONS as usize);
+    }
+}
