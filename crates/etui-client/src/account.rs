@@ -116,7 +116,11 @@ impl Device {
         self_test()?;
         check_password_reuse(&log_in.login_password, &log_in.master_password)?;
         if !log_in.anew && home.device()?.is_some() {
-            return sign_in_again(home, &log_in).await;
+            let device = sign_in_again(home, &log_in).await?;
+            if device.was_never_listed() {
+                device.list_this_device(&log_in.device_name).await?;
+            }
+            return Ok(device);
         }
         let LogIn { server, email, login_password, master_password, device_name, .. } = log_in;
         let api = Api::new(&server)?;

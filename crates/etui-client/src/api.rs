@@ -12,7 +12,7 @@ use etui_api::{
 use etui_chain::{Commit, DeviceId, State, VaultId};
 use etui_sync::{Pull, Snapshot, StateFrames};
 use futures_util::{Stream, StreamExt as _};
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::ClientError;
@@ -288,12 +288,24 @@ async fn send(request: RequestBuilder, doing: &'static str) -> Result<Response, 
         return Ok(response);
     }
     let url = response.url().origin().ascii_serialization();
-    let Ok(problem) = response.json::<Problem>().await else { return Err(ClientError::NotAServer(url)) };
+    let status = response.status();
+    let Ok(problem) = response.json::<Problem>().await else {
+        return Err(if is_gateway(status) {
+            ClientError::Offline { doing, source: None }
+        } else {
+            ClientError::NotAServer(url)
+        });
+    };
     Err(match problem.code {
         ErrorCode::SignInFailed => ClientError::SignInFailed,
         ErrorCode::SessionEnded | ErrorCode::Unauthenticated => ClientError::SignedOut,
         _ => ClientError::Server(Box::new(problem)),
     })
+}
+
+/// What a proxy answers by itself when the server behind it cannot be reached.
+fn is_gateway(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
 }
 
 async fn json<T: DeserializeOwned>(response: Response, doing: &'static str) -> Result<T, ClientError> {

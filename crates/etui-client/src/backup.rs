@@ -1,14 +1,19 @@
 //! The native backup: states, named records, commits and sealed records, verbatim, verifiable without a key.
 //!
-//! A file is a header line and one sequence of frames (`spec/api.md`), the same as on the wire.
+//! A file is a header line and one sequence of frames (`spec/api.md`), the same as on the wire: states, named records,
+//! commits, records; then, where changes wait to be sent, a header and their records, which no commit vouches for yet.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use etui_api::frame::{Frame, FrameReader, FrameWriter};
+use etui_api::{
+    frame::{Frame, FrameReader, FrameWriter},
+    sync::{decode_header, encode_header},
+};
 use etui_chain::{
     AccountId, Change, Commit, Leaf, Ledger, LiveSet, ObjectId, Op, RecordHeader, Refusal, State, VaultId,
     check_record, record_hash,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{ClientError, Device, Progress, home::write_durably};
 
@@ -25,6 +30,8 @@ pub struct BackupReport {
     pub vaults: Vec<BackupVault>,
     /// Records in all of them, vault settings left out.
     pub entries: usize,
+    /// Changes that the server had not confirmed.
+    pub unsent: usize,
 }
 
 /// One vault of a backup.
@@ -83,6 +90,21 @@ struct Contents {
     named: Vec<Vec<u8>>,
     commits: BTreeMap<VaultId, Vec<Commit>>,
     leaves: BTreeMap<VaultId, Vec<Leaf>>,
+    /// `None` before the header that announces them.
+    unsent: Option<Unsent>,
+}
+
+/// Changes that no commit vouches for: whether they are genuine shows when they are opened.
+#[derive(Default)]
+struct Unsent {
+    announced: u64,
+    vaults: Vec<VaultId>,
+}
+
+/// The header frame in front of unsent changes, as CBOR.
+#[derive(Serialize, Deserialize)]
+struct UnsentHeader {
+    unsent: u64,
 }
 
 impl Contents {
@@ -98,7 +120,14 @@ impl Contents {
                 }
                 Frame::Record(bytes) => {
                     let (vault_id, leaf) = leaf_of(&bytes)?;
-                    contents.leaves.entry(vault_id).or_default().push(leaf);
+                    match &mut contents.unsent {
+                        Some(unsent) => unsent.vaults.push(vault_id),
+                        None => contents.leaves.entry(vault_id).or_default().push(leaf),
+                    }
+                }
+                Frame::Header(bytes) if contents.unsent.is_none() => {
+                    let announced = decode_header::<UnsentHeader>(&bytes)?.unsent;
+                    contents.unsent = Some(Unsent { announced, vaults: Vec::new() });
                 }
                 Frame::Header(_) | Frame::End(_) => {
                     return Err(Refusal::Format.because("a backup with a frame of another kind").into());
@@ -123,7 +152,16 @@ impl Contents {
         if self.leaves.keys().chain(self.commits.keys()).next().is_some() {
             return Err(Refusal::VaultUnsigned.because("a backup with a vault that no state lists").into());
         }
-        Ok(BackupReport { account_id: newest.account_id, state_version: newest.version, vaults, entries })
+        let unsent = self.unsent.unwrap_or_default();
+        unsent.verify(newest)?;
+        let unsent = unsent.vaults.len();
+        Ok(BackupReport {
+            account_id: newest.account_id,
+            state_version: newest.version,
+            vaults,
+            entries,
+            unsent,
+        })
     }
 
     fn verify_states(&self) -> Result<(), ClientError> {
@@ -140,6 +178,20 @@ impl Contents {
         } else {
             Err(Refusal::Missing.because("a record that the state names is not in the backup").into())
         }
+    }
+}
+
+impl Unsent {
+    fn verify(&self, newest: &State) -> Result<(), ClientError> {
+        if self.vaults.len() as u64 != self.announced {
+            return Err(Refusal::Missing.because("unsent changes are not all in the backup").into());
+        }
+        if self.vaults.iter().any(|vault_id| newest.vault(vault_id).is_none()) {
+            return Err(Refusal::VaultUnsigned
+                .because("an unsent change of a vault that no state lists")
+                .into());
+        }
+        Ok(())
     }
 }
 
@@ -168,6 +220,7 @@ pub(crate) fn write_backup(
     named: &[Vec<u8>],
     commits: &[Vec<u8>],
     records: &[Vec<u8>],
+    unsent: &[Vec<u8>],
 ) -> Vec<u8> {
     let mut writer = FrameWriter::new();
     let mut write = |items: &[Vec<u8>], frame: fn(Vec<u8>) -> Frame| {
@@ -179,5 +232,9 @@ pub(crate) fn write_backup(
     write(named, Frame::NamedRecord);
     write(commits, Frame::Commit);
     write(records, Frame::Record);
+    if !unsent.is_empty() {
+        write(&[encode_header(&UnsentHeader { unsent: unsent.len() as u64 })], Frame::Header);
+        write(unsent, Frame::Record);
+    }
     [MAGIC, &writer.finish()].concat()
 }

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use crate::{
-    ClientError, Home, OsRandom,
+    ClientError, ErrorKind, Home, OsRandom,
     api::Api,
     home::DeviceFile,
     merge::ModelMerge,
@@ -52,16 +52,9 @@ struct Inner {
     keys: Unlocked,
     index: Index,
     unreadable: Vec<(ObjectId, Refused)>,
-    last_sync: Option<(u64, Result<(), LastFailure>)>,
+    last_sync: Option<SyncOutcome>,
     /// Where a keyring keeps the store's key, it keeps these too.
     pins: Option<PinKeeper>,
-}
-
-/// What the last exchange with the server failed with, kept for `status`.
-#[derive(Clone)]
-struct LastFailure {
-    refused: Option<Refused>,
-    signed_out: bool,
 }
 
 /// What a device says of itself.
@@ -120,11 +113,25 @@ pub struct VaultInfo {
 }
 
 /// How an exchange with the server ended.
+#[derive(Debug, Clone)]
 pub struct SyncOutcome {
     /// When, in ms since 1970.
     pub at_ms: u64,
     /// How.
-    pub result: Result<(), ClientError>,
+    pub result: Result<(), SyncFailure>,
+}
+
+/// What an exchange failed with, kept after the error itself was given to whoever asked for the exchange.
+#[derive(Debug, Clone)]
+pub struct SyncFailure {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// The name by which data was refused, if it was.
+    pub refusal: Option<Refusal>,
+    /// What happened.
+    pub message: String,
+    /// The next step.
+    pub hint: Option<String>,
 }
 
 /// Something that the server sent and that was refused.
@@ -176,7 +183,7 @@ impl Device {
             head_code: engine.head_code(),
             vaults: engine.vault_ids().map(|vault_id| inner.vault_info(vault_id)).collect(),
             unsent: engine.unsent(),
-            last_sync: inner.last_sync.clone().map(outcome),
+            last_sync: inner.last_sync.clone(),
             device_listed: engine.is_device_listed(),
             signed_in: self.api.refresh_token().is_some(),
             store_opens_with: self.store_opens_with(&inner),
@@ -481,6 +488,13 @@ impl Inner {
     }
 }
 
+impl From<&ClientError> for SyncFailure {
+    fn from(error: &ClientError) -> Self {
+        let message = error.to_string();
+        Self { kind: error.kind(), refusal: error.refusal(), message, hint: error.hint() }
+    }
+}
+
 /// The vault's settings lie under the vault's own id.
 fn is_entry(vault_id: VaultId, object_id: ObjectId) -> bool {
     vault_id.as_bytes() != object_id.as_bytes()
@@ -523,13 +537,4 @@ fn open_all(keys: &Unlocked, vault_id: VaultId, records: &[(Leaf, Vec<u8>)]) -> 
             .flat_map(|worker| worker.join().expect("opening records does not panic"))
             .collect()
     })
-}
-
-fn outcome((at_ms, result): (u64, Result<(), LastFailure>)) -> SyncOutcome {
-    let result = result.map_err(|failure| match failure {
-        LastFailure { refused: Some(refused), .. } => refused.into(),
-        LastFailure { signed_out: true, .. } => ClientError::SignedOut,
-        _ => ClientError::Offline { doing: "syncing", source: None },
-    });
-    SyncOutcome { at_ms, result }
 }

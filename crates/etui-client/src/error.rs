@@ -1,5 +1,7 @@
 //! What can go wrong, in a sentence, with the next step.
 
+use std::io;
+
 use etui_api::{ErrorCode, Problem};
 use etui_chain::{ObjectId, Refusal, Refused};
 use etui_crypto::{KitError, PasswordFault};
@@ -70,6 +72,20 @@ pub enum ClientError {
     /// The session was ended; signing in again is needed, unlocking is not.
     #[error("this device is signed out of the server")]
     SignedOut,
+    /// The account lists this device no more: nobody takes its changes.
+    #[error(
+        "this device was removed from the account; {unsent} of its changes can be sent no more and stay here"
+    )]
+    Removed {
+        /// How many objects have unsent changes.
+        unsent: usize,
+    },
+    /// The account has never listed this device: setting it up was interrupted.
+    #[error("setting this device up was interrupted; {unsent} of its changes wait until that is finished")]
+    NotListed {
+        /// How many objects have unsent changes.
+        unsent: usize,
+    },
     /// The server could not be reached.
     #[error("the server could not be reached while {doing}; nothing is lost, changes stay on this device")]
     Offline {
@@ -204,6 +220,11 @@ impl ClientError {
             }
             Self::SignInFailed => "check both and try again; the master password is never the login password",
             Self::SignedOut => "run `etui login` again; unsent changes stay on this device",
+            Self::Removed { .. } => {
+                "everything can still be read here; `etui export` keeps it; then `etui logout --force` and `etui login` \
+                 make this a device again"
+            }
+            Self::NotListed { .. } => "run `etui login` again",
             Self::Offline { .. } => "try again when the server can be reached: `etui sync`",
             Self::Server(problem) => return server_hint(problem.code).map(str::to_owned),
             Self::NotAServer(_) => "check the address given with --server",
@@ -212,7 +233,9 @@ impl ClientError {
             Self::NotFound(_) => "`etui list` shows what is there, `etui list --trash` what was removed",
             Self::Ambiguous { .. } => "name it by its id",
             Self::NoKit => "make one with `etui recovery create` and test it with `etui recovery test`",
-            Self::Store { source, .. } if is_full(source) => "free some space on this disk and try again",
+            Self::Store { source, .. } if is_full(source) => DISK_FULL,
+            Self::Store { source, .. } if is_read_only(source) => FOLDER_READ_ONLY,
+            Self::File { source, .. } => return file_hint(source).map(str::to_owned),
             Self::Store { .. } => "run `etui doctor`; what was saved is unharmed",
             Self::Unsent(_) => "run `etui sync` first, or repeat with --force to give them up",
             Self::Contended => "try again",
@@ -269,13 +292,44 @@ fn server_hint(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::AccountExists => "sign in with `etui login`",
         ErrorCode::SignUpClosed => "ask whoever runs the server for an invitation",
         ErrorCode::TooManyRequests | ErrorCode::Unavailable | ErrorCode::Internal => "try again in a moment",
+        ErrorCode::TokenExpired => {
+            "the server takes not even a fresh token: its clock may be wrong; your changes stay on this device"
+        }
         ErrorCode::StorageFull => "tell whoever runs the server; your changes stay on this device",
         _ => return None,
     })
 }
 
+const DISK_FULL: &str =
+    "the disk is full: free some space on it and try again; nothing that was saved is lost";
+const FOLDER_READ_ONLY: &str = "nothing can be written there: make the folder or its disk writable for you; nothing that was saved is lost";
+
+/// The next step where a file or folder could not be written, if the kind of error tells one.
+pub fn file_hint(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(DISK_FULL),
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Some(FOLDER_READ_ONLY),
+        _ => None,
+    }
+}
+
+/// A full disk also shows as one that has no room for the database's shared memory.
 fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+        || error
+            .sqlite_error()
+            .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+}
+
+fn is_read_only(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            rusqlite::ErrorCode::ReadOnly
+                | rusqlite::ErrorCode::CannotOpen
+                | rusqlite::ErrorCode::PermissionDenied
+        )
+    )
 }
 
 fn listed(candidates: &[(ObjectId, String)]) -> String {

@@ -146,10 +146,11 @@ impl Home {
     }
 }
 
-/// Writes a file so that it is whole or not there: a temporary file, flushed to the disk, renamed, folder flushed.
+/// Writes a file so that it is whole or not there: a temporary file, flushed to the disk, renamed, folder flushed. What
+/// could not be finished is removed: on a full disk it would take the last room.
 pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), ClientError> {
+    let temporary = path.with_extension("partial");
     let write = || -> std::io::Result<()> {
-        let temporary = path.with_extension("partial");
         let mut file = File::create(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
@@ -159,7 +160,10 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), ClientError
             _ => File::open(".")?.sync_all(),
         }
     };
-    write().map_err(|source| ClientError::File { doing: format!("writing {}", path.display()), source })
+    write().map_err(|source| {
+        let _ = fs::remove_file(&temporary);
+        ClientError::File { doing: format!("writing {}", path.display()), source }
+    })
 }
 
 #[cfg(unix)]

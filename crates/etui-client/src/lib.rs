@@ -22,10 +22,10 @@ mod unlock;
 pub use account::{LogIn, SignUp};
 pub use backup::{BackupReport, BackupVault, verify_backup};
 pub use device::{
-    Device, DeviceInfo, DeviceLine, HealReport, Progress, PutAside, StoreOpensWith, SyncOutcome, SyncReport,
-    VaultInfo,
+    Device, DeviceInfo, DeviceLine, HealReport, Progress, PutAside, StoreOpensWith, SyncFailure, SyncOutcome,
+    SyncReport, VaultInfo,
 };
-pub use error::{ClientError, ErrorKind};
+pub use error::{ClientError, ErrorKind, file_hint};
 pub use home::{DeviceFile, Home};
 pub use kdf::KdfChoice;
 pub use random::{OsRandom, now_ms};

@@ -74,10 +74,13 @@ impl Store {
 
     /// Encrypts the store under another key: one transaction, after which it is opened anew.
     pub(crate) fn re_key(&self, path: &Path, store_key: &LocalStoreKey) -> Result<Self, ClientError> {
-        // The whole file is written anew, which the write-ahead log cannot carry.
+        // The whole file is written anew, which the write-ahead log cannot carry. The lock is let go when the file is
+        // read for the next time.
+        let let_go = "PRAGMA locking_mode = NORMAL; SELECT count(*) FROM sqlite_master";
         self.0
             .execute_batch("PRAGMA journal_mode = DELETE")
             .and_then(|()| self.0.execute_batch(&key_pragma("rekey", store_key)))
+            .and_then(|()| self.0.execute_batch(let_go))
             .map_err(doing("encrypting the local store anew"))?;
         Self::open(path, store_key)?.ok_or_else(|| {
             ClientError::Damaged("the local store, encrypted anew, does not open with its new key".to_owned())
@@ -218,14 +221,14 @@ impl Store {
 
     fn connect(path: &Path, store_key: &LocalStoreKey) -> Result<Self, ClientError> {
         let connection = Connection::open(path).map_err(doing("opening the local store"))?;
+        // One agent has the folder, so nothing has to be shared through a file, for which a full disk has no room.
+        let exclusive = "PRAGMA locking_mode = EXCLUSIVE";
+        let durable = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;";
         connection
             .execute_batch(&key_pragma("key", store_key))
+            .and_then(|()| connection.execute_batch(exclusive))
             .and_then(|()| connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())))
-            .and_then(|()| {
-                connection.execute_batch(
-                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;",
-                )
-            })
+            .and_then(|()| connection.execute_batch(durable))
             .map_err(doing("opening the local store"))?;
         Ok(Self(connection))
     }
@@ -383,4 +386,26 @@ fn sixteen(bytes: &[u8]) -> Result<[u8; 16], ClientError> {
     bytes
         .try_into()
         .map_err(|_| ClientError::Damaged("the local store holds an id of another length".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_encrypted_anew_opens_with_its_new_key_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vault.db");
+        let [first, second] = [[1; 32], [2; 32]].map(|bytes| LocalStoreKey::from_bytes(&bytes));
+        let store = Store::create(&path, &first).unwrap();
+        store.set_value("name", Some(b"kept")).unwrap();
+        drop(store);
+        let store = Store::open(&path, &first).unwrap().unwrap();
+        store.set_value("other", Some(b"kept too")).unwrap();
+        let again = store.re_key(&path, &second).unwrap();
+        assert_eq!(again.value("name").unwrap().unwrap().as_slice(), b"kept");
+        drop((store, again));
+        assert!(Store::open(&path, &first).unwrap().is_none());
+        assert!(Store::open(&path, &second).unwrap().is_some());
+    }
 }

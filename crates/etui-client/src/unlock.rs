@@ -6,7 +6,7 @@ use etui_crypto::{
     CheckedKdf, Keyset, KeysetKey, MasterKey, MasterPassword, RecoveryKit, SigningKey, derive_master_key,
     open_keyset, open_vault_key,
 };
-use etui_sync::{StateInFlight, VaultKeys, check_unlocked};
+use etui_sync::{StateInFlight, VaultKeys, check_unlocked, check_way_in};
 
 use crate::{ClientError, home::Unlock, store::Store};
 
@@ -102,9 +102,12 @@ pub(crate) fn open_with_password(
     consent: Consent,
     account_id: AccountId,
 ) -> Result<(MasterKey, Keyset), ClientError> {
+    let hash = record_hash(&unlock.record);
+    // The bounds come first, then what the state says, then the costly part.
+    CheckedKdf::new(unlock.kdf, None)?;
+    check_way_in(state, unlock.keyset_id, KeysetKind::Master, hash, Some(&unlock.kdf))?;
     let master_key = derive(password, unlock.kdf, consent, account_id)?;
     let keyset = open(&KeysetKey::from_master(&master_key), unlock)?;
-    let hash = record_hash(&unlock.record);
     check_unlocked(state, &keyset, unlock.keyset_id, KeysetKind::Master, hash, Some(&unlock.kdf))?;
     Ok((master_key, keyset))
 }
@@ -115,9 +118,10 @@ pub(crate) fn open_with_kit(
     state: &State,
     kit: &RecoveryKit,
 ) -> Result<Keyset, ClientError> {
+    let hash = record_hash(&unlock.record);
+    check_way_in(state, unlock.keyset_id, KeysetKind::Recovery, hash, None)?;
     let key = KeysetKey::from_recovery(&kit.recovery_key, kit.account_id);
     let keyset = open_keyset(&key, unlock.keyset_id, unlock.version, None, &unlock.record)?;
-    let hash = record_hash(&unlock.record);
     check_unlocked(state, &keyset, unlock.keyset_id, KeysetKind::Recovery, hash, None)?;
     Ok(keyset)
 }

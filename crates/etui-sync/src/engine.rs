@@ -152,6 +152,11 @@ impl Engine {
         self.state().device_key(&self.device_id).is_some()
     }
 
+    /// Whether a state held here has listed this device: if none does now, it was removed.
+    pub fn was_device_listed(&self) -> bool {
+        self.states.iter().any(|state| state.device_key(&self.device_id).is_some())
+    }
+
     /// A vault's verified head; [`Head::NONE`] for a vault that is not held.
     pub fn head(&self, vault_id: &VaultId) -> Head {
         self.vaults.get(vault_id).map_or(Head::NONE, |vault| vault.ledger.head())

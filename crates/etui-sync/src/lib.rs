@@ -26,7 +26,7 @@ pub use create::{AccountDraft, NewAccount, create_account};
 pub use edit::Edit;
 pub use engine::{Current, Engine, EngineError, StoredAccount, StoredVault};
 pub use heal::{HealPlan, plan_heal};
-pub use join::{check_unlocked, join};
+pub use join::{check_unlocked, check_way_in, join};
 pub use pending::{Base, InFlight, Pending, PendingChange, StateInFlight};
 pub use pull::{Notice, Pull};
 pub use push::push_frames;

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use etui_api::sync::PullHeader;
 use etui_chain::{
-    Change, Commit, Digest, Head, Ledger, ObjectId, Op, RecordType, Refusal, Refused, State, VaultId,
-    check_record,
+    Change, Commit, Digest, Head, Ledger, ObjectId, Op, RecordHeader, RecordType, Refusal, Refused, State,
+    VaultId, check_record,
 };
 use etui_crypto::random_id;
 
@@ -24,7 +24,7 @@ pub struct Pull {
     pub header: PullHeader,
     /// The commits after N.
     pub commits: Vec<Commit>,
-    /// The records that they put and that are still live, in order of object id.
+    /// The records that they put and that are still live, in any order.
     pub records: Vec<Vec<u8>>,
 }
 
@@ -149,7 +149,8 @@ impl Engine {
     }
 }
 
-/// Pairs the delivered records with what the commits put last, in order of object id.
+/// Pairs the delivered records with what the commits put last. With the right number of them, one that has no place
+/// stands in the place of another.
 fn match_records(
     vault_id: VaultId,
     commits: &[Commit],
@@ -162,9 +163,13 @@ fn match_records(
     last_change.retain(|_, (_, change)| change.op == Op::Put);
     check_count(&last_change, &delivered)?;
     let mut records = BTreeMap::new();
-    for (record, (epoch, put)) in delivered.into_iter().zip(last_change.values()) {
-        check_record(&record, vault_id, Some(*epoch), put)?;
-        records.insert(put.object_id, record);
+    for record in delivered {
+        let object_id = RecordHeader::parse(&record)?.object_id.into();
+        let (epoch, put) = last_change
+            .remove(&object_id)
+            .ok_or(Refusal::WrongContext.because("a record in the place of another"))?;
+        check_record(&record, vault_id, Some(epoch), &put)?;
+        records.insert(object_id, record);
     }
     Ok(records)
 }

@@ -51,6 +51,8 @@ fn a_keyring_keeps_the_key_of_the_store_and_the_pins_and_nothing_else() {
         }
     }
 
+    // The agent takes the store for itself alone.
+    drop(store);
     one.fails(1, &["unlock", "--master-password-file", "login"]);
     one.unlock();
     assert_eq!(one.field("Bank", "password"), "canary-password-Zt9");

@@ -3,7 +3,7 @@
 use etui_chain::DeviceId;
 use etui_client::{
     BackupReport, ClientError, Device, DeviceInfo, DeviceLine, ErrorKind, HealReport, KdfChoice, OsRandom,
-    StoreOpensWith, SyncReport,
+    StoreOpensWith, SyncFailure, SyncReport,
 };
 use etui_crypto::{KdfParameters, KitError, LoginPassword, MasterPassword, RecoveryKit};
 use etui_vault::{
@@ -53,16 +53,29 @@ impl From<Problem> for Failure {
 /// The client's error with its kind, refusal and next step.
 #[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
 pub(crate) fn failure(error: ClientError) -> Failure {
-    let kind = match error.kind() {
+    let kind = kind(error.kind());
+    let Some(refusal) = error.refusal() else {
+        return Failure { hint: error.hint(), ..Failure::of(kind, &error) };
+    };
+    // Its cause is the same refusal once more.
+    let refusal = Some(refusal.name().to_owned());
+    Failure { refusal, hint: error.hint(), ..Failure::new(kind, error.to_string()) }
+}
+
+fn sync_failure(failure: SyncFailure) -> Failure {
+    let refusal = failure.refusal.map(|refusal| refusal.name().to_owned());
+    Failure { refusal, hint: failure.hint, ..Failure::new(kind(failure.kind), failure.message) }
+}
+
+fn kind(kind: ErrorKind) -> Kind {
+    match kind {
         ErrorKind::Failed => Kind::Failed,
         ErrorKind::Usage => Kind::Usage,
         ErrorKind::Locked => Kind::Locked,
         ErrorKind::NotFound => Kind::NotFound,
         ErrorKind::Refused => Kind::Refused,
         ErrorKind::Offline => Kind::Offline,
-    };
-    let refusal = error.refusal().map(|refusal| refusal.name().to_owned());
-    Failure { refusal, hint: error.hint(), ..Failure::of(kind, &error) }
+    }
 }
 
 pub(super) fn master(typed: &Secret) -> Result<MasterPassword, Failure> {
@@ -197,7 +210,7 @@ pub(super) fn status(device: &Device, locks_in_s: u64) -> protocol::Status {
         unsent: info.unsent,
         last_sync: info.last_sync.map(|outcome| protocol::LastSync {
             at_ms: outcome.at_ms,
-            failure: outcome.result.err().map(failure),
+            failure: outcome.result.err().map(sync_failure),
         }),
         device_listed: info.device_listed,
         signed_in: info.signed_in,
@@ -259,5 +272,6 @@ pub(crate) fn backup(report: &BackupReport) -> protocol::Backup {
             })
             .collect(),
         entries: report.entries,
+        unsent: report.unsent,
     }
 }

@@ -404,6 +404,7 @@ pub(crate) struct Backup {
     pub(crate) state_version: u64,
     pub(crate) vaults: Vec<BackupVault>,
     pub(crate) entries: usize,
+    pub(crate) unsent: usize,
 }
 
 /// One vault of a backup.

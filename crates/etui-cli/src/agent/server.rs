@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use etui_client::file_hint;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::LocalSet,
@@ -65,7 +66,14 @@ impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         match error {
             ServeError::Home(error) => error.into(),
-            error => Self::of(Kind::Failed, &error).with_hint("run `etui doctor`"),
+            ServeError::Lock(LockError::Io(ref source))
+            | ServeError::Folder(ref source)
+            | ServeError::Listen(ref source) => {
+                Self::of(Kind::Failed, &error).with_hint(file_hint(source).unwrap_or("run `etui doctor`"))
+            }
+            ServeError::Lock(LockError::Held) | ServeError::Runtime(_) => {
+                Self::of(Kind::Failed, &error).with_hint("run `etui doctor`")
+            }
         }
     }
 }

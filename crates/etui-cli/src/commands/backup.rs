@@ -57,5 +57,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failur
 pub(super) fn sentence(report: &Backup) -> String {
     let vaults = count(report.vaults.len(), "vault", "vaults");
     let entries = count(report.entries, "entry", "entries");
-    format!("Account {}, state {}, {vaults}, {entries}.", report.account_id, report.state_version)
+    let unsent = match report.unsent {
+        0 => String::new(),
+        number => format!(", and {} that the server had not confirmed", count(number, "change", "changes")),
+    };
+    format!("Account {}, state {}, {vaults}, {entries}{unsent}.", report.account_id, report.state_version)
 }

@@ -111,7 +111,6 @@ fn warnings(status: &Status) -> Vec<String> {
     let mut warnings = status.warnings.clone();
     let own = [
         (!status.signed_in, "Not signed in: changes stay on this device. Run `etui login`.".to_owned()),
-        (!status.device_listed, "The account no longer lists this device. Run `etui devices`.".to_owned()),
         (status.store_opens_with == StoreOpensWith::FormerMasterPassword, CHANGED_ELSEWHERE.to_owned()),
         (
             status.set_aside > 0,

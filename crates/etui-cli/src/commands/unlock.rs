@@ -8,7 +8,7 @@ use serde_json::json;
 use super::account::{self, Choice, IdleArguments};
 use crate::{
     agent::{
-        self,
+        self, Agent, AgentError,
         protocol::{Request, StoreOpensWith},
     },
     context::Context,
@@ -37,7 +37,7 @@ Examples:
   etui unlock --master-password-file - < master.txt";
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
-    if let Some(mut agent) = agent::client::connect(&context.home)? {
+    if let Some(mut agent) = unlocked_agent(context)? {
         if let Some(minutes) = arguments.idle.idle_minutes {
             agent.tell(&Request::StayUnlocked { minutes })?;
         }
@@ -62,6 +62,16 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failur
 /// What to tell who opens a device with a master password that the account does not have any more.
 pub(super) const CHANGED_ELSEWHERE: &str = "The master password was changed on another device; this one still opens with the one before. \
      `etui unlock` takes the new one too, and asks for the one before once.";
+/// An agent that holds keys; one that does not is about to end, or about to get them from another `unlock`.
+fn unlocked_agent(context: &Context) -> Result<Option<Agent>, Failure> {
+    let Some(mut agent) = agent::client::connect(&context.home)? else { return Ok(None) };
+    match agent.ask(&Request::Status) {
+        Ok(_) => Ok(Some(agent)),
+        Err(AgentError::Ended) => Ok(None),
+        Err(AgentError::Failed(failure)) if failure.kind == Kind::Locked => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
 
 fn report(context: &Context, sentence: &str) -> Result<(), Failure> {
     context.output.document(&json!({ "unlocked": true }))?;

@@ -10,7 +10,7 @@ use etui_crypto::{
     KeysetKey, RecoveryKey, RecoveryKit, open_account_settings, open_keyset, random_id,
     seal_account_settings, seal_keyset,
 };
-use etui_sync::{HealPlan, StateChange, plan_heal};
+use etui_sync::{HealPlan, Pending, StateChange, plan_heal};
 use etui_vault::AccountSettings;
 
 use super::{Device, Inner};
@@ -95,6 +95,11 @@ impl Device {
             )
         })
         .await
+    }
+
+    /// Whether setting it up was interrupted before the account listed it. A device that was removed stays so.
+    pub(crate) fn was_never_listed(&self) -> bool {
+        !self.inner.borrow().engine.was_device_listed()
     }
 
     /// Has the account list this device, so that its changes are accepted.
@@ -331,19 +336,22 @@ impl Inner {
 }
 
 impl Device {
-    /// Everything verified, in the form of a backup file.
+    /// Everything verified, and what waits to be sent, in the form of a backup file.
     pub(crate) fn backup_bytes(&self, progress: super::Progress<'_>) -> Result<Vec<u8>, ClientError> {
         let inner = self.inner.borrow();
-        let (mut commits, mut records) = (Vec::new(), Vec::new());
+        let (mut commits, mut records, mut unsent) = (Vec::new(), Vec::new(), Vec::new());
         for vault in &inner.engine.state().vaults {
             commits.extend(inner.store.commits_after(vault.id, 0)?);
             records.extend(inner.store.records(vault.id)?.into_iter().map(|(_, record)| record));
+            let changed = inner.engine.unconfirmed(&vault.id);
+            unsent.extend(changed.into_iter().filter_map(Pending::record).map(<[u8]>::to_vec));
         }
         let bytes = crate::backup::write_backup(
             &inner.store.states()?,
             &inner.store.named_records()?,
             &commits,
             &records,
+            &unsent,
         );
         if let Some(progress) = progress {
             progress(records.len(), records.len());

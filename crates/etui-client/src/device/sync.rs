@@ -7,7 +7,7 @@ use etui_chain::{Refusal, VaultId};
 use etui_sync::{EngineError, Notice, Pull, StateChange, push_frames, state_frames};
 use futures_util::StreamExt as _;
 
-use super::{Device, Inner, LastFailure};
+use super::{Device, Inner, SyncFailure, SyncOutcome};
 use crate::{ClientError, now_ms, store::key, unlock};
 
 /// How often an exchange starts over because other devices were quicker.
@@ -35,7 +35,7 @@ impl Device {
     pub async fn sync(&self) -> Result<SyncReport, ClientError> {
         let _one_at_a_time = self.syncing.lock().await;
         let mut report = SyncReport::default();
-        let result = self.exchange(&mut report).await;
+        let result = self.exchange(&mut report).await.and_then(|()| self.refuse_if_not_listed());
         self.remember(&result);
         result.map(|()| report)
     }
@@ -101,6 +101,18 @@ impl Device {
             }
         }
         Err(ClientError::Contended)
+    }
+
+    /// A device that is listed no more sends nothing; to call that "up to date" would hide what waits for ever.
+    fn refuse_if_not_listed(&self) -> Result<(), ClientError> {
+        let inner = self.inner.borrow();
+        let (engine, unsent) = (&inner.engine, inner.engine.unsent());
+        match unsent {
+            0 => Ok(()),
+            _ if engine.is_device_listed() => Ok(()),
+            _ if engine.was_device_listed() => Err(ClientError::Removed { unsent }),
+            _ => Err(ClientError::NotListed { unsent }),
+        }
     }
 
     async fn pull_states(&self) -> Result<(), ClientError> {
@@ -231,18 +243,12 @@ impl Device {
 
     fn remember(&self, result: &Result<(), ClientError>) {
         let mut inner = self.inner.borrow_mut();
-        let failure = result.as_ref().copied().map_err(|error| LastFailure {
-            refused: match error {
-                ClientError::Refused { refused } => Some(*refused),
-                _ => None,
-            },
-            signed_out: matches!(error, ClientError::SignedOut),
-        });
-        if let Err(LastFailure { refused: Some(refused), .. }) = &failure {
+        if let Err(ClientError::Refused { refused }) = result {
             // Not being able to note it must not hide the refusal itself.
             let _ = inner.store.put_aside(now_ms(), refused.refusal.name(), refused.found);
         }
-        inner.last_sync = Some((now_ms(), failure));
+        let result = result.as_ref().copied().map_err(SyncFailure::from);
+        inner.last_sync = Some(SyncOutcome { at_ms: now_ms(), result });
     }
 }
 

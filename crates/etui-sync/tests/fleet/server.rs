@@ -147,7 +147,8 @@ impl Server {
         Pull {
             header: self.header(vault_id),
             commits,
-            records: records.map(|(_, record)| record.clone()).collect(),
+            // A server sends them in whatever order they lie.
+            records: records.rev().map(|(_, record)| record.clone()).collect(),
         }
     }
 
