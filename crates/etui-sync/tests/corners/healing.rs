@@ -66,8 +66,8 @@ fn healing_is_cut_only_where_no_superseded_record_is_needed() {
     assert_eq!(large.len(), 1);
     let steps: Vec<_> = small.iter().flat_map(|piece| piece.steps.clone()).collect();
     assert_eq!(steps, large[0].steps, "nothing is left out or changes its place");
-    let last = small.last().unwrap();
-    assert_eq!((last.steps.len(), last.records.len()), (1, 1), "what nobody changed again stands alone");
+    let newest = small.last().unwrap();
+    assert_eq!((newest.steps.len(), newest.records.len()), (1, 1), "what nobody changed again stands alone");
     let edits = small.iter().find(|piece| piece.records.iter().any(|(_, id)| *id == pair.entry)).unwrap();
     assert!(edits.steps.len() >= 3, "the versions of one entry go together");
 }
