@@ -20,6 +20,7 @@ mod lock;
 mod login;
 mod logout;
 mod recovery;
+mod refused;
 mod restore;
 mod rm;
 mod search;
@@ -84,6 +85,7 @@ pub(crate) enum Command {
     Import(import::Arguments),
     Export(export::Arguments),
     Backup(backup::Arguments),
+    Refused(refused::Arguments),
     Doctor(doctor::Arguments),
     Completions(completions::Arguments),
     #[command(hide = true)]
@@ -117,6 +119,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Import(arguments) => import::run(&arguments, context),
         Command::Export(arguments) => export::run(&arguments, context),
         Command::Backup(arguments) => backup::run(&arguments, context),
+        Command::Refused(arguments) => refused::run(&arguments, context),
         Command::Doctor(_) => doctor::run(context),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Agent(arguments) => agent::run(&arguments, context),

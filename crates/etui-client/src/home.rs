@@ -110,12 +110,17 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), ClientError
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
-        match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-            _ => File::open(".")?.sync_all(),
-        }
+        sync_folder_of(path)
     };
     write().map_err(|source| ClientError::File { doing: format!("writing {}", path.display()), source })
+}
+
+/// Makes a new name durable.
+pub(crate) fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
 }
 
 #[cfg(unix)]

@@ -9,14 +9,16 @@ mod api;
 mod backup;
 mod device;
 mod error;
+mod evidence;
 mod home;
 mod merge;
+mod new_file;
 mod random;
 mod store;
 mod unlock;
 
 pub use account::{LogIn, SignUp};
-pub use backup::{BackupReport, BackupVault, verify_backup};
+pub use backup::{BackupReport, BackupVault, Opened, verify_backup};
 pub use device::{
     Device, DeviceInfo, DeviceLine, HealReport, Progress, PutAside, SyncOutcome, SyncReport, VaultInfo,
 };

@@ -3,7 +3,12 @@
 //! It holds records as sealed, commits, states, the outbox, what was put aside, and this device's own secrets. A step
 //! of the sync engine is one transaction, on the disk when [`Store::apply`] returns.
 
-use std::{collections::BTreeSet, path::Path};
+mod put_aside;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+};
 
 use etui_chain::{Digest, Leaf, ObjectId, VaultId};
 use etui_crypto::LocalStoreKey;
@@ -25,7 +30,11 @@ const SCHEMA: &str = "
     );
     CREATE TABLE outbox (vault BLOB NOT NULL, object BLOB NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (vault, object));
     CREATE TABLE in_flight (vault BLOB PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;
-    CREATE TABLE put_aside (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, refusal TEXT NOT NULL, found TEXT NOT NULL);
+    CREATE TABLE put_aside (
+        id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,
+        times INTEGER NOT NULL, refusal TEXT NOT NULL, found TEXT NOT NULL, asked TEXT NOT NULL,
+        length INTEGER NOT NULL, bytes BLOB NOT NULL
+    );
     PRAGMA user_version = 1;
 ";
 const NEWEST_SCHEMA: i64 = 1;
@@ -37,6 +46,15 @@ pub(crate) mod key {
     pub(crate) const REFRESH_TOKEN: &str = "refresh_token";
     pub(crate) const PENDING_KIT: &str = "pending_kit";
     pub(super) const STATE_IN_FLIGHT: &str = "state_in_flight";
+}
+
+/// What the store holds many of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stored {
+    States,
+    NamedRecords,
+    Commits(VaultId),
+    Records(VaultId),
 }
 
 /// The open store.
@@ -143,11 +161,6 @@ impl Store {
             .map_err(doing("reading"))
     }
 
-    /// Every record that a state named.
-    pub(crate) fn named_records(&self) -> Result<Vec<Vec<u8>>, ClientError> {
-        self.column("SELECT bytes FROM named_records")
-    }
-
     /// Every state.
     pub(crate) fn states(&self) -> Result<Vec<Vec<u8>>, ClientError> {
         self.column("SELECT bytes FROM states ORDER BY version")
@@ -163,29 +176,44 @@ impl Store {
             .map_err(doing("reading"))
     }
 
-    /// Notes that something the server sent was refused.
-    pub(crate) fn put_aside(&self, at_ms: u64, refusal: &str, found: &str) -> Result<(), ClientError> {
+    /// The length of every record held, live or named, by its hash.
+    pub(crate) fn record_lengths(&self) -> Result<HashMap<Digest, usize>, ClientError> {
+        const SELECT: &str = "SELECT hash, length(record) FROM objects WHERE record IS NOT NULL \
+            UNION ALL SELECT hash, length(bytes) FROM named_records";
+        let row = |row: &rusqlite::Row<'_>| {
+            let length: i64 = row.get(1)?;
+            Ok((Digest::new(row.get(0)?), usize::try_from(length).unwrap_or_default()))
+        };
         self.0
-            .execute(
-                "INSERT INTO put_aside (at_ms, refusal, found) VALUES (?1, ?2, ?3)",
-                params![at_ms.cast_signed(), refusal, found],
-            )
-            .map(|_| ())
-            .map_err(doing("saving"))
+            .prepare_cached(SELECT)
+            .and_then(|mut statement| statement.query_map([], row)?.collect())
+            .map_err(doing("reading"))
     }
 
-    /// What was refused: when, by which name, what was found.
-    pub(crate) fn all_put_aside(&self) -> Result<Vec<(u64, String, String)>, ClientError> {
-        self.0
-            .prepare_cached("SELECT at_ms, refusal, found FROM put_aside ORDER BY id")
-            .and_then(|mut statement| {
-                statement
-                    .query_map([], |row| {
-                        Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?, row.get(2)?))
-                    })?
-                    .collect()
-            })
-            .map_err(doing("reading"))
+    /// Hands every row of one column on, a row at a time, so that a vault of any size passes through little memory.
+    pub(crate) fn for_each(
+        &self,
+        stored: Stored,
+        mut visit: impl FnMut(&[u8]) -> Result<(), ClientError>,
+    ) -> Result<(), ClientError> {
+        let (sql, vault) = match &stored {
+            Stored::States => ("SELECT bytes FROM states ORDER BY version", None),
+            Stored::NamedRecords => ("SELECT bytes FROM named_records", None),
+            Stored::Commits(vault) => {
+                ("SELECT bytes FROM commits WHERE vault = ?1 ORDER BY seq", Some(vault))
+            }
+            Stored::Records(vault) => {
+                ("SELECT record FROM objects WHERE vault = ?1 AND record IS NOT NULL", Some(vault))
+            }
+        };
+        let mut statement = self.0.prepare_cached(sql).map_err(doing("reading"))?;
+        let parameters = rusqlite::params_from_iter(vault.map(VaultId::as_bytes));
+        let mut rows = statement.query(parameters).map_err(doing("reading"))?;
+        while let Some(row) = rows.next().map_err(doing("reading"))? {
+            let bytes = row.get_ref(0).and_then(|value| Ok(value.as_blob()?)).map_err(doing("reading"))?;
+            visit(bytes)?;
+        }
+        Ok(())
     }
 
     fn connect(path: &Path, store_key: &LocalStoreKey) -> Result<Self, ClientError> {
@@ -204,13 +232,11 @@ impl Store {
 
     fn vault(&self, vault: VaultId) -> Result<StoredVault, ClientError> {
         let id = vault.as_bytes();
-        let newest_commit = self
-            .0
-            .query_row("SELECT bytes FROM commits WHERE vault = ?1 ORDER BY seq DESC LIMIT 1", [id], |row| {
-                row.get(0)
-            })
-            .optional()
-            .map_err(doing("reading"))?;
+        let commit = |order: &str| {
+            let sql = format!("SELECT bytes FROM commits WHERE vault = ?1 ORDER BY seq {order} LIMIT 1");
+            self.0.query_row(&sql, [id], |row| row.get(0)).optional().map_err(doing("reading"))
+        };
+        let (newest_commit, oldest_commit) = (commit("DESC")?, commit("ASC")?);
         let leaves = self.leaves_with(vault, "NULL", |_| Ok(()))?;
         let purged: Vec<Vec<u8>> =
             self.column_of("SELECT object FROM objects WHERE vault = ?1 AND record IS NULL", id)?;
@@ -224,6 +250,7 @@ impl Store {
         Ok(StoredVault {
             vault_id: vault,
             newest_commit,
+            oldest_commit,
             leaves: leaves.into_iter().map(|(leaf, ())| leaf).collect(),
             purged,
             outbox,

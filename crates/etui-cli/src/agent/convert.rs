@@ -2,7 +2,8 @@
 
 use etui_chain::DeviceId;
 use etui_client::{
-    BackupReport, ClientError, Device, DeviceInfo, DeviceLine, ErrorKind, HealReport, OsRandom, SyncReport,
+    BackupReport, ClientError, Device, DeviceInfo, DeviceLine, ErrorKind, HealReport, Opened, OsRandom,
+    PutAside, SyncReport,
 };
 use etui_crypto::{KitError, LoginPassword, MasterPassword, RecoveryKit};
 use etui_vault::{
@@ -177,7 +178,8 @@ pub(super) fn status(device: &Device, locks_in_s: u64) -> protocol::Status {
         device_listed: info.device_listed,
         signed_in: info.signed_in,
         keyring: info.keyring,
-        set_aside: device.quarantine().len(),
+        set_aside: info.refused,
+        history_complete: info.history_complete,
         warnings: info.warnings,
         locks_in_s,
     }
@@ -216,6 +218,7 @@ pub(crate) fn backup(report: &BackupReport) -> protocol::Backup {
     protocol::Backup {
         account_id: report.account_id.to_string(),
         state_version: report.state_version,
+        history_complete: report.history_complete,
         vaults: report
             .vaults
             .iter()
@@ -226,5 +229,28 @@ pub(crate) fn backup(report: &BackupReport) -> protocol::Backup {
             })
             .collect(),
         entries: report.entries,
+        opened: report.opened.as_ref().map(opened),
+    }
+}
+
+fn opened(opened: &Opened) -> protocol::Opened {
+    let unreadable = opened.unreadable.iter().map(|(object_id, refused)| protocol::Unreadable {
+        id: object_id.to_string(),
+        refusal: refused.refusal.name().to_owned(),
+        found: refused.found.to_owned(),
+    });
+    protocol::Opened { readable: opened.readable, unreadable: unreadable.collect() }
+}
+
+pub(super) fn refused(aside: PutAside) -> protocol::Refused {
+    protocol::Refused {
+        first_ms: aside.first_ms,
+        last_ms: aside.last_ms,
+        times: aside.times,
+        refusal: aside.refusal,
+        found: aside.found,
+        asked: aside.asked,
+        length_bytes: aside.length_bytes,
+        kept_bytes: aside.kept_bytes,
     }
 }

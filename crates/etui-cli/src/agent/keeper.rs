@@ -192,9 +192,7 @@ impl Answer<'_> {
                 Ok(Reply::Entry { id: entry, document: convert::document(&edited)? })
             }
             Request::Purge { entry } => self.done(self.device.purge(entry).await),
-            Request::Sync => {
-                Ok(Reply::Synced(convert::synced(self.device.sync().await.map_err(convert::failure)?)))
-            }
+            Request::Sync => self.sync().await,
             Request::Devices => {
                 let devices = self.device.devices().await.map_err(convert::failure)?;
                 Ok(Reply::Devices(devices.into_iter().map(convert::device).collect()))
@@ -216,9 +214,19 @@ impl Answer<'_> {
             }
             Request::RecoveryTest { kit } => self.done(self.device.recovery_test(&convert::kit(&kit)?).await),
             Request::Heal => {
-                Ok(Reply::Healed(convert::healed(&self.device.heal().await.map_err(convert::failure)?)))
+                let healed = self.device.heal(Some(&|done, total| self.progress(done, total))).await;
+                Ok(Reply::Healed(convert::healed(&healed.map_err(convert::failure)?)))
             }
             Request::Export { to } => self.export(Path::new(&to)).await,
+            Request::Refused => {
+                let all = self.device.refused().map_err(convert::failure)?;
+                Ok(Reply::Refused(all.into_iter().map(convert::refused).collect()))
+            }
+            Request::ExportRefused { to } => {
+                let count = self.device.export_refused(Path::new(&to)).map_err(convert::failure)?;
+                Ok(Reply::ExportedRefused(count))
+            }
+            Request::ClearRefused => self.done(self.device.clear_refused()),
             // The server has dealt with these.
             Request::Lock
             | Request::StayUnlocked { .. }
@@ -235,6 +243,13 @@ impl Answer<'_> {
         let id = self.device.find(name).map_err(convert::failure)?;
         let entry = self.device.entry(id).map_err(convert::failure)?;
         Ok(Reply::Entry { id, document: convert::document(&entry)? })
+    }
+
+    /// Everything, the past too.
+    async fn sync(&self) -> Result<Reply, Failure> {
+        let report = self.device.sync().await.map_err(convert::failure)?;
+        self.device.fetch_history().await.map_err(convert::failure)?;
+        Ok(Reply::Synced(convert::synced(report)))
     }
 
     async fn add(&self, documents: &[Secret]) -> Result<Reply, Failure> {

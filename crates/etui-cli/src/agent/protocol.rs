@@ -122,6 +122,15 @@ pub(crate) enum Request {
         /// An absolute path.
         to: String,
     },
+    /// What the server sent and was refused.
+    Refused,
+    /// Write what was refused to a file.
+    ExportRefused {
+        /// An absolute path.
+        to: String,
+    },
+    /// Forget what was refused.
+    ClearRefused,
 }
 
 /// What signing in and unlocking needs.
@@ -234,6 +243,10 @@ pub(crate) enum Reply {
     Healed(Healed),
     /// The answer to [`Request::Export`].
     Exported(Backup),
+    /// The answer to [`Request::Refused`].
+    Refused(Vec<Refused>),
+    /// The answer to [`Request::ExportRefused`]: how many.
+    ExportedRefused(usize),
 }
 
 /// An entry as a list shows it. In this form it is also the JSON output of `list` and `search`.
@@ -258,6 +271,7 @@ pub(crate) struct Line {
 }
 
 /// What `status` says of an unlocked device; also its JSON output.
+#[expect(clippy::struct_excessive_bools, reason = "facts that have nothing to do with each other")]
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Status {
     pub(crate) server: String,
@@ -275,8 +289,10 @@ pub(crate) struct Status {
     pub(crate) signed_in: bool,
     /// Whether a keyring keeps the key of the local store.
     pub(crate) keyring: bool,
-    /// Data of the server that was refused and put aside.
+    /// Different answers of the server that were refused and put aside.
     pub(crate) set_aside: usize,
+    /// Whether every state and commit from the first on is here.
+    pub(crate) history_complete: bool,
     pub(crate) warnings: Vec<String>,
     /// Seconds until the agent locks itself, if nobody uses it.
     pub(crate) locks_in_s: u64,
@@ -332,8 +348,43 @@ pub(crate) struct Healed {
 pub(crate) struct Backup {
     pub(crate) account_id: String,
     pub(crate) state_version: u64,
+    /// Whether it has every state and commit from the first on.
+    pub(crate) history_complete: bool,
     pub(crate) vaults: Vec<BackupVault>,
     pub(crate) entries: usize,
+    /// What opening every record gave, where the master password was there.
+    pub(crate) opened: Option<Opened>,
+}
+
+/// What opening the records of a backup gave.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Opened {
+    pub(crate) readable: usize,
+    pub(crate) unreadable: Vec<Unreadable>,
+}
+
+/// A record of a backup that cannot be read.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Unreadable {
+    pub(crate) id: String,
+    pub(crate) refusal: String,
+    pub(crate) found: String,
+}
+
+/// An answer of the server that was refused; also the JSON output of `refused list`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Refused {
+    pub(crate) first_ms: u64,
+    pub(crate) last_ms: u64,
+    /// How often it came, byte for byte.
+    pub(crate) times: u64,
+    pub(crate) refusal: String,
+    pub(crate) found: String,
+    /// The request that it answered.
+    pub(crate) asked: String,
+    pub(crate) length_bytes: u64,
+    /// How much of it is kept.
+    pub(crate) kept_bytes: u64,
 }
 
 /// One vault of a backup.

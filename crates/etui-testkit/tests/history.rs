@@ -1,0 +1,125 @@
+//! What every device must hold to heal a server, and what becomes of data that is refused; with real processes.
+
+use std::{fs, path::Path};
+
+use etui_testkit::{Device, Server, Stage};
+
+/// Stops the server and keeps a copy of its data.
+fn back_up(stage: &Stage, server: Server) -> Server {
+    server.kill();
+    copy(&stage.data(), &stage.path().join("server-backup"));
+    stage.serve()
+}
+
+/// Stops the server and starts it on the copy: whatever came since is lost. Devices have to sign in again.
+fn restore(stage: &Stage, server: Server, devices: &[&Device]) -> Server {
+    server.kill();
+    fs::remove_dir_all(stage.data()).expect("the data goes");
+    copy(&stage.path().join("server-backup"), &stage.data());
+    let server = stage.serve();
+    for device in devices {
+        device.log_in();
+    }
+    server
+}
+
+fn head_code(device: &Device) -> String {
+    device.json(&["status"])["head_code"].as_str().expect("a head code").to_owned()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for item in fs::read_dir(from).expect("a folder") {
+        let path = item.expect("an item").path();
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).expect("a copy");
+        }
+    }
+}
+
+#[test]
+fn a_device_that_joined_after_the_backup_heals_the_server_alone() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let (one, two, three) = (stage.device("one"), stage.device("two"), stage.device("three"));
+    one.sign_up();
+    let before = one.add("Before", "ada", "before-the-backup");
+    one.ok(&["sync"]);
+    let server = back_up(&stage, server);
+
+    let between = one.add("Between", "ada", "between-backup-and-joining");
+    one.ok(&["sync"]);
+    one.ok(&["edit", &before, "--set", "username=changed-since"]);
+    one.ok(&["sync"]);
+    let gone = one.add("Gone", "ada", "not-needed");
+    one.ok(&["sync"]);
+    one.ok(&["rm", &gone, "--purge", "--yes"]);
+    one.ok(&["sync"]);
+    two.log_in();
+    two.ok(&["sync"]);
+    assert_eq!(two.json(&["status"])["history_complete"], true);
+    let after = two.add("After", "ada", "after-joining");
+    two.ok(&["sync"]);
+    one.ok(&["lock"]);
+    fs::remove_dir_all(one.home()).expect("the first device is lost");
+
+    let _server = restore(&stage, server, &[&two]);
+    let refused = two.fails(5, &["sync"]);
+    assert!(refused.contains("rollback"), "{refused}");
+    let healed = two.json(&["heal"]);
+    assert!(healed["states"].as_u64() >= Some(1) && healed["commits"].as_u64() >= Some(5), "{healed}");
+    two.ok(&["sync"]);
+    three.log_in();
+    three.ok(&["sync"]);
+    assert_eq!(three.field(&between, "password"), "between-backup-and-joining");
+    assert_eq!(three.field(&before, "username"), "changed-since");
+    assert_eq!(three.field(&after, "password"), "after-joining");
+    three.fails(4, &["get", &gone]);
+    two.ok(&["sync"]);
+    assert_eq!(head_code(&two), head_code(&three));
+
+    for device in [&two, &three] {
+        let exported = device.json(&["export", "--to", "whole.etui"]);
+        assert_eq!(exported["history_complete"], true, "{exported}");
+        let arguments = ["backup", "verify", "whole.etui", "--master-password-file", "master"];
+        let verified = device.json(&arguments);
+        assert_eq!(verified["opened"]["readable"], 4, "three entries and the settings: {verified}");
+    }
+}
+
+#[test]
+fn what_was_refused_is_kept_for_a_person_to_look_at() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let one = stage.device("one");
+    one.sign_up();
+    one.ok(&["sync"]);
+    assert_eq!(one.json(&["refused", "list"]).as_array().map(Vec::len), Some(0));
+    let server = back_up(&stage, server);
+    one.add("After", "ada", "after-the-backup");
+    one.ok(&["sync"]);
+
+    let server = restore(&stage, server, &[&one]);
+    one.fails(5, &["sync"]);
+    one.fails(5, &["sync"]);
+    one.ok(&["lock"]);
+    server.kill();
+    one.unlock();
+    let listed = one.json(&["refused", "list"]);
+    let [refused] = listed.as_array().expect("a list").as_slice() else { panic!("{listed}") };
+    assert_eq!(refused["refusal"], "rollback");
+    assert!(refused["times"].as_u64() >= Some(2), "counted, not kept twice: {refused}");
+    assert!(refused["length_bytes"].as_u64() > Some(0) && refused["asked"].as_str() > Some("GET /v1/vaults/"));
+    assert_eq!(one.json(&["status"])["set_aside"], 1);
+
+    one.ok(&["refused", "export", "--to", "refused.jsonl"]);
+    let exported = fs::read_to_string(stage.path().join("refused.jsonl")).expect("a file");
+    let line: serde_json::Value = serde_json::from_str(exported.trim_end()).expect("one JSON object");
+    let bytes = data_encoding::BASE64URL_NOPAD.decode(line["bytes"].as_str().expect("bytes").as_bytes());
+    assert_eq!(bytes.expect("base64url").len() as u64, refused["length_bytes"].as_u64().expect("a length"));
+    one.ok(&["refused", "clear"]);
+    assert_eq!(one.json(&["status"])["set_aside"], 0);
+}
