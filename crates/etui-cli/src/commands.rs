@@ -110,7 +110,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::History(arguments) => history::run(&arguments, context),
         Command::Generate(arguments) => generate::run(&arguments, context),
         Command::Totp(arguments) => totp::run(&arguments, context),
-        Command::Sync(_) => sync::run(context),
+        Command::Sync(arguments) => sync::run(arguments, context),
         Command::Devices(arguments) => devices::run(arguments, context),
         Command::Logout(arguments) => logout::run(&arguments, context),
         Command::ChangeMasterPassword(arguments) => change_master_password::run(&arguments, context),

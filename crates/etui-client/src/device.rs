@@ -1,6 +1,7 @@
 //! An unlocked device: reading, changing, syncing.
 
 mod admin;
+mod follow;
 mod heal;
 mod history;
 mod refused;
@@ -25,6 +26,7 @@ use crate::{
 };
 
 pub use admin::DeviceLine;
+pub use follow::{Branches, Followed};
 pub use heal::HealReport;
 pub use refused::PutAside;
 pub use sync::SyncReport;

@@ -20,7 +20,8 @@ mod unlock;
 pub use account::{LogIn, SignUp};
 pub use backup::{BackupReport, BackupVault, Opened, verify_backup};
 pub use device::{
-    Device, DeviceInfo, DeviceLine, HealReport, Progress, PutAside, SyncOutcome, SyncReport, VaultInfo,
+    Branches, Device, DeviceInfo, DeviceLine, Followed, HealReport, Progress, PutAside, SyncOutcome,
+    SyncReport, VaultInfo,
 };
 pub use error::{ClientError, ErrorKind};
 pub use home::{DeviceFile, Home};

@@ -3,6 +3,7 @@
 //! It holds records as sealed, commits, states, the outbox, what was put aside, and this device's own secrets. A step
 //! of the sync engine is one transaction, on the disk when [`Store::apply`] returns.
 
+mod apply;
 mod put_aside;
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
 use etui_chain::{Digest, Leaf, ObjectId, VaultId};
 use etui_crypto::LocalStoreKey;
 use etui_sync::{StoredAccount, StoredVault, Write};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use zeroize::Zeroizing;
 
 use crate::ClientError;
@@ -101,7 +102,7 @@ impl Store {
         let mut apply = || -> rusqlite::Result<()> {
             let transaction = self.0.transaction()?;
             for write in writes {
-                apply_one(&transaction, write)?;
+                apply::apply_one(&transaction, write)?;
             }
             transaction.commit()
         };
@@ -176,6 +177,12 @@ impl Store {
             .map_err(doing("reading"))
     }
 
+    /// The ids known to be purged.
+    pub(crate) fn purged(&self, vault: VaultId) -> Result<BTreeSet<ObjectId>, ClientError> {
+        const SELECT: &str = "SELECT object FROM objects WHERE vault = ?1 AND record IS NULL";
+        self.column_of(SELECT, vault.as_bytes())?.iter().map(|id| object_id(id)).collect()
+    }
+
     /// The length of every record held, live or named, by its hash.
     pub(crate) fn record_lengths(&self) -> Result<HashMap<Digest, usize>, ClientError> {
         const SELECT: &str = "SELECT hash, length(record) FROM objects WHERE record IS NOT NULL \
@@ -238,9 +245,7 @@ impl Store {
         };
         let (newest_commit, oldest_commit) = (commit("DESC")?, commit("ASC")?);
         let leaves = self.leaves_with(vault, "NULL", |_| Ok(()))?;
-        let purged: Vec<Vec<u8>> =
-            self.column_of("SELECT object FROM objects WHERE vault = ?1 AND record IS NULL", id)?;
-        let purged = purged.iter().map(|id| object_id(id)).collect::<Result<BTreeSet<_>, _>>()?;
+        let purged = self.purged(vault)?;
         let outbox = self.column_of("SELECT bytes FROM outbox WHERE vault = ?1", id)?;
         let in_flight = self
             .0
@@ -295,58 +300,6 @@ impl Store {
             .prepare_cached(sql)
             .and_then(|mut statement| statement.query_map([vault], |row| row.get(0))?.collect())
             .map_err(doing("reading"))
-    }
-}
-
-fn apply_one(transaction: &Transaction<'_>, write: &Write) -> rusqlite::Result<()> {
-    let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
-        transaction.prepare_cached(sql)?.execute(values).map(|_| ())
-    };
-    match write {
-        Write::State { version, bytes } => {
-            run("INSERT OR REPLACE INTO states VALUES (?1, ?2)", params![version.cast_signed(), bytes])
-        }
-        Write::NamedRecord { hash, bytes } => {
-            run("INSERT OR REPLACE INTO named_records VALUES (?1, ?2)", params![hash.as_bytes(), bytes])
-        }
-        Write::Commit { vault_id, seq, bytes } => run(
-            "INSERT OR REPLACE INTO commits VALUES (?1, ?2, ?3)",
-            params![vault_id.as_bytes(), seq.cast_signed(), bytes],
-        ),
-        Write::Object { vault_id, object_id, version, hash, record } => run(
-            "INSERT OR REPLACE INTO objects VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![
-                vault_id.as_bytes(),
-                object_id.as_bytes(),
-                version.cast_signed(),
-                hash.as_bytes(),
-                record
-            ],
-        ),
-        Write::Purged { vault_id, object_id } => run(
-            "INSERT OR REPLACE INTO objects VALUES (?1, ?2, 0, zeroblob(32), NULL)",
-            params![vault_id.as_bytes(), object_id.as_bytes()],
-        ),
-        Write::Outbox { vault_id, object_id, bytes } => run(
-            "INSERT OR REPLACE INTO outbox VALUES (?1, ?2, ?3)",
-            params![vault_id.as_bytes(), object_id.as_bytes(), bytes],
-        ),
-        Write::OutboxDone { vault_id, object_id } => run(
-            "DELETE FROM outbox WHERE vault = ?1 AND object = ?2",
-            params![vault_id.as_bytes(), object_id.as_bytes()],
-        ),
-        Write::InFlight { vault_id, bytes: Some(bytes) } => {
-            run("INSERT OR REPLACE INTO in_flight VALUES (?1, ?2)", params![vault_id.as_bytes(), bytes])
-        }
-        Write::InFlight { vault_id, bytes: None } => {
-            run("DELETE FROM in_flight WHERE vault = ?1", params![vault_id.as_bytes()])
-        }
-        Write::StateInFlight { bytes: Some(bytes) } => {
-            run("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", params![key::STATE_IN_FLIGHT, bytes])
-        }
-        Write::StateInFlight { bytes: None } => {
-            run("DELETE FROM meta WHERE key = ?1", params![key::STATE_IN_FLIGHT])
-        }
     }
 }
 

@@ -38,6 +38,12 @@ impl Engine {
         self.vaults.get(vault_id).map(|vault| vault.begins.seq).filter(|seq| *seq > 1)
     }
 
+    /// The commit before a vault's oldest one held, as that one names it.
+    pub fn commit_wanted(&self, vault_id: &VaultId) -> Option<Head> {
+        let begins = self.vaults.get(vault_id)?.begins;
+        (begins.seq > 1).then(|| Head { seq: begins.seq - 1, hash: begins.prev_hash })
+    }
+
     /// Takes in states from before the oldest one held, versions ascending up to it, with what the server still has of
     /// the records that they name.
     ///

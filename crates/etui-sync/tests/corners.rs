@@ -1,5 +1,7 @@
 //! The corners that a schedule seldom turns, each by itself.
 
+#[path = "corners/following.rs"]
+mod following;
 #[path = "corners/healing.rs"]
 mod healing;
 #[expect(dead_code, reason = "the fleet uses more of it")]

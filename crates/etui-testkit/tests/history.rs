@@ -112,7 +112,9 @@ fn what_was_refused_is_kept_for_a_person_to_look_at() {
     let [refused] = listed.as_array().expect("a list").as_slice() else { panic!("{listed}") };
     assert_eq!(refused["refusal"], "rollback");
     assert!(refused["times"].as_u64() >= Some(2), "counted, not kept twice: {refused}");
-    assert!(refused["length_bytes"].as_u64() > Some(0) && refused["asked"].as_str() > Some("GET /v1/vaults/"));
+    assert!(
+        refused["length_bytes"].as_u64() > Some(0) && refused["asked"].as_str() > Some("GET /v1/vaults/")
+    );
     assert_eq!(one.json(&["status"])["set_aside"], 1);
 
     one.ok(&["refused", "export", "--to", "refused.jsonl"]);
@@ -122,4 +124,69 @@ fn what_was_refused_is_kept_for_a_person_to_look_at() {
     assert_eq!(bytes.expect("base64url").len() as u64, refused["length_bytes"].as_u64().expect("a length"));
     one.ok(&["refused", "clear"]);
     assert_eq!(one.json(&["status"])["set_aside"], 0);
+}
+
+#[test]
+fn a_person_decides_a_fork_and_nothing_is_lost() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let (one, two) = (stage.device("one"), stage.device("two"));
+    one.sign_up();
+    let shared = one.add("Shared", "ada", "of-both");
+    let contested = one.add("Contested", "ada", "of-both");
+    one.ok(&["sync"]);
+    two.log_in();
+    two.ok(&["sync"]);
+    one.ok(&["sync"]);
+    let server = back_up(&stage, server);
+
+    one.ok(&["edit", &shared, "--set", "username=sent-by-one"]);
+    one.ok(&["edit", &contested, "--set", "username=mine"]);
+    let made_by_one = one.add("Made by one", "ada", "only-on-one");
+    one.ok(&["sync"]);
+    two.ok(&["lock"]);
+    let _server = restore(&stage, server, &[]);
+    two.unlock();
+    two.log_in();
+    for username in ["first", "second", "third", "theirs"] {
+        two.ok(&["edit", &contested, "--set", &format!("username={username}")]);
+        two.ok(&["sync"]);
+    }
+    let made_by_two = two.add("Made by two", "ada", "only-on-two");
+    two.ok(&["sync"]);
+
+    one.log_in();
+    let unsent = one.add("Not sent", "ada", "saved-after-the-fork");
+    let refused = one.fails(5, &["sync"]);
+    let code = head_code(&two);
+    assert!(
+        refused.contains("fork") && refused.contains(&code) && refused.contains(&head_code(&one)),
+        "{refused}"
+    );
+    let healing = one.fails(5, &["heal"]);
+    assert!(healing.contains("fork"), "{healing}");
+    let wrong = one.fails(5, &["sync", "--follow-server", "00000000"]);
+    assert!(wrong.contains(&code), "{wrong}");
+    assert_eq!(one.field(&made_by_one, "password"), "only-on-one", "nothing has changed");
+
+    let followed = one.json(&["sync", "--follow-server", &code.to_lowercase()]);
+    let left = followed["left_branch"].as_str().expect("a path").to_owned();
+    one.ok(&["backup", "verify", &left, "--master-password-file", "master"]);
+    one.ok(&["lock"]);
+    one.unlock();
+    for device in [&one, &two, &one] {
+        device.ok(&["sync"]);
+    }
+    assert_eq!(head_code(&one), head_code(&two));
+    for device in [&one, &two] {
+        assert_eq!(device.field(&shared, "username"), "sent-by-one");
+        assert_eq!(device.field(&made_by_one, "password"), "only-on-one");
+        assert_eq!(device.field(&made_by_two, "password"), "only-on-two");
+        assert_eq!(device.field(&unsent, "password"), "saved-after-the-fork");
+        let shown = device.ok(&["get", &contested]) + &device.ok(&["get", &contested, "--json"]);
+        assert!(shown.contains("mine") && shown.contains("theirs"), "both are kept: {shown}");
+    }
+    one.fails(1, &["sync", "--follow-server", &code]);
+    let exported = one.json(&["export", "--to", "after.etui"]);
+    assert_eq!(exported["history_complete"], true, "{exported}");
 }

@@ -2,8 +2,8 @@
 
 use etui_chain::DeviceId;
 use etui_client::{
-    BackupReport, ClientError, Device, DeviceInfo, DeviceLine, ErrorKind, HealReport, Opened, OsRandom,
-    PutAside, SyncReport,
+    BackupReport, Branches, ClientError, Device, DeviceInfo, DeviceLine, ErrorKind, Followed, HealReport,
+    Opened, OsRandom, PutAside, SyncReport,
 };
 use etui_crypto::{KitError, LoginPassword, MasterPassword, RecoveryKit};
 use etui_vault::{
@@ -197,6 +197,21 @@ fn vault(vault: etui_client::VaultInfo) -> protocol::Vault {
 
 pub(super) fn synced(report: SyncReport) -> protocol::Synced {
     protocol::Synced { pulled: report.pulled, pushed: report.pushed, notices: report.notices }
+}
+
+pub(super) fn followed(followed: Followed) -> protocol::Followed {
+    let Followed { left_branch, unsent, notices } = followed;
+    protocol::Followed { left_branch: left_branch.display().to_string(), unsent, notices }
+}
+
+/// Which branches there are, and how a person decides.
+pub(super) fn fork(failure: Failure, branches: &Branches) -> Failure {
+    let Branches { ours, servers } = branches;
+    failure.with_hint(format!(
+        "nothing is lost: this device is on branch {ours}, the server shows branch {servers}; see which of them \
+         `etui status` says on your other devices. To go over to the server's: \
+         `etui sync --follow-server {servers}`. To keep this one, see `etui help sync`"
+    ))
 }
 
 pub(super) fn device(line: DeviceLine) -> protocol::Device {

@@ -7,7 +7,8 @@ use std::{
     sync::mpsc::Sender,
 };
 
-use etui_client::{Device, Home, LogIn, SignUp};
+use etui_chain::Refusal;
+use etui_client::{ClientError, Device, Home, LogIn, SignUp};
 use tokio::{sync::Notify, task::JoinHandle};
 
 use super::{
@@ -161,7 +162,7 @@ async fn recover(
     home: &Home,
     credentials: Credentials,
     kit: &Secret,
-) -> Result<Result<Device, etui_client::ClientError>, Failure> {
+) -> Result<Result<Device, ClientError>, Failure> {
     let login = convert::login(&credentials.login_password)?;
     let master = convert::master(&credentials.master_password)?;
     let kit = convert::kit(kit)?;
@@ -213,10 +214,8 @@ impl Answer<'_> {
                 Ok(Reply::Kit(Secret::new(kit.to_qr_text().as_str())))
             }
             Request::RecoveryTest { kit } => self.done(self.device.recovery_test(&convert::kit(&kit)?).await),
-            Request::Heal => {
-                let healed = self.device.heal(Some(&|done, total| self.progress(done, total))).await;
-                Ok(Reply::Healed(convert::healed(&healed.map_err(convert::failure)?)))
-            }
+            Request::Heal => self.heal().await,
+            Request::FollowServer { code } => self.follow_server(&code).await,
             Request::Export { to } => self.export(Path::new(&to)).await,
             Request::Refused => {
                 let all = self.device.refused().map_err(convert::failure)?;
@@ -247,9 +246,34 @@ impl Answer<'_> {
 
     /// Everything, the past too.
     async fn sync(&self) -> Result<Reply, Failure> {
-        let report = self.device.sync().await.map_err(convert::failure)?;
+        let report = match self.device.sync().await {
+            Ok(report) => report,
+            Err(error) => return Err(self.explained(error).await),
+        };
         self.device.fetch_history().await.map_err(convert::failure)?;
         Ok(Reply::Synced(convert::synced(report)))
+    }
+
+    async fn heal(&self) -> Result<Reply, Failure> {
+        match self.device.heal(Some(&|done, total| self.progress(done, total))).await {
+            Ok(healed) => Ok(Reply::Healed(convert::healed(&healed))),
+            Err(error) => Err(self.explained(error).await),
+        }
+    }
+
+    async fn follow_server(&self, code: &str) -> Result<Reply, Failure> {
+        let followed = self.device.follow_server(code).await.map_err(convert::failure)?;
+        Ok(Reply::Followed(convert::followed(followed)))
+    }
+
+    /// A fork is for a person to decide, who has to know both branches.
+    async fn explained(&self, error: ClientError) -> Failure {
+        let is_fork = error.refusal() == Some(Refusal::Fork);
+        let failure = convert::failure(error);
+        match if is_fork { self.device.branches().await.ok() } else { None } {
+            Some(branches) => convert::fork(failure, &branches),
+            None => failure,
+        }
     }
 
     async fn add(&self, documents: &[Secret]) -> Result<Reply, Failure> {
@@ -269,7 +293,7 @@ impl Answer<'_> {
     }
 
     #[expect(clippy::unused_self, reason = "reads as part of the answer")]
-    fn done(&self, result: Result<(), etui_client::ClientError>) -> Result<Reply, Failure> {
+    fn done(&self, result: Result<(), ClientError>) -> Result<Reply, Failure> {
         result.map(|()| Reply::Done).map_err(convert::failure)
     }
 }

@@ -85,6 +85,11 @@ pub(crate) enum Request {
     },
     /// Exchange with the server until nothing is left.
     Sync,
+    /// Go over to the branch that the server shows.
+    FollowServer {
+        /// Its head code.
+        code: String,
+    },
     /// The devices of the account.
     Devices,
     /// Call a device something else.
@@ -235,6 +240,8 @@ pub(crate) enum Reply {
     Added(Vec<ObjectId>),
     /// The answer to [`Request::Sync`].
     Synced(Synced),
+    /// The answer to [`Request::FollowServer`].
+    Followed(Followed),
     /// The answer to [`Request::Devices`].
     Devices(Vec<Device>),
     /// A new kit, as the text of its code.
@@ -321,6 +328,16 @@ pub(crate) struct LastSync {
 pub(crate) struct Synced {
     pub(crate) pulled: usize,
     pub(crate) pushed: usize,
+    pub(crate) notices: Vec<String>,
+}
+
+/// What going over to the server's branch did; also the JSON output of `sync --follow-server`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Followed {
+    /// A backup of the branch that was left.
+    pub(crate) left_branch: String,
+    /// Changes that were only here and now wait to be sent on top.
+    pub(crate) unsent: usize,
     pub(crate) notices: Vec<String>,
 }
 

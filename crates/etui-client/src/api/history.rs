@@ -44,6 +44,25 @@ impl Api {
         Ok(StateFrames { states: newest.into_items(), named_records })
     }
 
+    /// The commit of that place alone, if the server has one.
+    pub(crate) async fn commit_at(
+        &self,
+        vault_id: VaultId,
+        seq: u64,
+        evidence: &mut Evidence,
+    ) -> Result<Option<Commit>, ClientError> {
+        let path = format!("/v1/vaults/{vault_id}/commits?after={}", seq.saturating_sub(1));
+        let mut found = None;
+        self.each_frame(&path, "fetching a change", evidence, |frame| {
+            if let Frame::Commit(bytes) = frame {
+                found = Some(Commit::parse(&bytes)?);
+            }
+            Ok(ControlFlow::Break(()))
+        })
+        .await?;
+        Ok(found.filter(|commit| commit.seq == seq))
+    }
+
     /// Commits just before one of that place, without records: as many as one answer gives and as are taken in at once.
     pub(crate) async fn commits_before(
         &self,

@@ -253,7 +253,7 @@ impl Device {
 }
 
 impl Inner {
-    fn account_settings(&self) -> Result<AccountSettings, ClientError> {
+    pub(super) fn account_settings(&self) -> Result<AccountSettings, ClientError> {
         let Some(hash) = self.engine.state().settings_hash else { return Ok(AccountSettings::new()) };
         let missing = Refusal::Missing.because("the account settings are not in the local store");
         let record = self.store.named_record(&hash)?.ok_or(missing)?;

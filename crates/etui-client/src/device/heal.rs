@@ -20,6 +20,8 @@ pub struct HealReport {
     pub records: usize,
 }
 
+const OTHER_COMMIT: &str = "the server has taken another commit since it was restored";
+
 /// Where a server stands.
 struct Standing {
     state: State,
@@ -77,9 +79,30 @@ impl Device {
         let vaults: Vec<VaultId> = self.inner.borrow().engine.vault_ids().collect();
         let mut heads = BTreeMap::new();
         for vault_id in vaults {
-            heads.insert(vault_id, self.api.head(vault_id, evidence).await?);
+            let server = self.api.head(vault_id, evidence).await?;
+            self.check_ahead(vault_id, server, evidence).await?;
+            heads.insert(vault_id, server);
         }
         Ok(Standing { state, heads })
+    }
+
+    /// A server that is ahead has lost nothing, if it is ahead on this device's branch.
+    async fn check_ahead(
+        &self,
+        vault_id: VaultId,
+        server: Head,
+        evidence: &mut Evidence,
+    ) -> Result<(), ClientError> {
+        let ours = self.inner.borrow().engine.head(&vault_id);
+        if server.seq <= ours.seq {
+            return Ok(());
+        }
+        let commit = self.api.commit_at(vault_id, ours.seq, evidence).await?;
+        if commit.is_some_and(|commit| commit.hash() == ours.hash) {
+            Ok(())
+        } else {
+            Err(Refusal::Fork.because(OTHER_COMMIT).into())
+        }
     }
 }
 
@@ -115,10 +138,9 @@ impl Inner {
     }
 
     fn lacking_commits(&self, vault_id: VaultId, server: Head) -> Result<Vec<Commit>, ClientError> {
-        const FORK: &str = "the server has taken another commit since it was restored";
         let ours = self.engine.head(&vault_id);
         if server.seq == ours.seq && server.hash != ours.hash {
-            return Err(Refusal::Fork.because(FORK).into());
+            return Err(Refusal::Fork.because(OTHER_COMMIT).into());
         }
         let commits: Vec<Commit> = self
             .store
@@ -128,7 +150,7 @@ impl Inner {
             .collect::<Result<_, _>>()?;
         match commits.first() {
             Some(first) if first.seq != server.seq + 1 => Err(ClientError::NoHistory),
-            Some(first) if first.prev_hash != server.hash => Err(Refusal::Fork.because(FORK).into()),
+            Some(first) if first.prev_hash != server.hash => Err(Refusal::Fork.because(OTHER_COMMIT).into()),
             _ => Ok(commits),
         }
     }

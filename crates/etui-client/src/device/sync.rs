@@ -272,7 +272,7 @@ impl Device {
 }
 
 impl Inner {
-    fn told(&self, notice: Notice) -> String {
+    pub(super) fn told(&self, notice: Notice) -> String {
         let title = |object_id| {
             self.index.get(object_id).map_or_else(|| object_id.to_string(), |found| found.title.clone())
         };

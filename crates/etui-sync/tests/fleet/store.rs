@@ -124,6 +124,18 @@ impl Store {
             Write::InFlight { vault_id, bytes: Some(bytes) } => drop(self.in_flight.insert(vault_id, bytes)),
             Write::InFlight { vault_id, bytes: None } => drop(self.in_flight.remove(&vault_id)),
             Write::StateInFlight { bytes } => self.state_in_flight = bytes,
+            Write::Leave { common_version, common_seqs, named_records } => {
+                self.state_in_flight = None;
+                self.states.retain(|version, _| *version <= common_version);
+                self.named_records.retain(|hash, _| named_records.contains(hash));
+                for (left, seq) in common_seqs {
+                    self.commits.retain(|(id, at), _| *id != left || *at <= seq);
+                    self.objects.retain(|(id, _), _| *id != left);
+                    self.purged.retain(|(id, _)| *id != left);
+                    self.outbox.retain(|(id, _), _| *id != left);
+                    self.in_flight.remove(&left);
+                }
+            }
         }
     }
 }
