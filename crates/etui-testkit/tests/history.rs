@@ -190,3 +190,46 @@ fn a_person_decides_a_fork_and_nothing_is_lost() {
     let exported = one.json(&["export", "--to", "after.etui"]);
     assert_eq!(exported["history_complete"], true, "{exported}");
 }
+
+#[test]
+fn the_branch_of_one_device_is_kept_and_the_others_follow() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let (one, two, three) = (stage.device("one"), stage.device("two"), stage.device("three"));
+    one.sign_up();
+    one.add("Before", "ada", "before-the-fork");
+    one.ok(&["sync"]);
+    two.log_in();
+    two.ok(&["sync"]);
+    one.ok(&["sync"]);
+    let server = back_up(&stage, server);
+    let by_one = one.add("By one", "ada", "only-on-one");
+    one.ok(&["sync"]);
+    one.ok(&["lock"]);
+    let server = restore(&stage, server, &[&two]);
+    let by_two = two.add("By two", "ada", "only-on-two");
+    two.ok(&["sync"]);
+    three.log_in();
+    let by_three = three.add("By three", "ada", "only-on-three");
+    three.ok(&["sync"]);
+
+    one.unlock();
+    let _server = restore(&stage, server, &[&one]);
+    one.ok(&["heal"]);
+    one.ok(&["sync"]);
+    for device in [&two, &three] {
+        device.log_in();
+        device.fails(5, &["sync"]);
+        device.ok(&["sync", "--follow-server", &head_code(&one)]);
+        device.ok(&["sync"]);
+        one.ok(&["sync"]);
+    }
+    two.ok(&["sync"]);
+    for device in [&one, &two, &three] {
+        assert_eq!(head_code(device), head_code(&one));
+        assert_eq!(device.json(&["status"])["device_listed"], true);
+        assert_eq!(device.field(&by_one, "password"), "only-on-one");
+        assert_eq!(device.field(&by_two, "password"), "only-on-two");
+        assert_eq!(device.field(&by_three, "password"), "only-on-three");
+    }
+}
