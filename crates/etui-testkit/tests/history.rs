@@ -105,6 +105,8 @@ fn what_was_refused_is_kept_for_a_person_to_look_at() {
     let server = restore(&stage, server, &[&one]);
     one.fails(5, &["sync"]);
     one.fails(5, &["sync"]);
+    one.ok(&["export", "--to", "whole.etui"]);
+    one.ok(&["backup", "verify", "whole.etui"]);
     one.ok(&["lock"]);
     server.kill();
     one.unlock();
