@@ -26,7 +26,7 @@ use crate::{
 };
 
 pub use admin::DeviceLine;
-pub use follow::{Branches, Followed};
+pub use follow::{Branch, Branches, Followed};
 pub use heal::HealReport;
 pub use refused::PutAside;
 pub use sync::SyncReport;

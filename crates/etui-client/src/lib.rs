@@ -20,7 +20,7 @@ mod unlock;
 pub use account::{LogIn, SignUp};
 pub use backup::{BackupReport, BackupVault, Opened, verify_backup};
 pub use device::{
-    Branches, Device, DeviceInfo, DeviceLine, Followed, HealReport, Progress, PutAside, SyncOutcome,
+    Branch, Branches, Device, DeviceInfo, DeviceLine, Followed, HealReport, Progress, PutAside, SyncOutcome,
     SyncReport, VaultInfo,
 };
 pub use error::{ClientError, ErrorKind};

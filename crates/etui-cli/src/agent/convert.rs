@@ -2,8 +2,8 @@
 
 use etui_chain::DeviceId;
 use etui_client::{
-    BackupReport, Branches, ClientError, Device, DeviceInfo, DeviceLine, ErrorKind, Followed, HealReport,
-    Opened, OsRandom, PutAside, SyncReport,
+    BackupReport, Branch, Branches, ClientError, Device, DeviceInfo, DeviceLine, ErrorKind, Followed,
+    HealReport, Opened, OsRandom, PutAside, SyncReport,
 };
 use etui_crypto::{KitError, LoginPassword, MasterPassword, RecoveryKit};
 use etui_vault::{
@@ -14,6 +14,7 @@ use etui_vault::{
 use super::protocol;
 use crate::{
     failure::{Failure, Kind},
+    output::time_text,
     secret::Secret,
 };
 
@@ -206,11 +207,18 @@ pub(super) fn followed(followed: Followed) -> protocol::Followed {
 
 /// Which branches there are, and how a person decides.
 pub(super) fn fork(failure: Failure, branches: &Branches) -> Failure {
+    let described = |branch: &Branch| {
+        let Branch { code, time_ms, device } = branch;
+        format!("{code} (newest change by {device} at {})", time_text(*time_ms))
+    };
     let Branches { ours, servers } = branches;
     failure.with_hint(format!(
-        "nothing is lost: this device is on branch {ours}, the server shows branch {servers}; see which of them \
-         `etui status` says on your other devices. To go over to the server's: \
-         `etui sync --follow-server {servers}`. To keep this one, see `etui help sync`"
+        "nothing is lost: this device is on branch {}, the server shows {}; see which of them `etui status` says on \
+         your other devices. To go over to the server's: `etui sync --follow-server {}`. To keep this one: \
+         `etui help sync`",
+        described(ours),
+        described(servers),
+        servers.code
     ))
 }
 

@@ -13,13 +13,24 @@ use etui_vault::Index;
 use super::{Device, Inner};
 use crate::{ClientError, evidence::Evidence, store::Stored, unlock};
 
-/// The head codes by which a person compares the branches of a fork with other devices.
-#[derive(Debug, PartialEq, Eq)]
+/// The branches of a fork, for a person to compare with other devices.
+#[derive(Debug)]
 pub struct Branches {
     /// This device's.
-    pub ours: String,
+    pub ours: Branch,
     /// The one that the server shows. Nothing of it has been verified.
-    pub servers: String,
+    pub servers: Branch,
+}
+
+/// One branch of a fork.
+#[derive(Debug)]
+pub struct Branch {
+    /// Its head code.
+    pub code: String,
+    /// When its newest change was made by its device's clock, in ms since 1970; 0 if unknown.
+    pub time_ms: u64,
+    /// The name of the device that made it; its id if it has no name here.
+    pub device: String,
 }
 
 /// What going over to the server's branch did.
@@ -41,12 +52,16 @@ impl Device {
     pub async fn branches(&self) -> Result<Branches, ClientError> {
         let evidence = &mut Evidence::default();
         let state = self.server_state(evidence).await?.0;
-        let mut heads = Vec::new();
+        let (mut heads, mut newest) = (Vec::new(), Vec::new());
         for vault in &state.vaults {
-            heads.push((vault.id, self.api.head(vault.id, evidence).await?));
+            let head = self.api.head(vault.id, evidence).await?;
+            heads.push((vault.id, head));
+            newest.extend(self.api.commit_at(vault.id, head.seq, evidence).await?);
         }
         let servers = head_code(&state.account_id, &state.hash(), &heads);
-        Ok(Branches { ours: self.inner.borrow().engine.head_code(), servers })
+        let inner = self.inner.borrow();
+        let ours = inner.branch(inner.engine.head_code(), inner.newest_commits()?)?;
+        Ok(Branches { ours, servers: inner.branch(servers, newest)? })
     }
 
     /// Goes over to the branch with this head code, if the server shows it and it verifies by itself. The branch that
@@ -173,6 +188,28 @@ impl Device {
 }
 
 impl Inner {
+    fn branch(&self, code: String, newest: Vec<Commit>) -> Result<Branch, ClientError> {
+        let names = self.account_settings()?;
+        let newest = newest.into_iter().max_by_key(|commit| commit.time_ms);
+        let name = |commit: &Commit| {
+            let name = names.device_name(&commit.device_id);
+            name.map_or_else(|| commit.device_id.to_string(), str::to_owned)
+        };
+        let device = newest.as_ref().map(name).unwrap_or_default();
+        Ok(Branch { code, time_ms: newest.map_or(0, |commit| commit.time_ms), device })
+    }
+
+    fn newest_commits(&self) -> Result<Vec<Commit>, ClientError> {
+        let mut newest = Vec::new();
+        for vault_id in self.engine.vault_ids() {
+            let before = self.engine.head(&vault_id).seq.saturating_sub(1);
+            for bytes in self.store.commits_after(vault_id, before)? {
+                newest.push(Commit::parse(&bytes)?);
+            }
+        }
+        Ok(newest)
+    }
+
     fn follow(
         &mut self,
         branch: Step,
@@ -183,24 +220,24 @@ impl Inner {
         let engine = self.engine.clone();
         let record = |vault_id, object_id| self.store.record(vault_id, object_id).ok().flatten();
         let step = self.with_context(|context| engine.follow(branch, partings, &record, context));
-        let applied = step.map_err(ClientError::from).and_then(|step| {
-            self.store.apply(&step.writes)?;
-            Ok(step)
+        let taken = step.map_err(ClientError::from).and_then(|mut step| {
+            // Everything is shown anew below.
+            step.touched.clear();
+            self.take(step)
         });
-        let step = match applied {
-            Ok(step) => step,
+        let notices = match taken {
+            Ok(notices) => notices,
             Err(error) => {
                 self.keys.vault_keys = ours;
                 return Err(error);
             }
         };
-        self.engine = step.engine;
         self.keys.vault_keys = unlock::vault_keys(self.engine.state(), &self.keys.keyset, &self.store)?;
         self.last_sync = None;
         self.index = Index::new();
         self.unreadable.clear();
         self.build_index()?;
-        Ok(step.notices.into_iter().map(|notice| self.told(notice)).collect())
+        Ok(notices.into_iter().map(|notice| self.told(notice)).collect())
     }
 
     /// The vault keys of this branch and of the other: bodies of both are opened.
