@@ -1,16 +1,22 @@
 //! The native backup: states, named records, commits and sealed records, verbatim, verifiable without a key.
 //!
 //! A file is a header line and one sequence of frames (`spec/api.md`), the same as on the wire: first the states,
-//! ascending, then the records that they name, then the commits of each vault, ascending, then the live records. It is
-//! written and read as a stream.
+//! ascending, then the records that they name, then the commits of each vault, ascending, then the live records; then,
+//! where changes wait to be sent, a header and their records, which no commit vouches for yet. It is written and read as
+//! a stream.
 
 mod open;
 mod verify;
 
 use std::{io::Write as _, path::Path};
 
-use etui_api::frame::{Frame, FrameWriter};
-use etui_chain::{AccountId, ObjectId, Refused, VaultId};
+use etui_api::{
+    frame::{Frame, FrameWriter},
+    sync::encode_header,
+};
+use etui_chain::{AccountId, Digest, ObjectId, Refused, VaultId, record_hash};
+use etui_sync::Pending;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     ClientError, Device, Progress,
@@ -37,6 +43,8 @@ pub struct BackupReport {
     pub vaults: Vec<BackupVault>,
     /// Live records in all of them, vault settings left out.
     pub entries: usize,
+    /// Records of changes that the server had not confirmed.
+    pub unsent: usize,
     /// What opening gave, if the master password was there.
     pub opened: Option<Opened>,
 }
@@ -78,7 +86,9 @@ impl Device {
             let vaults: Vec<VaultId> = inner.engine.vault_ids().collect();
             let records = vaults.iter().map(|vault_id| inner.engine.leaves(vault_id).len()).sum();
             let progress = |done| progress.map_or((), |progress| progress(done, records));
-            write_backup(&inner.store, &vaults, &mut file, progress)?;
+            let unsent = vaults.iter().flat_map(|vault_id| inner.engine.unconfirmed(vault_id));
+            let unsent: Vec<&[u8]> = unsent.filter_map(Pending::record).collect();
+            write_backup(&inner.store, &vaults, &unsent, &mut file, progress)?;
         }
         let report = verify_backup(file.written()?, None, None)?;
         file.name()?;
@@ -86,10 +96,26 @@ impl Device {
     }
 }
 
-/// Writes what the store holds of these vaults; told how many records are done.
+/// The header frame in front of unsent changes, as CBOR. Nobody has signed them yet: the hash is against damage only,
+/// and whether they are genuine shows when they are opened.
+#[derive(Serialize, Deserialize)]
+struct UnsentHeader {
+    unsent: u64,
+    /// [`unsent_hash`].
+    hash: Digest,
+}
+
+/// SHA-256 of the hashes of the records, in their order.
+fn unsent_hash(hashes: &[Digest]) -> Digest {
+    let parts: Vec<&[u8]> = hashes.iter().map(|hash| hash.as_bytes().as_slice()).collect();
+    Digest::of(&parts)
+}
+
+/// Writes what the store holds of these vaults, and what waits to be sent; tells how many records are done.
 fn write_backup(
     store: &Store,
     vaults: &[VaultId],
+    unsent: &[&[u8]],
     file: &mut NewFile,
     progress: impl Fn(usize),
 ) -> Result<(), ClientError> {
@@ -110,6 +136,15 @@ fn write_backup(
         })?;
     }
     progress(done);
+    if !unsent.is_empty() {
+        let hashes: Vec<Digest> = unsent.iter().map(|record| record_hash(record)).collect();
+        let header = UnsentHeader { unsent: unsent.len() as u64, hash: unsent_hash(&hashes) };
+        writer.push(&Frame::Header(encode_header(&header)));
+    }
+    for record in unsent {
+        writer.push(&Frame::Record(record));
+        file.write(|out| out.write_all(&writer.take()))?;
+    }
     file.write(|out| out.write_all(&writer.finish()))
 }
 

@@ -252,6 +252,7 @@ pub(crate) fn backup(report: &BackupReport) -> protocol::Backup {
             })
             .collect(),
         entries: report.entries,
+        unsent: report.unsent,
         opened: report.opened.as_ref().map(opened),
     }
 }

@@ -369,6 +369,7 @@ pub(crate) struct Backup {
     pub(crate) history_complete: bool,
     pub(crate) vaults: Vec<BackupVault>,
     pub(crate) entries: usize,
+    pub(crate) unsent: usize,
     /// What opening every record gave, where the master password was there.
     pub(crate) opened: Option<Opened>,
 }

@@ -81,7 +81,11 @@ fn say_opened(opened: &Opened, context: &Context) -> Result<(), Failure> {
 pub(super) fn sentence(report: &Backup) -> String {
     let vaults = count(report.vaults.len(), "vault", "vaults");
     let entries = count(report.entries, "entry", "entries");
+    let unsent = match report.unsent {
+        0 => String::new(),
+        number => format!(", and {} that the server had not confirmed", count(number, "change", "changes")),
+    };
     let (account, state) = (&report.account_id, report.state_version);
     let history = if report.history_complete { "" } else { ", without what came before this device joined" };
-    format!("Account {account}, state {state}, {vaults}, {entries}{history}.")
+    format!("Account {account}, state {state}, {vaults}, {entries}{unsent}{history}.")
 }

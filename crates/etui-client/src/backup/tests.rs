@@ -16,7 +16,7 @@ use crate::{OsRandom, merge::ModelMerge};
 
 const PASSWORD: &str = "quilt lantern orbit canary";
 
-/// An account with two states, three commits and a record that is named no more, all in one local store.
+/// An account with two states, three commits, a record that is named no more and a change that waits, in one store.
 struct Account {
     folder: tempfile::TempDir,
     store: Store,
@@ -58,6 +58,7 @@ impl Account {
         account.commit("GitHub");
         account.replace_settings();
         account.commit("Mail");
+        account.edit("not sent yet");
         account
     }
 
@@ -80,13 +81,18 @@ impl Account {
         })
     }
 
-    fn commit(&mut self, title: &str) {
+    fn edit(&mut self, title: &str) {
         let body = Entry::new(EntryType::Login, title, 1).encode().unwrap();
         let object_id = random_id(&mut OsRandom).unwrap();
         let edit = Edit::Create { object_id, record_type: RecordType::Entry, body: &body };
         let vault_id = self.vault_id();
         let step = self.with_context(|context| self.engine.edit(vault_id, vec![edit], context).unwrap());
         self.take(step);
+    }
+
+    fn commit(&mut self, title: &str) {
+        self.edit(title);
+        let vault_id = self.vault_id();
         let step = self.with_context(|context| self.engine.prepare_push(vault_id, context).unwrap());
         self.take(step.unwrap());
         let commit = &self.engine.in_flight(&vault_id).unwrap().commit;
@@ -110,7 +116,9 @@ impl Account {
     fn backup(&self) -> PathBuf {
         let to = self.folder.path().join("backup.etui");
         let mut file = NewFile::create(&to).unwrap();
-        write_backup(&self.store, &[self.vault_id()], &mut file, |_| {}).unwrap();
+        let unsent = self.engine.unconfirmed(&self.vault_id());
+        let unsent: Vec<&[u8]> = unsent.into_iter().filter_map(Pending::record).collect();
+        write_backup(&self.store, &[self.vault_id()], &unsent, &mut file, |_| {}).unwrap();
         file.written().unwrap();
         file.name().unwrap();
         to
@@ -124,7 +132,7 @@ fn a_backup_holds_everything_that_the_store_holds() {
     let report = verify_backup(&path, None, None).unwrap();
     assert!(report.history_complete);
     assert_eq!((report.state_version, report.entries, report.vaults.len()), (2, 2, 1));
-    assert_eq!((report.vaults[0].head_seq, report.vaults[0].live), (3, 3));
+    assert_eq!((report.vaults[0].head_seq, report.vaults[0].live, report.unsent), (3, 3, 1));
     let bytes = fs::read(&path).unwrap();
     let mut kinds = BTreeMap::new();
     for frame in FrameReader::read_all(&bytes[MAGIC.len()..]).unwrap() {
@@ -137,7 +145,7 @@ fn a_backup_holds_everything_that_the_store_holds() {
         };
         *kinds.entry(kind).or_insert(0) += 1;
     }
-    let expected = [("states", 2), ("named records", 4), ("commits", 3), ("records", 3)];
+    let expected = [("states", 2), ("named records", 4), ("commits", 3), ("records", 4), ("others", 1)];
     assert_eq!(kinds, BTreeMap::from(expected));
 }
 
@@ -162,7 +170,7 @@ fn the_master_password_opens_every_record() {
     let path = account.backup();
     let right = MasterPassword::new(PASSWORD).unwrap();
     let opened = verify_backup(&path, Some(&right), None).unwrap().opened.unwrap();
-    assert_eq!((opened.readable, opened.unreadable.len()), (3, 0));
+    assert_eq!((opened.readable, opened.unreadable.len()), (4, 0));
     let wrong = MasterPassword::new("not the master password").unwrap();
     assert!(matches!(verify_backup(&path, Some(&wrong), None), Err(ClientError::WrongMasterPassword)));
 }
@@ -189,7 +197,7 @@ fn a_record_that_does_not_open_is_named() {
     assert!(verify_backup(&path, None, None).is_ok(), "signed and whole");
     let right = MasterPassword::new(PASSWORD).unwrap();
     let opened = verify_backup(&path, Some(&right), None).unwrap().opened.unwrap();
-    assert_eq!(opened.readable, 4);
+    assert_eq!(opened.readable, 5);
     let unreadable: Vec<_> =
         opened.unreadable.iter().map(|(object_id, refused)| (*object_id, refused.refusal)).collect();
     assert_eq!(unreadable, [(object_id, Refusal::Commitment)]);

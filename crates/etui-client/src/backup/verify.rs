@@ -7,14 +7,17 @@ use std::{
     path::Path,
 };
 
-use etui_api::frame::{Frame, FrameReader};
+use etui_api::{
+    frame::{Frame, FrameReader},
+    sync::decode_header,
+};
 use etui_chain::{
     Change, Commit, Digest, Head, Leaf, Ledger, LiveSet, ObjectId, Op, RecordHeader, Refusal, Refused, State,
     VaultId, check_newest, check_record, record_hash,
 };
 use etui_crypto::MasterPassword;
 
-use super::{BackupReport, BackupVault, CHUNK_BYTES, MAGIC, open::Opener};
+use super::{BackupReport, BackupVault, CHUNK_BYTES, MAGIC, UnsentHeader, open::Opener, unsent_hash};
 use crate::{ClientError, Progress, device::is_entry};
 
 /// Verifies a backup: the states follow each other, each vault's commits form a signed chain that ends in a commit of
@@ -99,6 +102,9 @@ struct Verifier<'a> {
     to_be_named: BTreeSet<Digest>,
     signed_heads: BTreeSet<(VaultId, u64, Digest)>,
     vaults: BTreeMap<VaultId, Vault>,
+    /// What the header in front of unsent changes announces, and the hashes of those read.
+    announced: Option<UnsentHeader>,
+    unsent: Vec<Digest>,
     opener: Option<Opener>,
 }
 
@@ -109,6 +115,7 @@ enum Section {
     NamedRecords,
     Commits,
     Records,
+    Unsent,
 }
 
 struct Vault {
@@ -124,9 +131,10 @@ impl Verifier<'_> {
             Frame::State(_) => Section::States,
             Frame::NamedRecord(_) => Section::NamedRecords,
             Frame::Commit(_) => Section::Commits,
+            Frame::Record(_) if self.section == Section::Unsent => Section::Unsent,
             Frame::Record(_) => Section::Records,
-            Frame::End(_) => return self.enter(Section::Records),
-            Frame::Header(_) => return Err(FORMAT.into()),
+            Frame::Header(_) => Section::Unsent,
+            Frame::End(_) => return self.enter(self.section.max(Section::Records)),
         };
         if section < self.section {
             return Err(FORMAT.into());
@@ -136,8 +144,13 @@ impl Verifier<'_> {
             Frame::State(bytes) => self.take_state(State::parse(&bytes)?),
             Frame::NamedRecord(bytes) => self.take_named(bytes),
             Frame::Commit(bytes) => self.take_commit(Commit::parse(&bytes)?),
+            Frame::Record(bytes) if section == Section::Unsent => self.take_unsent(&bytes),
             Frame::Record(bytes) => self.take_record(&bytes),
-            Frame::Header(_) | Frame::End(_) => Ok(()),
+            Frame::Header(bytes) if self.announced.is_none() => {
+                self.announced = Some(decode_header(&bytes)?);
+                Ok(())
+            }
+            Frame::Header(_) | Frame::End(_) => Err(FORMAT.into()),
         }
     }
 
@@ -231,9 +244,34 @@ impl Verifier<'_> {
         Ok(())
     }
 
+    /// Changes that no commit vouches for yet.
+    fn take_unsent(&mut self, record: &[u8]) -> Result<(), ClientError> {
+        let (vault_id, leaf) = leaf_of(record)?;
+        if !self.vaults.contains_key(&vault_id) {
+            return Err(Refusal::VaultUnsigned.because("an unsent change of a vault without commits").into());
+        }
+        self.unsent.push(leaf.record_hash);
+        if let Some(opener) = &mut self.opener {
+            opener.open(vault_id, leaf, record);
+        }
+        Ok(())
+    }
+
+    fn check_unsent(&self) -> Result<(), Refused> {
+        let Some(announced) = &self.announced else { return Ok(()) };
+        if self.unsent.len() as u64 != announced.unsent {
+            return Err(Refusal::Missing.because("unsent changes are not all in the backup"));
+        }
+        if unsent_hash(&self.unsent) != announced.hash {
+            return Err(Refusal::Forged.because("the unsent changes are not those that were written"));
+        }
+        Ok(())
+    }
+
     fn finish(mut self) -> Result<BackupReport, ClientError> {
         let newest = self.newest_state()?;
         let (account_id, state_version) = (newest.account_id, newest.version);
+        self.check_unsent()?;
         if newest.vaults.iter().any(|listed| !self.vaults.contains_key(&listed.id)) {
             let found = "a vault that the state lists is not in the backup";
             return Err(Refusal::Missing.because(found).into());
@@ -246,8 +284,9 @@ impl Verifier<'_> {
             entries += vault.leaves.iter().filter(|leaf| is_entry(vault_id, leaf.object_id)).count();
             vaults.push(self.verify_vault(vault_id, vault)?);
         }
+        let unsent = self.unsent.len();
         let opened = self.opener.map(Opener::into_opened);
-        Ok(BackupReport { account_id, state_version, history_complete, vaults, entries, opened })
+        Ok(BackupReport { account_id, state_version, history_complete, vaults, entries, unsent, opened })
     }
 
     /// The newest commit by the newest state that lists its vault, the records by its root.
