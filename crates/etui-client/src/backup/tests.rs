@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use etui_api::frame::FrameReader;
-use etui_chain::{DeviceId, Head, RecordType, Refusal, VaultId};
+use etui_chain::{Commit, CommitDraft, DeviceId, Head, RecordType, Refusal, VaultId};
 use etui_crypto::{
     CheckedKdf, KdfParameters, Keyset, KeysetKey, MasterKey, MasterPassword, SigningKey, derive_master_key,
     random_id, seal_account_settings, seal_entry,
@@ -162,6 +162,143 @@ fn any_flipped_byte_and_any_shorter_or_longer_file_is_found() {
         assert!(!is_good(&whole[..place]), "{place} bytes of {}", whole.len());
     }
     assert!(!is_good(&[&whole[..], &[0]].concat()));
+}
+
+/// What a backup is refused for, once its frames were altered and written anew.
+fn refusal_of(account: &Account, alter: impl FnOnce(&mut Vec<Frame>)) -> Option<Refusal> {
+    let whole = fs::read(account.backup()).unwrap();
+    let mut frames = FrameReader::read_all(&whole[MAGIC.len()..]).unwrap();
+    alter(&mut frames);
+    match verify::verify(&written(&frames)[..], None, |_| {}) {
+        Ok(_) => None,
+        Err(verify::Unverified::Wrong(error)) => Some(error.refusal().unwrap()),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+fn written(frames: &[Frame]) -> Vec<u8> {
+    let mut writer = FrameWriter::new();
+    for frame in frames {
+        writer.push(frame);
+    }
+    [MAGIC, &writer.finish()].concat()
+}
+
+fn place(frames: &[Frame], wanted: fn(&Frame) -> bool, number: usize) -> usize {
+    frames.iter().enumerate().filter(|(_, frame)| wanted(frame)).nth(number).unwrap().0
+}
+
+#[test]
+fn what_is_left_out_put_in_or_moved_is_refused_by_its_name() {
+    let account = Account::new();
+    let [state, named, commit, record]: [fn(&Frame) -> bool; 4] = [
+        |frame| matches!(frame, Frame::State(_)),
+        |frame| matches!(frame, Frame::NamedRecord(_)),
+        |frame| matches!(frame, Frame::Commit(_)),
+        |frame| matches!(frame, Frame::Record(_)),
+    ];
+    let left_out =
+        |wanted, number| refusal_of(&account, |frames| drop(frames.remove(place(frames, wanted, number))));
+    let twice = |wanted, number| {
+        refusal_of(&account, |frames| {
+            let place = place(frames, wanted, number);
+            frames.insert(place, frames[place].clone());
+        })
+    };
+    let swapped = |wanted| {
+        refusal_of(&account, |frames| {
+            let (first, second) = (place(frames, wanted, 0), place(frames, wanted, 1));
+            frames.swap(first, second);
+        })
+    };
+    assert_eq!(refusal_of(&account, |_| {}), None);
+    assert_eq!(refusal_of(&account, Vec::clear), Some(Refusal::Missing));
+    assert_eq!(swapped(state), Some(Refusal::StateRollback));
+    assert_eq!(twice(state, 1), Some(Refusal::StateRollback));
+    assert_eq!(twice(named, 0), Some(Refusal::Extra));
+    assert_eq!(swapped(commit), Some(Refusal::Missing));
+    assert_eq!(left_out(commit, 1), Some(Refusal::Missing));
+    assert_eq!(twice(commit, 1), Some(Refusal::Missing));
+    assert_eq!(left_out(record, 0), Some(Refusal::Missing));
+    assert_eq!(twice(record, 0), Some(Refusal::Extra));
+    assert_eq!(left_out(record, 3), Some(Refusal::Missing), "the unsent one");
+    let out_of_place = refusal_of(&account, |frames| {
+        let (commit, record) = (place(frames, commit, 0), place(frames, record, 0));
+        frames.swap(commit, record);
+    });
+    assert_eq!(out_of_place, Some(Refusal::VaultUnsigned));
+    let planted = refusal_of(&account, |frames| frames.insert(2, Frame::NamedRecord(b"planted".to_vec())));
+    assert_eq!(planted, Some(Refusal::KeysetHash));
+    let newest_named = account.engine.state().settings_hash.unwrap();
+    let not_there = refusal_of(&account, |frames| {
+        frames.retain(
+            |frame| !matches!(frame, Frame::NamedRecord(bytes) if record_hash(bytes) == newest_named),
+        );
+    });
+    assert_eq!(not_there, Some(Refusal::Missing));
+}
+
+#[test]
+fn what_the_account_did_not_sign_is_refused() {
+    let account = Account::new();
+    let resigned = |bytes: &[u8], key: &SigningKey| {
+        let mut draft = CommitDraft::clone(&Commit::parse(bytes).unwrap());
+        draft.time_ms += 1;
+        Frame::Commit(key.sign_commit(draft).as_bytes().to_vec())
+    };
+    let commit = |number: usize| {
+        move |frames: &[Frame]| place(frames, |frame| matches!(frame, Frame::Commit(_)), number)
+    };
+    let refusal_of_commit = |number, key: &SigningKey| {
+        refusal_of(&account, |frames| {
+            let place = commit(number)(frames);
+            let Frame::Commit(bytes) = &frames[place] else { panic!("a commit") };
+            frames[place] = resigned(bytes, key);
+        })
+    };
+    let stranger = SigningKey::generate(&mut OsRandom);
+    assert_eq!(refusal_of_commit(0, &stranger), Some(Refusal::Forged));
+    assert_eq!(refusal_of_commit(0, &account.device_key), Some(Refusal::Fork), "the next one says another");
+    assert_eq!(refusal_of_commit(1, &account.device_key), Some(Refusal::Forged), "a state says another");
+    assert_eq!(refusal_of_commit(2, &stranger), Some(Refusal::Forged));
+    for number in [0, 1] {
+        let unsigned_state = refusal_of(&account, |frames| {
+            let Frame::State(bytes) = &mut frames[number] else { panic!("a state") };
+            *bytes.last_mut().unwrap() ^= 1;
+        });
+        assert_eq!(unsigned_state, Some(Refusal::StateSignature));
+    }
+    let below_the_signed_head = refusal_of(&account, |frames| {
+        let (second, settings) = (commit(1)(frames), VaultId::from(account.vault_id().id()));
+        frames.truncate(frames.len() - 2);
+        frames.drain(second..second + 2);
+        frames.retain(
+            |frame| !matches!(frame, Frame::Record(record) if record[24..40] != *settings.as_bytes()),
+        );
+    });
+    assert_eq!(below_the_signed_head, Some(Refusal::Rollback));
+}
+
+/// As a device writes it that joined late and had no time to fetch the history.
+#[test]
+fn a_backup_without_the_beginning_says_so() {
+    let account = Account::new();
+    let whole = fs::read(account.backup()).unwrap();
+    let mut frames = FrameReader::read_all(&whole[MAGIC.len()..]).unwrap();
+    let named: Vec<Digest> = account.engine.state().named_records().collect();
+    let mut commits = 0;
+    frames.remove(0);
+    frames.retain(|frame| match frame {
+        Frame::NamedRecord(bytes) => named.contains(&record_hash(bytes)),
+        Frame::Commit(_) => {
+            commits += 1;
+            commits > 1
+        }
+        _ => true,
+    });
+    let report = verify::verify(&written(&frames)[..], None, |_| {}).unwrap();
+    assert!(!report.history_complete);
+    assert_eq!((report.entries, report.vaults[0].head_seq), (2, 3));
 }
 
 #[test]
