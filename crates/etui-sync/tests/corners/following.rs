@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use etui_chain::{Commit, ObjectId, Op, Refusal, State, StateBody};
+use etui_chain::{Commit, ObjectId, Op, RecordType, Refusal, State, StateBody};
 use etui_crypto::SigningKey;
-use etui_sync::{Engine, Notice, Parting, Step};
+use etui_sync::{Edit, Engine, Notice, Parting, Step};
 use etui_vault::{Entry, EntryType, FieldPath};
 
 use crate::{
@@ -18,6 +18,8 @@ struct Forked {
     pair: Pair,
     second: Wire,
     shared: Vec<ObjectId>,
+    /// Purged before the branches part.
+    gone: ObjectId,
 }
 
 impl Forked {
@@ -25,9 +27,12 @@ impl Forked {
     fn with(titles: &[&str]) -> Self {
         let mut pair = Pair::new();
         let shared = titles.iter().map(|title| create(&pair.account, &mut pair.one, title)).collect();
+        let gone = create(&pair.account, &mut pair.one, "gone before");
+        pair.settle();
+        pair.one.purge(&pair.account, pair.vault_id, gone).unwrap();
         pair.settle();
         let second = Wire::to(pair.wire.server.clone());
-        Self { pair, second, shared }
+        Self { pair, second, shared, gone }
     }
 
     fn one_writes(&mut self, index: usize, path: FieldPath, value: &str) {
@@ -120,6 +125,7 @@ fn a_fork_is_refused_and_following_keeps_what_both_branches_made() {
     create(&forked.pair.account, &mut forked.pair.two, "made on two");
     forked.sync();
     forked.one_writes(0, FieldPath::Password, "not sent yet");
+    forked.one_writes(2, FieldPath::Notes, "added to mine");
     create(&forked.pair.account, &mut forked.pair.one, "made and not sent");
     let pull = forked
         .second
@@ -136,7 +142,9 @@ fn a_fork_is_refused_and_following_keeps_what_both_branches_made() {
     {
         assert_eq!(seen.iter().filter(|body| body.contains(value)).count(), 1, "{value}");
     }
-    assert!(seen.iter().any(|body| body.contains("mine") && body.contains("theirs")), "both are kept");
+    let joined =
+        |body: &String| ["\"mine\"", "theirs", "added to mine"].iter().all(|value| body.contains(value));
+    assert!(seen.iter().any(joined), "both are kept: {seen:?}");
 }
 
 #[test]
@@ -169,6 +177,12 @@ fn what_was_purged_on_either_branch_is_settled_as_ever() {
     let one = &forked.pair.one;
     let purged = one.store.purged(vault_id);
     assert!([0, 2, 3].iter().all(|index| purged.contains(&forked.shared[*index])));
+    assert!(purged.contains(&forked.gone));
+    let edit = Edit::Create { object_id: forked.gone, record_type: RecordType::Entry, body: b"{}" };
+    let mut random = Random::new(44);
+    let mut context = forked.pair.account.context(&one.key, &mut random);
+    let error = one.engine.edit(vault_id, vec![edit], &mut context).unwrap_err();
+    assert_eq!(refusal(&error), Some(Refusal::Extra), "its id is never used again");
 }
 
 #[test]
