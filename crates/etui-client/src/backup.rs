@@ -1,9 +1,7 @@
-//! The native backup: states, named records, commits and sealed records, verbatim, verifiable without a key.
+//! The native backup: states, named records, commits and sealed records, verbatim, verifiable without a key
+//! (`spec/backup.md`).
 //!
-//! A file is a header line and one sequence of frames (`spec/api.md`), the same as on the wire: first the states,
-//! ascending, then the records that they name, then the commits of each vault, ascending, then the live records; then,
-//! where changes wait to be sent, a header and their records, which no commit vouches for yet. It is written and read as
-//! a stream.
+//! It is written and read as a stream, so that its size does not matter.
 
 mod open;
 mod verify;
