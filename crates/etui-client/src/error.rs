@@ -201,6 +201,7 @@ fn refused_hint(refusal: Refusal) -> &'static str {
         Refusal::Rollback | Refusal::StateRollback => {
             "the server is older than this device: if its operator restored a backup, `etui heal` brings the rest back"
         }
+        Refusal::Fork => "the server shows another history; nothing is lost: `etui sync` says how to decide",
         Refusal::UnsupportedProtocol => "update the app",
         Refusal::PasswordReuse => "choose a login password that has nothing to do with the master password",
         Refusal::SelfTest => "do not use this machine for now: its cryptography gives wrong answers",

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ClientError;
 
+/// How the names of backups of left branches begin.
+const LEFT_BRANCH: &str = "left-branch-";
+
 /// The folder in which one device keeps one account.
 #[derive(Debug, Clone)]
 pub struct Home(PathBuf);
@@ -92,6 +95,23 @@ impl Home {
                     return Err(ClientError::File { doing: format!("removing {}", path.display()), source });
                 }
                 _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the backup of a branch goes that is left for another.
+    pub(crate) fn left_branch_path(&self, head_code: &str) -> PathBuf {
+        self.0.join(format!("{LEFT_BRANCH}{head_code}.etui"))
+    }
+
+    /// Removes the backups of branches that were left: with the account they go, too.
+    pub(crate) fn remove_left_branches(&self) -> Result<(), ClientError> {
+        let failed = |source| ClientError::File { doing: format!("clearing {}", self.0.display()), source };
+        for item in fs::read_dir(&self.0).map_err(failed)? {
+            let item = item.map_err(failed)?;
+            if item.file_name().to_string_lossy().starts_with(LEFT_BRANCH) {
+                fs::remove_file(item.path()).map_err(failed)?;
             }
         }
         Ok(())

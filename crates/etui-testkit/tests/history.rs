@@ -191,6 +191,8 @@ fn a_person_decides_a_fork_and_nothing_is_lost() {
     one.fails(1, &["sync", "--follow-server", &code]);
     let exported = one.json(&["export", "--to", "after.etui"]);
     assert_eq!(exported["history_complete"], true, "{exported}");
+    one.ok(&["logout"]);
+    assert!(!Path::new(&left).exists(), "nothing of the account is left in the folder");
 }
 
 #[test]

@@ -209,6 +209,7 @@ impl Device {
         }
         // Leaving must also work without the server; its session ends by itself.
         let _ = self.api.sign_out().await;
+        self.home.remove_left_branches()?;
         self.home.remove_device()
     }
 

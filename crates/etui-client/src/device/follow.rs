@@ -100,7 +100,7 @@ impl Device {
         if !is_code(code, &shown) {
             return Err(ClientError::OtherBranch { shown });
         }
-        let left_branch = self.home.path().join(format!("left-branch-{}.etui", ours.head_code()));
+        let left_branch = self.home.left_branch_path(&ours.head_code());
         self.export_backup(&left_branch, None).await?;
         let mut inner = self.inner.borrow_mut();
         let notices = inner.follow(branch, &partings)?;
