@@ -212,13 +212,13 @@ pub(super) fn fork(failure: Failure, branches: &Branches) -> Failure {
         format!("{code} (newest change by {device} at {})", time_text(*time_ms))
     };
     let Branches { ours, servers } = branches;
+    // The command is not given ready to be copied: the code has to come from another device.
     failure.with_hint(format!(
-        "nothing is lost: this device is on branch {}, the server shows {}; see which of them `etui status` says on \
-         your other devices. To go over to the server's: `etui sync --follow-server {}`. To keep this one: \
-         `etui help sync`",
+        "nothing is lost: this device is on branch {}, the server shows {}; look which of them `etui status` says on \
+         your other devices. If they are on the server's: `etui sync --follow-server CODE` with the code that they \
+         show. If they are on this one: `etui help sync`",
         described(ours),
-        described(servers),
-        servers.code
+        described(servers)
     ))
 }
 
