@@ -90,6 +90,54 @@ fn a_device_that_joined_after_the_backup_heals_the_server_alone() {
     }
 }
 
+/// Flips the last bit of a commit's signature in the server's database; done twice, it is as it was.
+fn tamper_with_commit(stage: &Stage, seq: i64) {
+    let database = rusqlite::Connection::open(stage.data().join("etui.db")).expect("the server's database");
+    let select = "SELECT body FROM vault_commit WHERE seq = ?1";
+    let mut body: Vec<u8> = database.query_row(select, [seq], |row| row.get(0)).expect("a commit");
+    *body.last_mut().expect("a signature") ^= 1;
+    let update = "UPDATE vault_commit SET body = ?1 WHERE seq = ?2";
+    assert_eq!(database.execute(update, rusqlite::params![body, seq]).expect("an update"), 1);
+}
+
+#[test]
+fn a_history_that_was_tampered_with_is_refused_and_harms_nothing() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let (one, two) = (stage.device("one"), stage.device("two"));
+    one.sign_up();
+    let kept = one.add("Kept", "ada", "from-the-beginning");
+    one.ok(&["sync"]);
+    one.ok(&["edit", &kept, "--set", "username=changed"]);
+    one.ok(&["sync"]);
+    server.kill();
+    tamper_with_commit(&stage, 1);
+
+    let server = stage.serve();
+    two.log_in();
+    let refused = two.fails(5, &["sync"]);
+    assert!(refused.contains("forged"), "{refused}");
+    let status = two.json(&["status"]);
+    assert_eq!(status["history_complete"], false, "{status}");
+    assert!(status["set_aside"].as_u64() >= Some(1), "{status}");
+    let listed = two.json(&["refused", "list"]);
+    let asked = listed[0]["asked"].as_str().expect("what was asked");
+    assert!(asked.contains("/commits?after="), "{listed}");
+    assert_eq!(two.field(&kept, "password"), "from-the-beginning");
+    let added = two.add("Added", "ada", "sent-all-the-same");
+    two.fails(5, &["sync"]);
+    one.ok(&["sync"]);
+    assert_eq!(one.field(&added, "password"), "sent-all-the-same");
+    let exported = two.json(&["export", "--to", "partial.etui"]);
+    assert_eq!(exported["history_complete"], false, "{exported}");
+
+    server.kill();
+    tamper_with_commit(&stage, 1);
+    let _server = stage.serve();
+    two.ok(&["sync"]);
+    assert_eq!(two.json(&["status"])["history_complete"], true);
+}
+
 #[test]
 fn what_was_refused_is_kept_for_a_person_to_look_at() {
     let stage = Stage::new();
