@@ -19,9 +19,10 @@ const BUILD: &[Package] = &[
     Package { name: "libssl-dev", probe: &["pkg-config", "--exists", "libcrypto"] },
 ];
 
-/// To test: a keyring is reached over D-Bus, and the server's binary is looked into.
+/// To test: a keyring on a D-Bus of its own is used, and the server's binary is looked into.
 const TEST: &[Package] = &[
     Package { name: "dbus", probe: &["dbus-daemon", "--version"] },
+    Package { name: "gnome-keyring", probe: &["gnome-keyring-daemon", "--version"] },
     Package { name: "binutils", probe: &["strip", "--version"] },
 ];
 

@@ -15,6 +15,7 @@ mod get;
 mod heal;
 mod history;
 mod import;
+mod kdf;
 mod list;
 mod lock;
 mod login;

@@ -4,6 +4,7 @@ mod admin;
 mod follow;
 mod heal;
 mod history;
+mod password;
 mod refused;
 mod sync;
 
@@ -19,8 +20,11 @@ use zeroize::Zeroizing;
 use crate::{
     ClientError, Home, OsRandom,
     api::Api,
+    home::DeviceFile,
     merge::ModelMerge,
     now_ms,
+    pins::{PinKeeper, Pins},
+    secure_storage::{Keyring, SecureStorageError},
     store::{Store, key},
     unlock::Unlocked,
 };
@@ -37,7 +41,11 @@ pub type Progress<'a> = Option<&'a dyn Fn(usize, usize)>;
 /// An unlocked device. Dropping it wipes the keys.
 pub struct Device {
     home: Home,
+    /// What the plain file in the folder says, or should say as soon as it can be written.
+    file: RefCell<DeviceFile>,
     api: Api,
+    /// Why a keyring that was wanted when the device was set up just now is not used.
+    pub(crate) without_keyring: Option<SecureStorageError>,
     /// Borrowed only between awaits, so that reading never waits for the network.
     pub(crate) inner: RefCell<Inner>,
     /// One exchange with the server at a time.
@@ -54,6 +62,8 @@ pub(crate) struct Inner {
     index: Index,
     unreadable: Vec<(ObjectId, Refused)>,
     last_sync: Option<(u64, Result<(), LastFailure>)>,
+    /// Where a keyring keeps the store's key, it keeps these too.
+    pins: Option<PinKeeper>,
 }
 
 /// What the last exchange with the server failed with, kept for `status`.
@@ -64,7 +74,6 @@ struct LastFailure {
 }
 
 /// What a device says of itself.
-#[expect(clippy::struct_excessive_bools, reason = "facts that have nothing to do with each other")]
 pub struct DeviceInfo {
     /// The server's address.
     pub server: String,
@@ -92,10 +101,21 @@ pub struct DeviceInfo {
     pub device_listed: bool,
     /// Whether this device has a session with the server.
     pub signed_in: bool,
-    /// Whether a keyring holds the key of the local store.
-    pub keyring: bool,
+    /// What opens the local store.
+    pub store_opens_with: StoreOpensWith,
     /// What a person should know.
     pub warnings: Vec<String>,
+}
+
+/// What opens the local store of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreOpensWith {
+    /// A key that the keyring keeps.
+    Keyring,
+    /// The account's master password.
+    MasterPassword,
+    /// The master password that the account had until it was changed on another device.
+    FormerMasterPassword,
 }
 
 /// One vault of [`DeviceInfo`].
@@ -123,17 +143,27 @@ pub struct SyncOutcome {
 impl Device {
     pub(crate) fn assemble(
         home: Home,
+        file: DeviceFile,
         api: Api,
         store: Store,
         engine: Engine,
         keys: Unlocked,
     ) -> Result<Self, ClientError> {
-        let mut inner =
-            Inner { store, engine, keys, index: Index::new(), unreadable: Vec::new(), last_sync: None };
+        let pins =
+            file.uses_keyring().then(|| PinKeeper::start(Keyring::of(file.device_id), Pins::of(&engine)));
+        let (index, unreadable) = (Index::new(), Vec::new());
+        let mut inner = Inner { store, engine, keys, index, unreadable, last_sync: None, pins };
         inner.build_index()?;
-        let inner = RefCell::new(inner);
-        let (syncing, fetching_history) = (tokio::sync::Mutex::default(), tokio::sync::Mutex::default());
-        Ok(Self { home, api, inner, syncing, fetching_history, unsent: Notify::new() })
+        Ok(Self {
+            home,
+            file: RefCell::new(file),
+            api,
+            without_keyring: None,
+            inner: RefCell::new(inner),
+            syncing: tokio::sync::Mutex::default(),
+            fetching_history: tokio::sync::Mutex::default(),
+            unsent: Notify::new(),
+        })
     }
 
     /// What this device says of itself.
@@ -154,9 +184,14 @@ impl Device {
             refused: inner.store.count_put_aside().unwrap_or_default(),
             device_listed: engine.is_device_listed(),
             signed_in: self.api.refresh_token().is_some(),
-            keyring: false,
+            store_opens_with: self.store_opens_with(&inner),
             warnings: inner.warnings(),
         }
+    }
+
+    /// Why a keyring that was wanted is not used, on a device that has been set up just now.
+    pub const fn without_keyring(&self) -> Option<&SecureStorageError> {
+        self.without_keyring.as_ref()
     }
 
     /// Entries by a filter, in title order.
@@ -307,6 +342,9 @@ impl Inner {
     fn take(&mut self, step: Step) -> Result<Vec<Notice>, ClientError> {
         self.store.apply(&step.writes)?;
         self.engine = step.engine;
+        if let Some(pins) = &mut self.pins {
+            pins.follow(Pins::of(&self.engine));
+        }
         for (vault_id, object_id) in step.touched {
             self.index_one(vault_id, object_id)?;
         }
@@ -437,6 +475,11 @@ impl Inner {
             .collect();
         if !self.engine.is_device_listed() {
             warnings.push("the account does not list this device: its changes stay here".to_owned());
+        }
+        if let Some(trouble) = self.pins.as_ref().and_then(PinKeeper::trouble) {
+            warnings.push(format!(
+                "{trouble}: until the next unlock an older copy of this folder would not be noticed"
+            ));
         }
         warnings
     }

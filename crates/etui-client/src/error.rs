@@ -6,6 +6,8 @@ use etui_crypto::{KitError, PasswordFault};
 use etui_sync::EngineError;
 use etui_vault::EditError;
 
+use crate::secure_storage::SecureStorageError;
+
 /// What kind of failure it is; programs map it to an exit code or a screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -36,6 +38,32 @@ pub enum ClientError {
     /// The master password opens nothing here. Found on this device, no server asked.
     #[error("that is not this account's master password")]
     WrongMasterPassword,
+    /// The master password is the account's, and the store on this device still opens with the one before.
+    #[error("the master password was changed on another device; here, the one before is needed once more")]
+    NeedsFormerMasterPassword,
+    /// The account's key derivation takes so much memory that the person has to agree.
+    #[error(
+        "unlocking this account takes {mib} MiB of memory, which this device has not been asked for before"
+    )]
+    NeedsKdfConsent {
+        /// How much.
+        mib: u32,
+    },
+    /// The keyring that keeps the key of the local store did not do what was asked.
+    #[error("{doing}: {source}")]
+    Keyring {
+        /// What was being done.
+        doing: &'static str,
+        /// Why.
+        #[source]
+        source: SecureStorageError,
+    },
+    /// The keyring is there, and the key of the local store is not in it.
+    #[error("the keyring no longer holds the key of the local store, which cannot be read without it")]
+    StoreKeyGone,
+    /// The plain file says that there is a device, and its store is not there.
+    #[error("the local store is not in its folder")]
+    StoreMissing,
     /// The server did not accept e-mail and login password.
     #[error("the server did not accept the e-mail address and login password")]
     SignInFailed,
@@ -145,7 +173,10 @@ impl ClientError {
             Self::NotFound(_) | Self::Ambiguous { .. } | Self::Engine(EngineError::NoObject) => {
                 ErrorKind::NotFound
             }
-            Self::Choice { .. } | Self::Edit(_) => ErrorKind::Usage,
+            Self::Choice { .. }
+            | Self::Edit(_)
+            | Self::NeedsKdfConsent { .. }
+            | Self::NeedsFormerMasterPassword => ErrorKind::Usage,
             _ => ErrorKind::Failed,
         }
     }
@@ -163,7 +194,24 @@ impl ClientError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Refused { refused } => refused_hint(refused.refusal),
-            Self::WrongMasterPassword => "nothing was sent anywhere; try again",
+            Self::WrongMasterPassword => {
+                "nothing was sent anywhere; try again. If it was changed on another device, this one opens with the one \
+                 before until it has synced"
+            }
+            Self::NeedsFormerMasterPassword => {
+                "`etui unlock` asks for the one before, or takes it from --old-master-password-file"
+            }
+            Self::NeedsKdfConsent { .. } => {
+                "if one of your devices was told to use that much, repeat with --accept-kdf-memory"
+            }
+            Self::Keyring { source, .. } => keyring_hint(source),
+            Self::StoreMissing => {
+                "put the folder back as it was, or have `etui login --anew` fetch everything from the server"
+            }
+            Self::StoreKeyGone => {
+                "`etui login --anew` sets this folder up again from the server and puts the old store aside; \
+                 it can be read again if the keyring's entry comes back"
+            }
             Self::SignInFailed => "check both and try again; the master password is never the login password",
             Self::SignedOut => "run `etui login` again; unsent changes stay on this device",
             Self::Offline { .. } => "try again when the server can be reached: `etui sync`",
@@ -202,11 +250,30 @@ fn refused_hint(refusal: Refusal) -> &'static str {
             "the server is older than this device: if its operator restored a backup, `etui heal` brings the rest back"
         }
         Refusal::Fork => "the server shows another history; nothing is lost: `etui sync` says how to decide",
+        Refusal::LocalRollback => {
+            "the server and your other devices still have what is missing here: put the newer folder back, or set this \
+             one up from the server with `etui login --anew`, which puts the older copy aside"
+        }
         Refusal::UnsupportedProtocol => "update the app",
         Refusal::PasswordReuse => "choose a login password that has nothing to do with the master password",
+        Refusal::KdfPin => {
+            "no cost of the key derivation ever falls; if you did not choose this one, your server sent it, and nothing \
+             was changed"
+        }
         Refusal::SelfTest => "do not use this machine for now: its cryptography gives wrong answers",
         Refusal::Limit => "it is too large",
         _ => "your server sent something that does not verify; nothing on this device was changed",
+    }
+}
+
+fn keyring_hint(error: &SecureStorageError) -> &'static str {
+    match error {
+        SecureStorageError::Absent(_) => {
+            "run it where your keyring is, in the desktop's session; or set this folder up without one: \
+             `etui login --anew --no-keyring`"
+        }
+        SecureStorageError::Locked(_) | SecureStorageError::NoAnswer => "unlock the keyring and try again",
+        SecureStorageError::Unreliable | SecureStorageError::Failed(_) => "run `etui doctor`",
     }
 }
 

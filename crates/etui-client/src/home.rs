@@ -14,6 +14,9 @@ use crate::ClientError;
 /// How the names of backups of left branches begin.
 const LEFT_BRANCH: &str = "left-branch-";
 
+/// What belongs to a device in its folder, in the order in which it goes.
+const DEVICE_FILES: [&str; 4] = ["vault.db", "vault.db-wal", "vault.db-shm", "device.json"];
+
 /// The folder in which one device keeps one account.
 #[derive(Debug, Clone)]
 pub struct Home(PathBuf);
@@ -27,12 +30,31 @@ pub struct DeviceFile {
     pub account_id: AccountId,
     /// This device.
     pub device_id: DeviceId,
-    /// How the store is opened: the keyset and derivation of the master password last used here; two while the store
-    /// is being re-keyed.
-    pub(crate) unlock: Vec<Unlock>,
+    /// Where the key of the local store is.
+    pub(crate) store_key: StoreKeyPlace,
 }
 
-/// One way in: a master keyset as sealed, and how its key is derived.
+/// Where the key of the local store is; decided when the device is set up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StoreKeyPlace {
+    /// In the keyring. What the master password opens lies in the store.
+    Keyring,
+    /// It follows from the master password.
+    MasterPassword {
+        /// First the one that opens the store; then, while there is one, the account's newer one.
+        ways_in: Vec<Unlock>,
+    },
+}
+
+impl DeviceFile {
+    /// Whether a keyring keeps the key of the local store. Else it follows from the master password.
+    pub fn uses_keyring(&self) -> bool {
+        self.store_key == StoreKeyPlace::Keyring
+    }
+}
+
+/// One way in: a keyset as sealed, and how its key is derived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Unlock {
     pub(crate) kdf: KdfDescriptor,
@@ -86,9 +108,31 @@ impl Home {
         created.map_err(|source| ClientError::File { doing: format!("making {}", self.0.display()), source })
     }
 
+    /// Moves what is there of an account into a folder of its own, unread. The plain file goes last, so that what was
+    /// begun can be repeated.
+    pub(crate) fn set_aside(&self, now_ms: u64) -> Result<(), ClientError> {
+        if !DEVICE_FILES.iter().any(|name| self.0.join(name).exists()) {
+            return Ok(());
+        }
+        let aside = self.0.join(format!("set-aside-{now_ms}"));
+        let moved = || -> std::io::Result<()> {
+            fs::create_dir_all(&aside)?;
+            for name in DEVICE_FILES {
+                match fs::rename(self.0.join(name), aside.join(name)) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+            File::open(&aside)?.sync_all()?;
+            File::open(&self.0)?.sync_all()
+        };
+        moved()
+            .map_err(|source| ClientError::File { doing: format!("moving to {}", aside.display()), source })
+    }
+
     /// Removes the account from the folder. The plain file goes last, so that a half-done removal can be repeated.
     pub(crate) fn remove_device(&self) -> Result<(), ClientError> {
-        for name in ["vault.db", "vault.db-wal", "vault.db-shm", "device.json"] {
+        for name in DEVICE_FILES {
             let path = self.0.join(name);
             match fs::remove_file(&path) {
                 Err(source) if source.kind() != std::io::ErrorKind::NotFound => {

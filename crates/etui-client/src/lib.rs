@@ -11,18 +11,24 @@ mod device;
 mod error;
 mod evidence;
 mod home;
+mod kdf;
 mod merge;
 mod new_file;
+mod opening;
+mod pins;
 mod random;
+mod secure_storage;
 mod store;
 mod unlock;
 
 pub use account::{LogIn, SignUp};
 pub use backup::{BackupReport, BackupVault, Opened, verify_backup};
 pub use device::{
-    Branch, Branches, Device, DeviceInfo, DeviceLine, Followed, HealReport, Progress, PutAside, SyncOutcome,
-    SyncReport, VaultInfo,
+    Branch, Branches, Device, DeviceInfo, DeviceLine, Followed, HealReport, Progress, PutAside,
+    StoreOpensWith, SyncOutcome, SyncReport, VaultInfo,
 };
 pub use error::{ClientError, ErrorKind};
 pub use home::{DeviceFile, Home};
+pub use kdf::KdfChoice;
 pub use random::{OsRandom, now_ms};
+pub use secure_storage::{SecureStorageError, reach_keyring};

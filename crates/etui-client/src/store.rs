@@ -71,6 +71,10 @@ impl Store {
 
     /// Opens a store; `None` if the key is not its key.
     pub(crate) fn open(path: &Path, store_key: &LocalStoreKey) -> Result<Option<Self>, ClientError> {
+        // Opening what is not there would make an empty one.
+        if !path.exists() {
+            return Err(ClientError::StoreMissing);
+        }
         let store = match Self::connect(path, store_key) {
             Err(ClientError::Store { source, .. }) if is_wrong_key(&source) => return Ok(None),
             other => other?,
@@ -87,14 +91,16 @@ impl Store {
         Ok(Some(store))
     }
 
-    /// Encrypts the store under another key.
-    pub(crate) fn rekey(&self, store_key: &LocalStoreKey) -> Result<(), ClientError> {
+    /// Encrypts the store under another key: one transaction, after which it is opened anew.
+    pub(crate) fn re_key(&self, path: &Path, store_key: &LocalStoreKey) -> Result<Self, ClientError> {
         // The whole file is written anew, which the write-ahead log cannot carry.
         self.0
             .execute_batch("PRAGMA journal_mode = DELETE")
             .and_then(|()| self.0.execute_batch(&key_pragma("rekey", store_key)))
-            .and_then(|()| self.0.execute_batch("PRAGMA journal_mode = WAL"))
-            .map_err(doing("encrypting the local store anew"))
+            .map_err(doing("encrypting the local store anew"))?;
+        Self::open(path, store_key)?.ok_or_else(|| {
+            ClientError::Damaged("the local store, encrypted anew, does not open with its new key".to_owned())
+        })
     }
 
     /// Applies a step, all of it or nothing; durable on return.
@@ -165,6 +171,28 @@ impl Store {
     /// Every state.
     pub(crate) fn states(&self) -> Result<Vec<Vec<u8>>, ClientError> {
         self.column("SELECT bytes FROM states ORDER BY version")
+    }
+
+    /// The state of a version.
+    pub(crate) fn state(&self, version: u64) -> Result<Option<Vec<u8>>, ClientError> {
+        self.0
+            .query_row("SELECT bytes FROM states WHERE version = ?1", [version.cast_signed()], |row| {
+                row.get(0)
+            })
+            .optional()
+            .map_err(doing("reading"))
+    }
+
+    /// The commit at a place of a vault's chain.
+    pub(crate) fn commit(&self, vault: VaultId, seq: u64) -> Result<Option<Vec<u8>>, ClientError> {
+        self.0
+            .query_row(
+                "SELECT bytes FROM commits WHERE vault = ?1 AND seq = ?2",
+                params![vault.as_bytes(), seq.cast_signed()],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(doing("reading"))
     }
 
     /// A vault's commits after `seq`.

@@ -2,15 +2,19 @@
 //!
 //! The programs are those that the same build made (`target/…/etui-server`, `target/…/etui`).
 
+mod keyring;
+
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
 
 use tempfile::TempDir;
+
+pub use keyring::{Keyring, KeyringItem};
 
 /// The login password of every account made here.
 pub const LOGIN_PASSWORD: &str = "canary-login-Vp3!kd";
@@ -33,6 +37,7 @@ pub struct Device {
     home: PathBuf,
     stage: PathBuf,
     server_url: String,
+    session_bus: String,
 }
 
 impl Stage {
@@ -84,13 +89,22 @@ impl Stage {
         Server(child)
     }
 
-    /// A device with a home of that name.
+    /// A device with a home of that name, on a machine without a keyring.
     pub fn device(&self, name: &str) -> Device {
         Device {
             home: self.path().join(name),
             stage: self.path().to_owned(),
             server_url: format!("http://127.0.0.1:{}", self.port),
+            // The keyring of whoever runs the tests is none of theirs.
+            session_bus: format!("unix:path={}", self.path().join("no-bus").display()),
         }
+    }
+
+    /// A device with a home of that name, in the session of that keyring.
+    pub fn device_with(&self, keyring: &Keyring, name: &str) -> Device {
+        let mut device = self.device(name);
+        keyring.address().clone_into(&mut device.session_bus);
+        device
     }
 }
 
@@ -123,8 +137,14 @@ impl Device {
 
     /// A command on this device, not yet run.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program("etui"));
-        command.env("ETUI_HOME", &self.home).current_dir(&self.stage).stdin(Stdio::null()).args(arguments);
+        let mut command = self.environment(Command::new(program("etui")));
+        command.stdin(Stdio::null()).args(arguments);
+        command
+    }
+
+    fn environment(&self, mut command: Command) -> Command {
+        command.env("ETUI_HOME", &self.home).env("DBUS_SESSION_BUS_ADDRESS", &self.session_bus);
+        command.current_dir(&self.stage);
         command
     }
 
@@ -147,6 +167,27 @@ impl Device {
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "etui {arguments:?}: {errors}");
         errors
+    }
+
+    /// Runs a command that must succeed on a terminal of its own, where a person types these lines; what is seen there.
+    pub fn on_terminal(&self, command: &str, lines: &[&str]) -> String {
+        let mut terminal = self.environment(Command::new("script"));
+        let line = format!("'{}' {command}", program("etui").display());
+        terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        let mut terminal = terminal
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("script runs (package bsdutils)");
+        let mut keyboard = terminal.stdin.take().expect("piped");
+        for line in lines {
+            writeln!(keyboard, "{line}").expect("it is typed");
+        }
+        let output = terminal.wait_with_output().expect("it ends");
+        drop(keyboard);
+        let seen = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "etui {command}: {seen}");
+        seen
     }
 
     /// Runs a command with `--json` that must succeed.
@@ -174,6 +215,13 @@ impl Device {
     /// Unlocks.
     pub fn unlock(&self) {
         self.ok(&["unlock", "--master-password-file", "master"]);
+    }
+
+    /// Changes the master password from what one file holds to what another does.
+    pub fn change_master_password(&self, old: &str, new: &str) {
+        let files =
+            ["--old-password-file", old, "--new-password-file", new, "--login-password-file", "login"];
+        self.ok(&[&["change-master-password"], &files[..]].concat());
     }
 
     /// Adds a login; its id.

@@ -93,7 +93,7 @@ fn a_new_master_password_opens_and_the_old_one_does_not() {
     one.sign_up();
     one.add("Bank", "ada", "kept-through-it-all");
     fs::write(stage.path().join("new"), "another velvet harbour maple").expect("a file");
-    one.ok(&["change-master-password", "--old-password-file", "master", "--new-password-file", "new"]);
+    one.change_master_password("master", "new");
     one.ok(&["lock"]);
     one.fails(1, &["unlock", "--master-password-file", "master"]);
     one.ok(&["unlock", "--master-password-file", "new"]);

@@ -3,9 +3,9 @@
 use etui_chain::DeviceId;
 use etui_client::{
     BackupReport, Branch, Branches, ClientError, Device, DeviceInfo, DeviceLine, ErrorKind, Followed,
-    HealReport, Opened, OsRandom, PutAside, SyncReport,
+    HealReport, KdfChoice, Opened, OsRandom, PutAside, StoreOpensWith, SyncReport,
 };
-use etui_crypto::{KitError, LoginPassword, MasterPassword, RecoveryKit};
+use etui_crypto::{KdfParameters, KitError, LoginPassword, MasterPassword, RecoveryKit};
 use etui_vault::{
     Edit, Entry, EntryType, FieldKind, FieldPath, Filter, MatchRule, SecretText, Shelf, Summary,
     entry::{FieldId, UnknownField},
@@ -77,6 +77,30 @@ pub(super) fn login(typed: &Secret) -> Result<LoginPassword, Failure> {
 /// A password that cannot be typed alike everywhere is the person's to change, and no data was refused.
 pub(crate) fn unassigned(refused: &etui_chain::Refused) -> Failure {
     Failure::new(Kind::Usage, format!("reading a password: {}", refused.found))
+}
+
+pub(super) const fn kdf(asked: protocol::Kdf) -> KdfChoice {
+    match asked {
+        protocol::Kdf::Keep => KdfChoice::Keep,
+        protocol::Kdf::Calibrate => KdfChoice::Calibrate,
+        protocol::Kdf::Exactly { m_kib, t, p } => KdfChoice::Exactly(KdfParameters { m_kib, t, p }),
+    }
+}
+
+pub(super) fn unlocked(device: &Device) -> protocol::Unlocked {
+    protocol::Unlocked {
+        without_keyring: device.without_keyring().map(ToString::to_string),
+        store_opens_with: store_opens_with(device.info().store_opens_with),
+    }
+}
+
+/// The question by which what was refused could still be done.
+pub(super) const fn question(error: &ClientError) -> Option<protocol::Question> {
+    match error {
+        ClientError::NeedsFormerMasterPassword => Some(protocol::Question::FormerMasterPassword),
+        ClientError::NeedsKdfConsent { mib } => Some(protocol::Question::KdfMemory { mib: *mib }),
+        _ => None,
+    }
 }
 
 pub(super) fn kit(text: &Secret) -> Result<RecoveryKit, Failure> {
@@ -178,11 +202,19 @@ pub(super) fn status(device: &Device, locks_in_s: u64) -> protocol::Status {
         }),
         device_listed: info.device_listed,
         signed_in: info.signed_in,
-        keyring: info.keyring,
+        store_opens_with: store_opens_with(info.store_opens_with),
         set_aside: info.refused,
         history_complete: info.history_complete,
         warnings: info.warnings,
         locks_in_s,
+    }
+}
+
+const fn store_opens_with(with: StoreOpensWith) -> protocol::StoreOpensWith {
+    match with {
+        StoreOpensWith::Keyring => protocol::StoreOpensWith::Keyring,
+        StoreOpensWith::MasterPassword => protocol::StoreOpensWith::MasterPassword,
+        StoreOpensWith::FormerMasterPassword => protocol::StoreOpensWith::FormerMasterPassword,
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) enum Request {
     Unlock {
         /// The master password.
         master_password: Secret,
+        /// The one used here before, where the store still needs it.
+        former: Option<Secret>,
     },
     /// Change how long the agent waits before it locks itself.
     StayUnlocked {
@@ -27,9 +29,19 @@ pub(crate) enum Request {
         minutes: u32,
     },
     /// Make a new account.
-    SignUp(Credentials),
+    SignUp {
+        /// Of the new account.
+        credentials: Credentials,
+        /// What its key derivation is to cost.
+        kdf: Kdf,
+    },
     /// Make this folder a device of an account, or sign in again.
-    LogIn(Credentials),
+    LogIn {
+        /// Of the account.
+        credentials: Credentials,
+        /// Put aside what is in the folder, and make it a new device.
+        anew: bool,
+    },
     /// Come back with a Recovery Kit and choose a new master password.
     Recover {
         /// Account and new master password.
@@ -111,7 +123,9 @@ pub(crate) enum Request {
         /// The new one.
         new: Secret,
         /// The login password, for the check that the two are not alike.
-        login: Option<Secret>,
+        login: Secret,
+        /// What the key derivation is to cost.
+        kdf: Kdf,
     },
     /// Make a Recovery Kit, which counts once it is tested.
     RecoveryCreate,
@@ -151,6 +165,22 @@ pub(crate) struct Credentials {
     pub(crate) master_password: Secret,
     /// What this device is called.
     pub(crate) device_name: String,
+    /// Whether a keyring, if there is one, is used on a new device.
+    pub(crate) use_keyring: bool,
+    /// Whether the person has agreed to a key derivation that takes much memory.
+    pub(crate) accept_kdf_memory: bool,
+}
+
+/// What a key derivation is to cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kdf {
+    /// What the account has; for a new one the least that is allowed.
+    Keep,
+    /// About a second on this device.
+    Calibrate,
+    /// Exactly this much memory, passes and lanes.
+    Exactly { m_kib: u32, t: u32, p: u32 },
 }
 
 /// Which entries.
@@ -218,6 +248,15 @@ pub(crate) enum Reply {
     Done,
     /// It did not work.
     Failed(Failure),
+    /// This device is unlocked.
+    Unlocked(Unlocked),
+    /// It did not work, and would if the person answered.
+    Asks {
+        /// What to ask.
+        question: Question,
+        /// What to say where nobody can be asked.
+        failure: Failure,
+    },
     /// Not done yet.
     Progress {
         /// Steps done.
@@ -256,6 +295,37 @@ pub(crate) enum Reply {
     ExportedRefused(usize),
 }
 
+/// What a person should know of the device that was unlocked just now.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Unlocked {
+    /// Why a keyring that was wanted is not used.
+    pub(crate) without_keyring: Option<String>,
+    /// What opens the store on this device.
+    pub(crate) store_opens_with: StoreOpensWith,
+}
+
+/// What opens the store on a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StoreOpensWith {
+    /// A key that the keyring keeps.
+    Keyring,
+    /// The account's master password.
+    MasterPassword,
+    /// The one that the account had until it was changed on another device.
+    FormerMasterPassword,
+}
+
+/// What only a person can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Question {
+    /// The master password that was used on this device before.
+    FormerMasterPassword,
+    /// Whether the key derivation may take so much memory.
+    KdfMemory { mib: u32 },
+}
+
 /// An entry as a list shows it. In this form it is also the JSON output of `list` and `search`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Line {
@@ -278,7 +348,6 @@ pub(crate) struct Line {
 }
 
 /// What `status` says of an unlocked device; also its JSON output.
-#[expect(clippy::struct_excessive_bools, reason = "facts that have nothing to do with each other")]
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Status {
     pub(crate) server: String,
@@ -294,8 +363,8 @@ pub(crate) struct Status {
     /// Whether the account still lists this device.
     pub(crate) device_listed: bool,
     pub(crate) signed_in: bool,
-    /// Whether a keyring keeps the key of the local store.
-    pub(crate) keyring: bool,
+    /// What opens the store on this device.
+    pub(crate) store_opens_with: StoreOpensWith,
     /// Different answers of the server that were refused and put aside.
     pub(crate) set_aside: usize,
     /// Whether every state and commit from the first on is here.

@@ -35,8 +35,8 @@ use crate::{
 /// How often the agent looks whether it is due to lock itself.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long an agent that holds nothing waits for its first question.
-const START_LIMIT: Duration = Duration::from_mins(1);
+/// How long an agent that holds nothing waits: for its first question, and for a person to answer one of its own.
+const START_LIMIT: Duration = Duration::from_mins(5);
 
 /// The most entries that one commit can bring.
 const MAX_STAGED: usize = 65_536;
@@ -195,7 +195,6 @@ async fn serve(mut calls: UnboundedReceiver<Call>, keeper: &Rc<Keeper>, idle: &R
     loop {
         let call = tokio::select! {
             call = calls.recv() => call,
-            () = keeper.ended() => return None,
             _ = check.tick() => None,
         };
         // Asked before every answer too: after a long sleep of the machine a command may come before the next check.

@@ -12,7 +12,7 @@ use crate::{
     ClientError,
     device::{is_entry, open_body},
     home::Unlock,
-    unlock,
+    unlock::{self, Consent},
 };
 
 /// The keys of a backup's account, and what was opened with them so far.
@@ -23,7 +23,7 @@ pub(super) struct Opener {
 
 impl Opener {
     /// Unlocks the account by its newest state, which has been verified, and the records that it names. The key
-    /// derivation is checked before anything is derived.
+    /// derivation is checked before anything is derived; whoever hands in file and password agrees to its memory.
     pub(super) fn unlock(
         state: &State,
         named: &BTreeMap<Digest, Vec<u8>>,
@@ -35,7 +35,7 @@ impl Opener {
         let record = named.get(&entry.record_hash).ok_or(Refusal::Missing.because(MISSING))?;
         let way_in =
             Unlock { kdf: state.kdf, keyset_id: entry.id, version: entry.version, record: record.clone() };
-        let master_key = unlock::derive(password, state.kdf, None, state.account_id)?;
+        let master_key = unlock::derive(password, state.kdf, Consent::Given, state.account_id)?;
         let keyset = unlock::open(&KeysetKey::from_master(&master_key), &way_in)?;
         check_unlocked(state, &keyset, entry.id, KeysetKind::Master, entry.record_hash, Some(&state.kdf))?;
 

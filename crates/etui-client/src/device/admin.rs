@@ -1,23 +1,15 @@
 //! The account's devices, passwords and kit; leaving.
 
-use etui_chain::{
-    DeviceId, KdfDescriptor, KeysetEntry, KeysetId, KeysetKind, PublicKey, RecordHeader, Refusal,
-};
+use etui_chain::{DeviceId, KeysetEntry, KeysetId, KeysetKind, PublicKey, RecordHeader, Refusal};
 use etui_crypto::{
-    KeysetKey, LoginPassword, MasterKey, MasterPassword, RecoveryKey, RecoveryKit, SealedRecord,
-    check_password_reuse, open_account_settings, open_keyset, random_id, seal_account_settings, seal_keyset,
+    KeysetKey, RecoveryKey, RecoveryKit, open_account_settings, open_keyset, random_id,
+    seal_account_settings, seal_keyset,
 };
 use etui_sync::StateChange;
 use etui_vault::AccountSettings;
 
 use super::{Device, Inner};
-use crate::{
-    ClientError, OsRandom,
-    account::{check_choice, fresh_master_key},
-    home::{DeviceFile, Unlock},
-    store::key,
-    unlock,
-};
+use crate::{ClientError, OsRandom, secure_storage::forget_in_keyring, store::key};
 
 /// One device of the account.
 pub struct DeviceLine {
@@ -100,56 +92,6 @@ impl Device {
         .await
     }
 
-    /// Replaces the master password: one small record, no entry. It does not make an old copy of the keyset
-    /// unreadable to who knows the old password.
-    ///
-    /// # Errors
-    /// [`ClientError::WrongMasterPassword`], [`ClientError::Choice`], `password_reuse`; what the exchange gives.
-    pub async fn change_master_password(
-        &self,
-        old: &MasterPassword,
-        new: MasterPassword,
-        login: Option<LoginPassword>,
-    ) -> Result<(), ClientError> {
-        let file = self.home.device()?.ok_or(ClientError::NoDevice)?;
-        let current = file.unlock.first().ok_or(ClientError::NoDevice)?;
-        let old_key = unlock::derive(old, current.kdf, Some(&current.kdf), file.account_id)?;
-        unlock::open(&KeysetKey::from_master(&old_key), current)?;
-        check_choice(&new, &self.email())?;
-        if let Some(login) = login {
-            check_password_reuse(&login, &new)?;
-        }
-        let (kdf, master_key) = fresh_master_key(&new, file.account_id)?;
-        self.put_master_keyset(kdf, &master_key).await?;
-        self.re_key(&file, &master_key)
-    }
-
-    /// Has the account stand by a keyset under this master key, and the plain file name it beside the one before.
-    pub(crate) async fn put_master_keyset(
-        &self,
-        kdf: KdfDescriptor,
-        master_key: &MasterKey,
-    ) -> Result<(), ClientError> {
-        let key = KeysetKey::from_master(master_key);
-        self.change_state(|inner| {
-            let missing = Refusal::Missing.because("the account has no master keyset");
-            let entry = inner.engine.state().keysets.iter().find(|entry| entry.kind == KeysetKind::Master);
-            let mut entry = *entry.ok_or(missing)?;
-            entry.version += 1;
-            let sealed = seal_keyset(&key, entry.id, entry.version, &inner.keys.keyset, &mut OsRandom)?;
-            self.name_way_in(kdf, &entry, &sealed)?;
-            entry.record_hash = sealed.hash;
-            Ok(StateChange {
-                put_keysets: vec![entry],
-                kdf: Some(kdf),
-                named_records: vec![sealed.bytes],
-                ..StateChange::default()
-            })
-        })
-        .await?;
-        self.forget_other_ways_in(kdf)
-    }
-
     /// Makes a Recovery Kit. It counts only once it has been tested.
     ///
     /// # Errors
@@ -210,46 +152,18 @@ impl Device {
         // Leaving must also work without the server; its session ends by itself.
         let _ = self.api.sign_out().await;
         self.home.remove_left_branches()?;
+        self.leave_folder()
+    }
+
+    /// Takes the account off this folder and out of the keyring.
+    pub(crate) fn leave_folder(&self) -> Result<(), ClientError> {
+        // The last pin would come after the removal.
+        self.inner.borrow_mut().pins = None;
+        let file = self.file.borrow();
+        if file.uses_keyring() {
+            forget_in_keyring(file.device_id);
+        }
         self.home.remove_device()
-    }
-
-    /// Lists a new way in beside the one in use: whichever of them opens the store after a kill is right.
-    fn name_way_in(
-        &self,
-        kdf: KdfDescriptor,
-        entry: &KeysetEntry,
-        sealed: &SealedRecord,
-    ) -> Result<(), ClientError> {
-        let Some(mut file) = self.home.device()? else { return Ok(()) };
-        file.unlock.truncate(1);
-        file.unlock.push(Unlock {
-            kdf,
-            keyset_id: entry.id,
-            version: entry.version,
-            record: sealed.bytes.clone(),
-        });
-        self.home.write_device(&file)
-    }
-
-    /// After recovering there is but the new way in: the store was made under it.
-    fn forget_other_ways_in(&self, kdf: KdfDescriptor) -> Result<(), ClientError> {
-        let Some(mut file) = self.home.device()? else { return Ok(()) };
-        let same_derivation = file.unlock.first().is_some_and(|first| first.kdf == kdf);
-        if same_derivation {
-            file.unlock.remove(0);
-            self.home.write_device(&file)?;
-        }
-        Ok(())
-    }
-
-    /// Encrypts the store under the new password and forgets the old way in.
-    fn re_key(&self, file: &DeviceFile, master_key: &MasterKey) -> Result<(), ClientError> {
-        self.inner.borrow().store.rekey(&master_key.local_store_key(file.device_id))?;
-        let Some(mut file) = self.home.device()? else { return Ok(()) };
-        if file.unlock.len() > 1 {
-            file.unlock.remove(0);
-        }
-        self.home.write_device(&file)
     }
 }
 

@@ -11,7 +11,14 @@ use etui_sync::{Engine, Parting, StateFrames, Step, VaultKeys, Write};
 use etui_vault::Index;
 
 use super::{Device, Inner};
-use crate::{ClientError, evidence::Evidence, store::Stored, unlock};
+use crate::{
+    ClientError,
+    evidence::Evidence,
+    pins::{PinKeeper, Pins},
+    secure_storage::Keyring,
+    store::Stored,
+    unlock,
+};
 
 /// The branches of a fork, for a person to compare with other devices.
 #[derive(Debug)]
@@ -102,9 +109,9 @@ impl Device {
         }
         let left_branch = self.home.left_branch_path(&ours.head_code());
         self.export_backup(&left_branch, None).await?;
-        let mut inner = self.inner.borrow_mut();
-        let notices = inner.follow(branch, &partings)?;
-        Ok(Followed { left_branch, unsent: inner.engine.unsent(), notices })
+        let notices = self.inner.borrow_mut().follow(branch, &partings)?;
+        self.refresh_ways_in()?;
+        Ok(Followed { left_branch, unsent: self.inner.borrow().engine.unsent(), notices })
     }
 
     async fn server_state(&self, evidence: &mut Evidence) -> Result<(State, Vec<Vec<u8>>), ClientError> {
@@ -215,6 +222,7 @@ impl Inner {
         branch: Step,
         partings: &BTreeMap<VaultId, Parting>,
     ) -> Result<Vec<String>, ClientError> {
+        let pinned = self.pins.is_some().then(|| self.engine.device_id());
         let both = self.keys_of_both(&branch)?;
         let ours = std::mem::replace(&mut self.keys.vault_keys, both);
         let engine = self.engine.clone();
@@ -223,8 +231,12 @@ impl Inner {
         let taken = step.map_err(ClientError::from).and_then(|mut step| {
             // Everything is shown anew below.
             step.touched.clear();
+            self.pin_common_place(&step)?;
             self.take(step)
         });
+        if let Some(device_id) = pinned {
+            self.pins = Some(PinKeeper::start(Keyring::of(device_id), Pins::of(&self.engine)));
+        }
         let notices = match taken {
             Ok(notices) => notices,
             Err(error) => {
@@ -238,6 +250,19 @@ impl Inner {
         self.unreadable.clear();
         self.build_index()?;
         Ok(notices.into_iter().map(|notice| self.told(notice)).collect())
+    }
+
+    /// Secure storage must not name what the store is about to drop: until it can follow, it names what both branches
+    /// have.
+    fn pin_common_place(&mut self, step: &Step) -> Result<(), ClientError> {
+        let Some(Write::Leave { common_version, common_seqs, .. }) = step.writes.first() else {
+            return Ok(());
+        };
+        let common = Pins::at(&self.store, *common_version, common_seqs)?;
+        if let Some(mut keeper) = self.pins.take() {
+            keeper.follow(common);
+        }
+        Ok(())
     }
 
     /// The vault keys of this branch and of the other: bodies of both are opened.

@@ -102,6 +102,7 @@ impl Device {
                 };
                 inner.engine.state_in_flight().cloned().ok_or(ClientError::Contended)?
             };
+            self.refresh_ways_in()?;
             if self.send_state(state_frames(&in_flight), &mut exchange.evidence).await? {
                 return Ok(());
             }
@@ -138,7 +139,8 @@ impl Device {
         let step = inner.engine.accept_states(frames)?;
         inner.take(step)?;
         inner.keys.vault_keys = unlock::vault_keys(inner.engine.state(), &inner.keys.keyset, &inner.store)?;
-        Ok(())
+        drop(inner);
+        self.refresh_ways_in()
     }
 
     async fn pull(&self, vault_id: VaultId, exchange: &mut Exchange) -> Result<(), ClientError> {
@@ -192,6 +194,8 @@ impl Device {
                 inner.take(step)?;
                 inner.keys.vault_keys =
                     unlock::vault_keys(inner.engine.state(), &inner.keys.keyset, &inner.store)?;
+                drop(inner);
+                self.refresh_ways_in()?;
                 Ok(true)
             }
             Err(error) if has_moved(&error) => Ok(false),

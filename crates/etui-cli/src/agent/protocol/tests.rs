@@ -35,6 +35,9 @@ fn debug_shows_no_secret() {
         login_password: Secret::new("login-secret"),
         master_password: Secret::new("master-secret"),
         device_name: "laptop".to_owned(),
+        use_keyring: true,
+        accept_kdf_memory: false,
     };
-    assert!(!format!("{:?}", Request::SignUp(credentials)).contains("-secret"));
+    let request = Request::SignUp { credentials, kdf: Kdf::Keep };
+    assert!(!format!("{request:?}").contains("-secret"));
 }
