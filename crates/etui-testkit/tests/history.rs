@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use etui_testkit::{Device, Server, Stage};
+use etui_testkit::{Device, Keyring, Server, Stage};
 
 /// Stops the server and keeps a copy of its data.
 fn back_up(stage: &Stage, server: Server) -> Server {
@@ -180,7 +180,9 @@ fn what_was_refused_is_kept_for_a_person_to_look_at() {
 fn a_person_decides_a_fork_and_nothing_is_lost() {
     let stage = Stage::new();
     let server = stage.serve();
-    let (one, two) = (stage.device("one"), stage.device("two"));
+    let keyring = Keyring::start(&stage);
+    // Its pins name the branch that is left.
+    let (one, two) = (stage.device_with(&keyring, "one"), stage.device("two"));
     one.sign_up();
     let shared = one.add("Shared", "ada", "of-both");
     let contested = one.add("Contested", "ada", "of-both");
