@@ -29,6 +29,8 @@ fn a_locked_device_exits_with_3_and_says_what_to_do() {
         &["devices"],
         &["totp", "x"],
         &["heal"],
+        &["export", "--to", "backup.etui"],
+        &["refused", "list"],
         &["logout"],
     ] {
         let output = etui(&home, arguments);

@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 use crate::{
     ClientError, Device, Home, KdfChoice, OsRandom,
     api::Api,
+    evidence::Evidence,
     kdf::fresh_master_key,
     now_ms,
     unlock::{self, Consent, Unlocked, require_consent},
@@ -261,7 +262,7 @@ fn login_proof(email: &str, password: &LoginPassword) -> Result<LoginProof, Clie
 }
 
 async fn newest_state(api: &Api) -> Result<(State, Vec<Vec<u8>>), ClientError> {
-    let mut frames = api.states(None).await?;
+    let mut frames = api.states(None, &mut Evidence::default()).await?;
     let missing = etui_chain::Refusal::Missing.because("the server has no state of this account");
     Ok((frames.states.pop().ok_or(missing)?, frames.named_records))
 }
@@ -269,7 +270,7 @@ async fn newest_state(api: &Api) -> Result<(State, Vec<Vec<u8>>), ClientError> {
 async fn snapshots(api: &Api, state: &State) -> Result<BTreeMap<VaultId, etui_sync::Snapshot>, ClientError> {
     let mut snapshots = BTreeMap::new();
     for vault in &state.vaults {
-        snapshots.insert(vault.id, api.snapshot(vault.id).await?);
+        snapshots.insert(vault.id, api.snapshot(vault.id, &mut Evidence::default()).await?);
     }
     Ok(snapshots)
 }

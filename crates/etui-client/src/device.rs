@@ -1,14 +1,18 @@
 //! An unlocked device: reading, changing, syncing.
 
 mod admin;
+mod follow;
+mod heal;
+mod history;
 mod password;
+mod refused;
 mod sync;
 
 use std::cell::RefCell;
 
 use etui_chain::{AccountId, DeviceId, Leaf, ObjectId, RecordHeader, RecordType, Refusal, Refused, VaultId};
 use etui_crypto::{open_entry, open_vault_settings, random_id};
-use etui_sync::{Context, Current, Edit as ObjectEdit, Engine, Notice, Step};
+use etui_sync::{Context, Current, Edit as ObjectEdit, Engine, Notice, Step, VaultKeys};
 use etui_vault::{Edit, Entry, Filter, Index, Summary, VaultSettings, apply};
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
@@ -25,7 +29,10 @@ use crate::{
     unlock::Unlocked,
 };
 
-pub use admin::{DeviceLine, HealReport};
+pub use admin::DeviceLine;
+pub use follow::{Branch, Branches, Followed};
+pub use heal::HealReport;
+pub use refused::PutAside;
 pub use sync::SyncReport;
 
 /// Told how far long work has come: done, total.
@@ -40,15 +47,17 @@ pub struct Device {
     /// Why a keyring that was wanted when the device was set up just now is not used.
     pub(crate) without_keyring: Option<SecureStorageError>,
     /// Borrowed only between awaits, so that reading never waits for the network.
-    inner: RefCell<Inner>,
+    pub(crate) inner: RefCell<Inner>,
     /// One exchange with the server at a time.
     syncing: tokio::sync::Mutex<()>,
+    /// What came before this device joined is fetched beside all else.
+    fetching_history: tokio::sync::Mutex<()>,
     unsent: Notify,
 }
 
-struct Inner {
-    store: Store,
-    engine: Engine,
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) engine: Engine,
     keys: Unlocked,
     index: Index,
     unreadable: Vec<(ObjectId, Refused)>,
@@ -77,6 +86,10 @@ pub struct DeviceInfo {
     pub unsent: usize,
     /// How the last exchange with the server ended, if there was one since unlocking.
     pub last_sync: Option<SyncOutcome>,
+    /// Whether every state and commit from the first on is here: then this device can heal any restored server.
+    pub history_complete: bool,
+    /// Different answers of the server that were refused and put aside.
+    pub refused: usize,
     /// Whether the newest state lists this device.
     pub device_listed: bool,
     /// Whether this device has a session with the server.
@@ -134,17 +147,6 @@ pub struct SyncFailure {
     pub hint: Option<String>,
 }
 
-/// Something that the server sent and that was refused.
-#[derive(Debug, Clone)]
-pub struct PutAside {
-    /// When, in ms since 1970.
-    pub at_ms: u64,
-    /// The name of the refusal.
-    pub refusal: String,
-    /// What was found.
-    pub found: String,
-}
-
 impl Device {
     pub(crate) fn assemble(
         home: Home,
@@ -166,6 +168,7 @@ impl Device {
             without_keyring: None,
             inner: RefCell::new(inner),
             syncing: tokio::sync::Mutex::default(),
+            fetching_history: tokio::sync::Mutex::default(),
             unsent: Notify::new(),
         })
     }
@@ -184,6 +187,8 @@ impl Device {
             vaults: engine.vault_ids().map(|vault_id| inner.vault_info(vault_id)).collect(),
             unsent: engine.unsent(),
             last_sync: inner.last_sync.clone(),
+            history_complete: inner.is_history_complete(),
+            refused: inner.store.count_put_aside().unwrap_or_default(),
             device_listed: engine.is_device_listed(),
             signed_in: self.api.refresh_token().is_some(),
             store_opens_with: self.store_opens_with(&inner),
@@ -320,12 +325,6 @@ impl Device {
         &self.unsent
     }
 
-    /// What the server sent and was refused.
-    pub fn quarantine(&self) -> Vec<PutAside> {
-        let all = self.inner.borrow().store.all_put_aside().unwrap_or_default();
-        all.into_iter().map(|(at_ms, refusal, found)| PutAside { at_ms, refusal, found }).collect()
-    }
-
     pub(crate) fn email(&self) -> String {
         self.inner.borrow().email()
     }
@@ -405,12 +404,12 @@ impl Inner {
         match self.engine.current(&vault_id, &object_id).ok_or_else(not_found)? {
             Current::Unsent(pending) | Current::Sent(pending) => {
                 let record = pending.record().ok_or_else(not_found)?;
-                Ok(open_body(&self.keys, vault_id, record, None)?)
+                Ok(open_body(&self.keys.vault_keys, vault_id, record, None)?)
             }
             Current::Synced(leaf) => {
                 let missing = Refusal::Missing.because("a verified record is not in the local store");
                 let record = self.store.record(vault_id, object_id)?.ok_or(missing)?;
-                Ok(open_body(&self.keys, vault_id, &record, Some(leaf))?)
+                Ok(open_body(&self.keys.vault_keys, vault_id, &record, Some(leaf))?)
             }
         }
     }
@@ -455,6 +454,11 @@ impl Inner {
         Ok(())
     }
 
+    fn is_history_complete(&self) -> bool {
+        let begun = |vault_id: VaultId| self.engine.commits_begin(&vault_id).is_none();
+        self.engine.states_begin().is_none() && self.engine.vault_ids().all(begun)
+    }
+
     fn vault_info(&self, vault_id: VaultId) -> VaultInfo {
         let settings = self.body(vault_id, vault_id.id().into());
         let name = settings.ok().and_then(|body| VaultSettings::decode(&body).ok());
@@ -496,18 +500,18 @@ impl From<&ClientError> for SyncFailure {
 }
 
 /// The vault's settings lie under the vault's own id.
-fn is_entry(vault_id: VaultId, object_id: ObjectId) -> bool {
+pub(crate) fn is_entry(vault_id: VaultId, object_id: ObjectId) -> bool {
     vault_id.as_bytes() != object_id.as_bytes()
 }
 
-fn open_body(
-    keys: &Unlocked,
+pub(crate) fn open_body(
+    vault_keys: &VaultKeys,
     vault_id: VaultId,
     record: &[u8],
     leaf: Option<Leaf>,
 ) -> Result<Zeroizing<Vec<u8>>, Refused> {
     let header = RecordHeader::parse(record)?;
-    let vault_key = keys.vault_keys.get(vault_id, header.epoch)?;
+    let vault_key = vault_keys.get(vault_id, header.epoch)?;
     let object_id = leaf.map_or_else(|| header.object_id.into(), |leaf| leaf.object_id);
     let version = leaf.map_or(header.version, |leaf| leaf.version);
     let hash = leaf.map(|leaf| leaf.record_hash);
@@ -522,7 +526,8 @@ type Opened = (ObjectId, Result<Entry, Refused>);
 
 fn open_all(keys: &Unlocked, vault_id: VaultId, records: &[(Leaf, Vec<u8>)]) -> Vec<Opened> {
     let open = |(leaf, record): &(Leaf, Vec<u8>)| {
-        let entry = open_body(keys, vault_id, record, Some(*leaf)).and_then(|body| Entry::decode(&body));
+        let entry =
+            open_body(&keys.vault_keys, vault_id, record, Some(*leaf)).and_then(|body| Entry::decode(&body));
         (leaf.object_id, entry)
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

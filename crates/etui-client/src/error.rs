@@ -166,6 +166,15 @@ pub enum ClientError {
     /// Other devices kept changing the account.
     #[error("other devices kept changing the account at the same time; nothing is lost")]
     Contended,
+    /// There is only one branch.
+    #[error("this device and the server are on one branch: there is nothing to decide")]
+    NotForked,
+    /// The server shows another branch than the one that the person named.
+    #[error("the server shows the branch {shown}, not the one that was named; nothing has changed")]
+    OtherBranch {
+        /// Its head code.
+        shown: String,
+    },
     /// The server holds what this device has never seen the beginning of.
     #[error("this device does not hold the history that the server has lost")]
     NoHistory,
@@ -175,7 +184,7 @@ impl ClientError {
     /// What kind of failure it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Refused { .. } => ErrorKind::Refused,
+            Self::Refused { .. } | Self::OtherBranch { .. } => ErrorKind::Refused,
             Self::Offline { .. } => ErrorKind::Offline,
             Self::NotFound(_) | Self::Ambiguous { .. } | Self::Engine(EngineError::NoObject) => {
                 ErrorKind::NotFound
@@ -192,6 +201,7 @@ impl ClientError {
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::Refused { refused } => Some(refused.refusal),
+            Self::OtherBranch { .. } => Some(Refusal::Fork),
             _ => None,
         }
     }
@@ -240,6 +250,8 @@ impl ClientError {
             Self::Unsent(_) => "run `etui sync` first, or repeat with --force to give them up",
             Self::Contended => "try again",
             Self::NoHistory => "run `etui heal` on a device that has been in use for longer",
+            Self::NotForked => "run `etui sync`, or `etui heal` if the server has lost something",
+            Self::OtherBranch { .. } => "compare with `etui status` on a device of the branch that you want",
             _ => return None,
         };
         Some(hint.to_owned())
@@ -260,6 +272,7 @@ fn refused_hint(refusal: Refusal) -> &'static str {
         Refusal::Rollback | Refusal::StateRollback => {
             "the server is older than this device: if its operator restored a backup, `etui heal` brings the rest back"
         }
+        Refusal::Fork => "the server shows another history; nothing is lost: `etui sync` says how to decide",
         Refusal::LocalRollback => {
             "the server and your other devices still have what is missing here: put the newer folder back, or set this \
              one up from the server with `etui login --anew`, which puts the older copy aside"

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ClientError;
 
+/// How the names of backups of left branches begin.
+const LEFT_BRANCH: &str = "left-branch-";
+
 /// What belongs to a device in its folder, in the order in which it goes.
 const DEVICE_FILES: [&str; 4] = ["vault.db", "vault.db-wal", "vault.db-shm", "device.json"];
 
@@ -141,6 +144,23 @@ impl Home {
         Ok(())
     }
 
+    /// Where the backup of a branch goes that is left for another.
+    pub(crate) fn left_branch_path(&self, head_code: &str) -> PathBuf {
+        self.0.join(format!("{LEFT_BRANCH}{head_code}.etui"))
+    }
+
+    /// Removes the backups of branches that were left: with the account they go, too.
+    pub(crate) fn remove_left_branches(&self) -> Result<(), ClientError> {
+        let failed = |source| ClientError::File { doing: format!("clearing {}", self.0.display()), source };
+        for item in fs::read_dir(&self.0).map_err(failed)? {
+            let item = item.map_err(failed)?;
+            if item.file_name().to_string_lossy().starts_with(LEFT_BRANCH) {
+                fs::remove_file(item.path()).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
     fn device_path(&self) -> PathBuf {
         self.0.join("device.json")
     }
@@ -155,15 +175,20 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), ClientError
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
-        match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-            _ => File::open(".")?.sync_all(),
-        }
+        sync_folder_of(path)
     };
     write().map_err(|source| {
         let _ = fs::remove_file(&temporary);
         ClientError::File { doing: format!("writing {}", path.display()), source }
     })
+}
+
+/// Makes a new name durable.
+pub(crate) fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
 }
 
 #[cfg(unix)]

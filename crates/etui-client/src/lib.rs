@@ -9,9 +9,11 @@ mod api;
 mod backup;
 mod device;
 mod error;
+mod evidence;
 mod home;
 mod kdf;
 mod merge;
+mod new_file;
 mod opening;
 mod pins;
 mod random;
@@ -20,10 +22,10 @@ mod store;
 mod unlock;
 
 pub use account::{LogIn, SignUp};
-pub use backup::{BackupReport, BackupVault, verify_backup};
+pub use backup::{BackupReport, BackupVault, Opened, verify_backup};
 pub use device::{
-    Device, DeviceInfo, DeviceLine, HealReport, Progress, PutAside, StoreOpensWith, SyncFailure, SyncOutcome,
-    SyncReport, VaultInfo,
+    Branch, Branches, Device, DeviceInfo, DeviceLine, Followed, HealReport, Progress, PutAside,
+    StoreOpensWith, SyncFailure, SyncOutcome, SyncReport, VaultInfo,
 };
 pub use error::{ClientError, ErrorKind, file_hint};
 pub use home::{DeviceFile, Home};

@@ -35,6 +35,26 @@ impl Pins {
         }
     }
 
+    /// An earlier place, which the store holds.
+    ///
+    /// # Errors
+    /// [`ClientError::Store`]; `missing` if the store does not hold it.
+    pub(crate) fn at(
+        store: &Store,
+        state_version: u64,
+        seqs: &BTreeMap<VaultId, u64>,
+    ) -> Result<Self, ClientError> {
+        const MISSING: Refused =
+            Refusal::Missing.because("an earlier state or commit is not in the local store");
+        let state = State::parse(&store.state(state_version)?.ok_or(MISSING)?)?;
+        let mut heads = BTreeMap::new();
+        for (vault_id, seq) in seqs.iter().filter(|(_, seq)| **seq > 0) {
+            let commit = Commit::parse(&store.commit(*vault_id, *seq)?.ok_or(MISSING)?)?;
+            heads.insert(*vault_id, Head { seq: *seq, hash: commit.hash() });
+        }
+        Ok(Self { state_version, state_hash: state.hash(), heads })
+    }
+
     /// The form in which secure storage keeps them. It holds no secret.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(FIXED_BYTES + self.heads.len() * HEAD_BYTES);

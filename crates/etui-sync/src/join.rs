@@ -10,7 +10,10 @@ use etui_chain::{
 };
 use etui_crypto::Keyset;
 
-use crate::{Engine, EngineError, Snapshot, Step, Write, engine::Vault, states::named_record_writes};
+use crate::{
+    Engine, EngineError, Snapshot, Step, Write, engine::Vault, history::Beginning,
+    states::named_record_writes,
+};
 
 /// Whether a state lists this very keyset and the derivation that is about to be used: asked before anything is derived
 /// or opened, so that a replaced keyset is not mistaken for a wrong password. What the state itself is worth shows only
@@ -109,9 +112,10 @@ impl Engine {
                 .into());
         }
         self.check_named_state(&snapshot.commit)?;
+        let begins = Beginning::at(&snapshot.commit);
         let (ledger, writes) = snapshot.verify(vault_id, self.state())?;
         let touched = ledger.live().leaves().iter().map(|leaf| (vault_id, leaf.object_id)).collect();
-        let mut step = self.with_vault(vault_id, Vault::new(ledger));
+        let mut step = self.with_vault(vault_id, Vault::new(ledger, begins));
         step.writes = writes;
         step.touched = touched;
         step.drop_overtaken_state();

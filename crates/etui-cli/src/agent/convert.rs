@@ -2,8 +2,8 @@
 
 use etui_chain::DeviceId;
 use etui_client::{
-    BackupReport, ClientError, Device, DeviceInfo, DeviceLine, ErrorKind, HealReport, KdfChoice, OsRandom,
-    StoreOpensWith, SyncFailure, SyncReport,
+    BackupReport, Branch, Branches, ClientError, Device, DeviceInfo, DeviceLine, ErrorKind, Followed,
+    HealReport, KdfChoice, Opened, OsRandom, PutAside, StoreOpensWith, SyncFailure, SyncReport,
 };
 use etui_crypto::{KdfParameters, KitError, LoginPassword, MasterPassword, RecoveryKit};
 use etui_vault::{
@@ -14,6 +14,7 @@ use etui_vault::{
 use super::protocol;
 use crate::{
     failure::{Failure, Kind},
+    output::time_text,
     secret::Secret,
 };
 
@@ -215,7 +216,8 @@ pub(super) fn status(device: &Device, locks_in_s: u64) -> protocol::Status {
         device_listed: info.device_listed,
         signed_in: info.signed_in,
         store_opens_with: store_opens_with(info.store_opens_with),
-        set_aside: device.quarantine().len(),
+        set_aside: info.refused,
+        history_complete: info.history_complete,
         warnings: info.warnings,
         locks_in_s,
     }
@@ -243,6 +245,28 @@ pub(super) fn synced(report: SyncReport) -> protocol::Synced {
     protocol::Synced { pulled: report.pulled, pushed: report.pushed, notices: report.notices }
 }
 
+pub(super) fn followed(followed: Followed) -> protocol::Followed {
+    let Followed { left_branch, unsent, notices } = followed;
+    protocol::Followed { left_branch: left_branch.display().to_string(), unsent, notices }
+}
+
+/// Which branches there are, and how a person decides.
+pub(super) fn fork(failure: Failure, branches: &Branches) -> Failure {
+    let described = |branch: &Branch| {
+        let Branch { code, time_ms, device } = branch;
+        format!("{code} (newest change by {device} at {})", time_text(*time_ms))
+    };
+    let Branches { ours, servers } = branches;
+    // The command is not given ready to be copied: the code has to come from another device.
+    failure.with_hint(format!(
+        "nothing is lost: this device is on branch {}, the server shows {}; look which of them `etui status` says on \
+         your other devices. If they are on the server's: `etui sync --follow-server CODE` with the code that they \
+         show. If they are on this one: `etui help sync`",
+        described(ours),
+        described(servers)
+    ))
+}
+
 pub(super) fn device(line: DeviceLine) -> protocol::Device {
     protocol::Device {
         id: line.device_id.to_string(),
@@ -262,6 +286,7 @@ pub(crate) fn backup(report: &BackupReport) -> protocol::Backup {
     protocol::Backup {
         account_id: report.account_id.to_string(),
         state_version: report.state_version,
+        history_complete: report.history_complete,
         vaults: report
             .vaults
             .iter()
@@ -273,5 +298,28 @@ pub(crate) fn backup(report: &BackupReport) -> protocol::Backup {
             .collect(),
         entries: report.entries,
         unsent: report.unsent,
+        opened: report.opened.as_ref().map(opened),
+    }
+}
+
+fn opened(opened: &Opened) -> protocol::Opened {
+    let unreadable = opened.unreadable.iter().map(|(object_id, refused)| protocol::Unreadable {
+        id: object_id.to_string(),
+        refusal: refused.refusal.name().to_owned(),
+        found: refused.found.to_owned(),
+    });
+    protocol::Opened { readable: opened.readable, unreadable: unreadable.collect() }
+}
+
+pub(super) fn refused(aside: PutAside) -> protocol::Refused {
+    protocol::Refused {
+        first_ms: aside.first_ms,
+        last_ms: aside.last_ms,
+        times: aside.times,
+        refusal: aside.refusal,
+        found: aside.found,
+        asked: aside.asked,
+        length_bytes: aside.length_bytes,
+        kept_bytes: aside.kept_bytes,
     }
 }

@@ -7,7 +7,8 @@ use std::{
     sync::mpsc::Sender,
 };
 
-use etui_client::{Device, Home, LogIn, SignUp};
+use etui_chain::Refusal;
+use etui_client::{ClientError, Device, Home, LogIn, SignUp};
 use tokio::task::JoinHandle;
 
 use super::{
@@ -197,9 +198,7 @@ impl Answer<'_> {
                 Ok(Reply::Entry { id: entry, document: convert::document(&edited)? })
             }
             Request::Purge { entry } => self.done(self.device.purge(entry).await),
-            Request::Sync => {
-                Ok(Reply::Synced(convert::synced(self.device.sync().await.map_err(convert::failure)?)))
-            }
+            Request::Sync => self.sync().await,
             Request::Devices => {
                 let devices = self.device.devices().await.map_err(convert::failure)?;
                 Ok(Reply::Devices(devices.into_iter().map(convert::device).collect()))
@@ -220,10 +219,18 @@ impl Answer<'_> {
                 Ok(Reply::Kit(Secret::new(kit.to_qr_text().as_str())))
             }
             Request::RecoveryTest { kit } => self.done(self.device.recovery_test(&convert::kit(&kit)?).await),
-            Request::Heal => {
-                Ok(Reply::Healed(convert::healed(&self.device.heal().await.map_err(convert::failure)?)))
-            }
+            Request::Heal => self.heal().await,
+            Request::FollowServer { code } => self.follow_server(&code).await,
             Request::Export { to } => self.export(Path::new(&to)).await,
+            Request::Refused => {
+                let all = self.device.refused().map_err(convert::failure)?;
+                Ok(Reply::Refused(all.into_iter().map(convert::refused).collect()))
+            }
+            Request::ExportRefused { to } => {
+                let count = self.device.export_refused(Path::new(&to)).map_err(convert::failure)?;
+                Ok(Reply::ExportedRefused(count))
+            }
+            Request::ClearRefused => self.done(self.device.clear_refused()),
             // The server has dealt with these.
             Request::Lock
             | Request::StayUnlocked { .. }
@@ -240,6 +247,38 @@ impl Answer<'_> {
         let id = self.device.find(name).map_err(convert::failure)?;
         let entry = self.device.entry(id).map_err(convert::failure)?;
         Ok(Reply::Entry { id, document: convert::document(&entry)? })
+    }
+
+    /// Everything, the past too.
+    async fn sync(&self) -> Result<Reply, Failure> {
+        let report = match self.device.sync().await {
+            Ok(report) => report,
+            Err(error) => return Err(self.explained(error).await),
+        };
+        self.device.fetch_history().await.map_err(convert::failure)?;
+        Ok(Reply::Synced(convert::synced(report)))
+    }
+
+    async fn heal(&self) -> Result<Reply, Failure> {
+        match self.device.heal(Some(&|done, total| self.progress(done, total))).await {
+            Ok(healed) => Ok(Reply::Healed(convert::healed(&healed))),
+            Err(error) => Err(self.explained(error).await),
+        }
+    }
+
+    async fn follow_server(&self, code: &str) -> Result<Reply, Failure> {
+        let followed = self.device.follow_server(code).await.map_err(convert::failure)?;
+        Ok(Reply::Followed(convert::followed(followed)))
+    }
+
+    /// A fork is for a person to decide, who has to know both branches.
+    async fn explained(&self, error: ClientError) -> Failure {
+        let is_fork = error.refusal() == Some(Refusal::Fork);
+        let failure = convert::failure(error);
+        match if is_fork { self.device.branches().await.ok() } else { None } {
+            Some(branches) => convert::fork(failure, &branches),
+            None => failure,
+        }
     }
 
     async fn add(&self, documents: &[Secret]) -> Result<Reply, Failure> {
@@ -259,7 +298,7 @@ impl Answer<'_> {
     }
 
     #[expect(clippy::unused_self, reason = "reads as part of the answer")]
-    fn done(&self, result: Result<(), etui_client::ClientError>) -> Result<Reply, Failure> {
+    fn done(&self, result: Result<(), ClientError>) -> Result<Reply, Failure> {
         result.map(|()| Reply::Done).map_err(convert::failure)
     }
 }

@@ -113,10 +113,15 @@ fn warnings(status: &Status) -> Vec<String> {
         (!status.signed_in, "Not signed in: changes stay on this device. Run `etui login`.".to_owned()),
         (status.store_opens_with == StoreOpensWith::FormerMasterPassword, CHANGED_ELSEWHERE.to_owned()),
         (
+            !status.history_complete,
+            "What came before this device joined is still being fetched: `etui sync` waits for it."
+                .to_owned(),
+        ),
+        (
             status.set_aside > 0,
             format!(
-                "Data of the server was refused and put aside ({}).",
-                count(status.set_aside, "piece", "pieces")
+                "Data of the server was refused and put aside ({}): `etui refused list`.",
+                count(status.set_aside, "answer", "answers")
             ),
         ),
     ];
