@@ -33,6 +33,7 @@ const EDGE: &[&str] = &[
     "axum",
     "getrandom",
     "hyper",
+    "keyring",
     "libsqlite3-sys",
     "mio",
     "rand",
@@ -44,6 +45,7 @@ const EDGE: &[&str] = &[
     "socket2",
     "sqlx",
     "tokio",
+    "zbus",
 ];
 
 pub(crate) fn run() -> anyhow::Result<()> {

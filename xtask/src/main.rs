@@ -3,6 +3,7 @@
 mod arrows;
 mod bench;
 mod deny;
+mod kill;
 mod process;
 mod server_binary;
 mod services;
@@ -34,6 +35,8 @@ enum Command {
     Arrows,
     /// Check licences, sources and known weaknesses of dependencies
     Deny,
+    /// Kill client and server at random moments of a save, and lose nothing
+    Kill(kill::Arguments),
     /// Build the server as it is shipped; check its size and that it has no SQLCipher
     ServerBinary,
     /// Run the real components that tests need: PostgreSQL
@@ -51,6 +54,7 @@ fn main() -> anyhow::Result<()> {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Arrows => arrows::run(),
         Command::Deny => deny::run(),
+        Command::Kill(arguments) => kill::run(&arguments),
         Command::ServerBinary => server_binary::run(),
         Command::Services(arguments) => services::run(&arguments),
         Command::Vectors(arguments) => vectors::run(&arguments),

@@ -19,10 +19,13 @@ const BUILD: &[Package] = &[
     Package { name: "libssl-dev", probe: &["pkg-config", "--exists", "libcrypto"] },
 ];
 
-/// To test: a keyring is reached over D-Bus, and the server's binary is looked into.
+/// To test: a keyring on a D-Bus of its own is used, the server's binary is looked into, small disks are mounted.
 const TEST: &[Package] = &[
     Package { name: "dbus", probe: &["dbus-daemon", "--version"] },
+    Package { name: "gnome-keyring", probe: &["gnome-keyring-daemon", "--version"] },
     Package { name: "binutils", probe: &["strip", "--version"] },
+    Package { name: "util-linux", probe: &["nsenter", "--version"] },
+    Package { name: "mount", probe: &["mount", "--version"] },
 ];
 
 /// To test with an S3-compatible store.

@@ -55,7 +55,10 @@ impl Person {
         let person = Self { folder };
         let url = format!("http://{}", server.address);
         let files = ["--login-password-file", "login", "--master-password-file", "master"];
-        person.etui(&[&["signup", "--server", &url, "--email", "bench@example.org"], &files[..]].concat())?;
+        person.etui(
+            &[&["signup", "--server", &url, "--email", "bench@example.org", "--no-keyring"], &files[..]]
+                .concat(),
+        )?;
         Ok(person)
     }
 

@@ -15,11 +15,13 @@ mod get;
 mod heal;
 mod history;
 mod import;
+mod kdf;
 mod list;
 mod lock;
 mod login;
 mod logout;
 mod recovery;
+mod refused;
 mod restore;
 mod rm;
 mod search;
@@ -84,6 +86,7 @@ pub(crate) enum Command {
     Import(import::Arguments),
     Export(export::Arguments),
     Backup(backup::Arguments),
+    Refused(refused::Arguments),
     Doctor(doctor::Arguments),
     Completions(completions::Arguments),
     #[command(hide = true)]
@@ -108,7 +111,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::History(arguments) => history::run(&arguments, context),
         Command::Generate(arguments) => generate::run(&arguments, context),
         Command::Totp(arguments) => totp::run(&arguments, context),
-        Command::Sync(_) => sync::run(context),
+        Command::Sync(arguments) => sync::run(arguments, context),
         Command::Devices(arguments) => devices::run(arguments, context),
         Command::Logout(arguments) => logout::run(&arguments, context),
         Command::ChangeMasterPassword(arguments) => change_master_password::run(&arguments, context),
@@ -117,6 +120,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Import(arguments) => import::run(&arguments, context),
         Command::Export(arguments) => export::run(&arguments, context),
         Command::Backup(arguments) => backup::run(&arguments, context),
+        Command::Refused(arguments) => refused::run(&arguments, context),
         Command::Doctor(_) => doctor::run(context),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Agent(arguments) => agent::run(&arguments, context),

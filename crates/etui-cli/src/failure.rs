@@ -68,7 +68,7 @@ impl Failure {
         while let Some(cause) = source {
             let text = cause.to_string();
             // Several libraries repeat the cause in their own sentence.
-            if !message.contains(&text) {
+            if !message.contains(&text) && !text.contains(&message) {
                 message = format!("{message}: {text}");
             }
             source = cause.source();

@@ -15,6 +15,11 @@ pub(crate) fn secret(what: &str) -> Result<Secret, InputError> {
         .map_err(|source| InputError::NoTerminal { what: what.to_owned(), source })
 }
 
+/// Asks for a secret that turned out to be needed; none where nobody is there to ask, as in a script.
+pub(crate) fn secret_of_person(what: &str) -> Option<Secret> {
+    std::io::stdin().is_terminal().then(|| secret(what).ok()).flatten()
+}
+
 /// Asks for a new secret twice and says honestly how strong it is. `related`: what a guesser would try first.
 pub(crate) fn new_secret(what: &str, related: &[&str]) -> Result<Secret, InputError> {
     let first = secret(what)?;

@@ -29,6 +29,8 @@ fn a_locked_device_exits_with_3_and_says_what_to_do() {
         &["devices"],
         &["totp", "x"],
         &["heal"],
+        &["export", "--to", "backup.etui"],
+        &["refused", "list"],
         &["logout"],
     ] {
         let output = etui(&home, arguments);
@@ -147,5 +149,85 @@ fn completions_are_scripts() {
         let output = etui(&home, &["completions", shell]);
         let script = String::from_utf8(output.stdout).unwrap();
         assert!(script.contains("change-master-password") && !script.contains("CARGO"), "{shell}");
+    }
+}
+
+/// Asked of the kernel: the limit on core dumps, and who owns the process' files, which is root for one that neither
+/// dumps nor lets others of the same user look into it.
+#[cfg(target_os = "linux")]
+mod memory {
+    use std::{
+        io::{BufRead as _, BufReader},
+        os::unix::{fs::MetadataExt as _, process::CommandExt as _},
+        process::{Child, Command, Stdio},
+    };
+
+    use tempfile::TempDir;
+
+    const NOBODY: u32 = 65_534;
+
+    #[test]
+    fn the_agent_leaves_no_core_dump_and_lets_nobody_look_in() {
+        let home = home_of_user();
+        let mut agent = start(&home, &["agent"]);
+        let mut line = String::new();
+        BufReader::new(agent.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        assert_is_closed(&mut agent);
+    }
+
+    #[test]
+    fn a_command_that_reads_passwords_leaves_none_either() {
+        let home = home_of_user();
+        let account = ["--server", "http://localhost:1", "--email", "ada@example.org"];
+        let mut command =
+            start(&home, &[&["signup"], &account[..], &["--login-password-file", "-"]].concat());
+        // What it says before it reads.
+        let mut line = String::new();
+        BufReader::new(command.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.starts_with("Whoever loses both"), "{line}");
+        assert_is_closed(&mut command);
+    }
+
+    /// Root may look into everything: where the tests are root's, the program is not.
+    fn start(home: &TempDir, arguments: &[&str]) -> Child {
+        let mut command = Command::new(program(home));
+        command.args(arguments).env_clear().env("ETUI_HOME", home.path().join("etui"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if is_root(home) {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command.spawn().expect("it runs")
+    }
+
+    fn assert_is_closed(process: &mut Child) {
+        let files = format!("/proc/{}", process.id());
+        let limits = std::fs::read_to_string(format!("{files}/limits")).unwrap();
+        let owner = std::fs::metadata(format!("{files}/mem")).unwrap().uid();
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "{core}");
+        assert_eq!(owner, 0, "others of the same user may not read its memory");
+    }
+
+    fn home_of_user() -> TempDir {
+        let home = tempfile::tempdir().unwrap();
+        if is_root(&home) {
+            std::os::unix::fs::chown(home.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        home
+    }
+
+    /// The program, where another user can run it too.
+    fn program(home: &TempDir) -> std::path::PathBuf {
+        let program = home.path().join("program");
+        std::fs::copy(env!("CARGO_BIN_EXE_etui"), &program).unwrap();
+        program
+    }
+
+    fn is_root(home: &TempDir) -> bool {
+        std::fs::metadata(home.path()).unwrap().uid() == 0
+            || std::fs::metadata("/proc/self").unwrap().uid() == 0
     }
 }

@@ -1,7 +1,10 @@
 //! The server's operations, typed. Tokens are kept fresh here; what the answers mean is decided elsewhere.
 
-use std::{cell::RefCell, time::Duration};
+mod history;
 
+use std::{cell::RefCell, ops::ControlFlow, time::Duration};
+
+use bytes::Bytes;
 use etui_api::{
     ErrorCode, Problem,
     account::{Devices, Keysets},
@@ -9,13 +12,13 @@ use etui_api::{
     session::{LoginProof, Refresh, Session, SignIn, Token},
     sync::{Healed, PullHeader, Pushed, StatePushed, StatesHeader, decode_header},
 };
-use etui_chain::{Commit, DeviceId, State, VaultId};
+use etui_chain::{Commit, DeviceId, Head, Refused, State, VaultId};
 use etui_sync::{Pull, Snapshot, StateFrames};
 use futures_util::{Stream, StreamExt as _};
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
-use crate::ClientError;
+use crate::{ClientError, evidence::Evidence};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a whole answer may take; the largest is a first pull over a slow line.
@@ -76,7 +79,7 @@ impl Api {
 
     /// Signs up; `body` is [`etui_sync::NewAccount::frames`].
     pub(crate) async fn sign_up(&self, body: Vec<u8>) -> Result<Session, ClientError> {
-        let request = self.frames_request("/v1/accounts", body);
+        let request = self.frames_request("/v1/accounts", body.into());
         let session = json(send(request, "signing up").await?, "signing up").await?;
         self.keep(&session);
         Ok(session)
@@ -115,13 +118,17 @@ impl Api {
 
     /// States after a version in one piece, however many answers that takes; `None` for the newest alone with
     /// everything that it names.
-    pub(crate) async fn states(&self, after: Option<u64>) -> Result<StateFrames, ClientError> {
+    pub(crate) async fn states(
+        &self,
+        after: Option<u64>,
+        evidence: &mut Evidence,
+    ) -> Result<StateFrames, ClientError> {
         let mut all = StateFrames::default();
         let mut after = after;
         loop {
             let path =
                 after.map_or_else(|| "/v1/states".to_owned(), |after| format!("/v1/states?after={after}"));
-            let frames = self.get_frames(&path, "fetching the account's state").await?;
+            let frames = self.get_frames(&path, "fetching the account's state", evidence).await?;
             let mut newest = 0;
             for frame in frames {
                 match frame {
@@ -141,24 +148,36 @@ impl Api {
     }
 
     /// Pushes a state; `body` is [`etui_sync::state_frames`].
-    pub(crate) async fn push_state(&self, body: &[u8]) -> Result<StatePushed, ClientError> {
-        let doing = "sending the account's state";
-        json(self.authorised(doing, || self.frames_request("/v1/states", body.to_vec())).await?, doing).await
+    pub(crate) async fn push_state(
+        &self,
+        body: Vec<u8>,
+        evidence: &mut Evidence,
+    ) -> Result<StatePushed, ClientError> {
+        self.post_frames("/v1/states", "sending the account's state", body, evidence).await
     }
 
     /// Pushes a commit; `body` is [`etui_sync::push_frames`].
-    pub(crate) async fn push(&self, vault_id: VaultId, body: &[u8]) -> Result<Pushed, ClientError> {
-        let doing = "sending changes";
+    pub(crate) async fn push(
+        &self,
+        vault_id: VaultId,
+        body: Vec<u8>,
+        evidence: &mut Evidence,
+    ) -> Result<Pushed, ClientError> {
         let path = format!("/v1/vaults/{vault_id}/commits");
-        json(self.authorised(doing, || self.frames_request(&path, body.to_vec())).await?, doing).await
+        self.post_frames(&path, "sending changes", body, evidence).await
     }
 
     /// What came after a head.
-    pub(crate) async fn changes(&self, vault_id: VaultId, after: u64) -> Result<Pull, ClientError> {
+    pub(crate) async fn changes(
+        &self,
+        vault_id: VaultId,
+        after: u64,
+        evidence: &mut Evidence,
+    ) -> Result<Pull, ClientError> {
         let path = format!("/v1/vaults/{vault_id}/changes?after={after}");
         let mut header = None;
         let (mut commits, mut records) = (Vec::new(), Vec::new());
-        for frame in self.get_frames(&path, "fetching changes").await? {
+        for frame in self.get_frames(&path, "fetching changes", evidence).await? {
             match frame {
                 Frame::Header(bytes) => header = Some(decode_header::<PullHeader>(&bytes)?),
                 Frame::Commit(bytes) => commits.push(Commit::parse(&bytes)?),
@@ -171,17 +190,30 @@ impl Api {
     }
 
     /// A vault whole.
-    pub(crate) async fn snapshot(&self, vault_id: VaultId) -> Result<Snapshot, ClientError> {
-        let mut pull = self.changes(vault_id, 0).await?;
+    pub(crate) async fn snapshot(
+        &self,
+        vault_id: VaultId,
+        evidence: &mut Evidence,
+    ) -> Result<Snapshot, ClientError> {
+        let mut pull = self.changes(vault_id, 0, evidence).await?;
         let missing = etui_chain::Refusal::Missing.because("a listed vault has no commit");
         let commit = pull.commits.pop().ok_or(missing)?;
         Ok(Snapshot { commit, records: pull.records })
     }
 
+    /// Where the server stands in a vault, without anything of it; [`Head::NONE`] if it does not have the vault.
+    pub(crate) async fn head(&self, vault_id: VaultId, evidence: &mut Evidence) -> Result<Head, ClientError> {
+        const BEYOND_EVERY_HEAD: u64 = u64::MAX >> 1;
+        match self.changes(vault_id, BEYOND_EVERY_HEAD, evidence).await {
+            Ok(pull) => Ok(pull.header.head),
+            Err(ClientError::Server(problem)) if problem.code == ErrorCode::NotFound => Ok(Head::NONE),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Uploads what a restored server has lost.
-    pub(crate) async fn heal(&self, body: &[u8]) -> Result<Healed, ClientError> {
-        let doing = "bringing back what the server has lost";
-        json(self.authorised(doing, || self.frames_request("/v1/heal", body.to_vec())).await?, doing).await
+    pub(crate) async fn heal(&self, body: Vec<u8>, evidence: &mut Evidence) -> Result<Healed, ClientError> {
+        self.post_frames("/v1/heal", "bringing back what the server has lost", body, evidence).await
     }
 
     /// The server's news, as pieces of an event stream. Each piece means "pull".
@@ -200,7 +232,7 @@ impl Api {
         self.http.request(method, format!("{}{path}", self.server))
     }
 
-    fn frames_request(&self, path: &str, body: Vec<u8>) -> RequestBuilder {
+    fn frames_request(&self, path: &str, body: Bytes) -> RequestBuilder {
         self.request(Method::POST, path)
             .timeout(ANSWER_TIMEOUT)
             .header("content-type", frame::CONTENT_TYPE)
@@ -212,21 +244,59 @@ impl Api {
         json(self.authorised(doing, request).await?, doing).await
     }
 
-    async fn get_frames(&self, path: &str, doing: &'static str) -> Result<Vec<Frame>, ClientError> {
+    async fn post_frames<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        doing: &'static str,
+        body: Vec<u8>,
+        evidence: &mut Evidence,
+    ) -> Result<T, ClientError> {
+        let body = Bytes::from(body);
+        let response = self.authorised(doing, || self.frames_request(path, body.clone())).await?;
+        let answer = response.bytes().await.map_err(|source| offline(doing, source))?;
+        evidence.begin(&format!("POST {path}"));
+        evidence.add(&answer);
+        serde_json::from_slice(&answer).map_err(|_| self.not_a_server())
+    }
+
+    async fn get_frames(
+        &self,
+        path: &str,
+        doing: &'static str,
+        evidence: &mut Evidence,
+    ) -> Result<Vec<Frame>, ClientError> {
+        let mut frames = Vec::new();
+        self.each_frame(path, doing, evidence, |frame| {
+            frames.push(frame);
+            Ok(ControlFlow::Continue(()))
+        })
+        .await?;
+        Ok(frames)
+    }
+
+    /// Hands the frames of an answer on as they arrive, its end left out, until it ends or is read far enough.
+    async fn each_frame(
+        &self,
+        path: &str,
+        doing: &'static str,
+        evidence: &mut Evidence,
+        mut visit: impl FnMut(Frame) -> Result<ControlFlow<()>, Refused>,
+    ) -> Result<(), ClientError> {
         let request = || self.request(Method::GET, path).timeout(ANSWER_TIMEOUT);
         let mut body = self.authorised(doing, request).await?.bytes_stream();
+        evidence.begin(&format!("GET {path}"));
         let mut reader = FrameReader::new();
-        let mut frames = Vec::new();
         while let Some(bytes) = body.next().await {
-            reader.feed(&bytes.map_err(|source| offline(doing, source))?);
+            let bytes = bytes.map_err(|source| offline(doing, source))?;
+            evidence.add(&bytes);
+            reader.feed(&bytes);
             while let Some(frame) = reader.next_frame()? {
-                if !matches!(frame, Frame::End(_)) {
-                    frames.push(frame);
+                if !matches!(frame, Frame::End(_)) && visit(frame)?.is_break() {
+                    return Ok(());
                 }
             }
         }
-        reader.finish()?;
-        Ok(frames)
+        Ok(reader.finish()?)
     }
 
     /// Sends with the access token; a token that has expired is renewed once.
@@ -288,12 +358,24 @@ async fn send(request: RequestBuilder, doing: &'static str) -> Result<Response, 
         return Ok(response);
     }
     let url = response.url().origin().ascii_serialization();
-    let Ok(problem) = response.json::<Problem>().await else { return Err(ClientError::NotAServer(url)) };
+    let status = response.status();
+    let Ok(problem) = response.json::<Problem>().await else {
+        return Err(if is_gateway(status) {
+            ClientError::Offline { doing, source: None }
+        } else {
+            ClientError::NotAServer(url)
+        });
+    };
     Err(match problem.code {
         ErrorCode::SignInFailed => ClientError::SignInFailed,
         ErrorCode::SessionEnded | ErrorCode::Unauthenticated => ClientError::SignedOut,
         _ => ClientError::Server(Box::new(problem)),
     })
+}
+
+/// What a proxy answers by itself when the server behind it cannot be reached.
+fn is_gateway(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
 }
 
 async fn json<T: DeserializeOwned>(response: Response, doing: &'static str) -> Result<T, ClientError> {

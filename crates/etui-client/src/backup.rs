@@ -1,18 +1,32 @@
-//! The native backup: states, named records, commits and sealed records, verbatim, verifiable without a key.
+//! The native backup: states, named records, commits and sealed records, verbatim, verifiable without a key
+//! (`spec/backup.md`).
 //!
-//! A file is a header line and one sequence of frames (`spec/api.md`), the same as on the wire.
+//! It is written and read as a stream, so that its size does not matter.
 
-use std::{collections::BTreeMap, fs, path::Path};
+mod open;
+mod verify;
 
-use etui_api::frame::{Frame, FrameReader, FrameWriter};
-use etui_chain::{
-    AccountId, Change, Commit, Leaf, Ledger, LiveSet, ObjectId, Op, RecordHeader, Refusal, State, VaultId,
-    check_record, record_hash,
+use std::{io::Write as _, path::Path};
+
+use etui_api::{
+    frame::{Frame, FrameWriter},
+    sync::encode_header,
+};
+use etui_chain::{AccountId, Digest, ObjectId, Refused, VaultId, record_hash};
+use etui_sync::Pending;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ClientError, Device, Progress,
+    new_file::NewFile,
+    store::{Store, Stored},
 };
 
-use crate::{ClientError, Device, Progress, home::write_durably};
+pub use verify::verify_backup;
 
 const MAGIC: &[u8] = b"etui backup 1\n";
+/// How much is written or read at once.
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// What a backup holds, as verified.
 #[derive(Debug)]
@@ -21,10 +35,16 @@ pub struct BackupReport {
     pub account_id: AccountId,
     /// Version of its newest state.
     pub state_version: u64,
+    /// Whether it has every state and commit from the first on, and not only those since a device joined.
+    pub history_complete: bool,
     /// Its vaults.
     pub vaults: Vec<BackupVault>,
-    /// Records in all of them, vault settings left out.
+    /// Live records in all of them, vault settings left out.
     pub entries: usize,
+    /// Records of changes that the server had not confirmed.
+    pub unsent: usize,
+    /// What opening gave, if the master password was there.
+    pub opened: Option<Opened>,
 }
 
 /// One vault of a backup.
@@ -38,8 +58,17 @@ pub struct BackupVault {
     pub live: usize,
 }
 
+/// What opening every live record gave.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// Records that opened and can be read.
+    pub readable: usize,
+    /// Those that did not, and why.
+    pub unreadable: Vec<(ObjectId, Refused)>,
+}
+
 impl Device {
-    /// Writes everything verified to a file, reads it back, and only then gives it its name.
+    /// Writes everything verified to a file, reads it back, and only then gives it its name, in place of an older file.
     ///
     /// # Errors
     /// [`ClientError::File`], or what reading back shows.
@@ -49,135 +78,88 @@ impl Device {
         to: &Path,
         progress: Progress<'_>,
     ) -> Result<BackupReport, ClientError> {
-        let bytes = self.backup_bytes(progress)?;
-        let unfinished = to.with_extension("unverified");
-        write_durably(&unfinished, &bytes)?;
-        let report = verify_backup(&unfinished, None)?;
-        fs::rename(&unfinished, to)
-            .map_err(|source| ClientError::File { doing: format!("naming {}", to.display()), source })?;
+        let mut file = NewFile::create(to)?;
+        {
+            let inner = self.inner.borrow();
+            let vaults: Vec<VaultId> = inner.engine.vault_ids().collect();
+            let records = vaults.iter().map(|vault_id| inner.engine.leaves(vault_id).len()).sum();
+            let progress = |done| progress.map_or((), |progress| progress(done, records));
+            let unsent = vaults.iter().flat_map(|vault_id| inner.engine.unconfirmed(vault_id));
+            let unsent: Vec<&[u8]> = unsent.filter_map(Pending::record).collect();
+            write_backup(&inner.store, &vaults, &unsent, &mut file, progress)?;
+        }
+        let report = verify_backup(file.written()?, None, None)?;
+        file.name()?;
         Ok(report)
     }
 }
 
-/// Verifies a backup without any key: the states follow each other, each vault's commits form a chain that ends in a
-/// commit of its newest state, and the records are exactly those of that commit's root. With the master password,
-/// which is not needed, nothing more is done yet.
-///
-/// # Errors
-/// [`ClientError::Damaged`] for what is no backup, else the name of what does not hold.
-pub fn verify_backup(
-    path: &Path,
-    _master_password: Option<&etui_crypto::MasterPassword>,
-) -> Result<BackupReport, ClientError> {
-    let bytes = fs::read(path)
-        .map_err(|source| ClientError::File { doing: format!("reading {}", path.display()), source })?;
-    let frames = bytes
-        .strip_prefix(MAGIC)
-        .ok_or_else(|| ClientError::Damaged(format!("{} is not an Etui backup", path.display())))?;
-    Contents::read(frames)?.verify()
+/// The header frame in front of unsent changes, as CBOR. Nobody has signed them yet: the hash is against damage only,
+/// and whether they are genuine shows when they are opened.
+#[derive(Serialize, Deserialize)]
+struct UnsentHeader {
+    unsent: u64,
+    /// [`unsent_hash`].
+    hash: Digest,
 }
 
-#[derive(Default)]
-struct Contents {
-    states: Vec<State>,
-    named: Vec<Vec<u8>>,
-    commits: BTreeMap<VaultId, Vec<Commit>>,
-    leaves: BTreeMap<VaultId, Vec<Leaf>>,
+/// SHA-256 of the hashes of the records, in their order.
+fn unsent_hash(hashes: &[Digest]) -> Digest {
+    let parts: Vec<&[u8]> = hashes.iter().map(|hash| hash.as_bytes().as_slice()).collect();
+    Digest::of(&parts)
 }
 
-impl Contents {
-    fn read(bytes: &[u8]) -> Result<Self, ClientError> {
-        let mut contents = Self::default();
-        for frame in FrameReader::read_all(bytes)? {
-            match frame {
-                Frame::State(bytes) => contents.states.push(State::parse(&bytes)?),
-                Frame::NamedRecord(bytes) => contents.named.push(bytes),
-                Frame::Commit(bytes) => {
-                    let commit = Commit::parse(&bytes)?;
-                    contents.commits.entry(commit.vault_id).or_default().push(commit);
-                }
-                Frame::Record(bytes) => {
-                    let (vault_id, leaf) = leaf_of(&bytes)?;
-                    contents.leaves.entry(vault_id).or_default().push(leaf);
-                }
-                Frame::Header(_) | Frame::End(_) => {
-                    return Err(Refusal::Format.because("a backup with a frame of another kind").into());
-                }
-            }
-        }
-        Ok(contents)
-    }
-
-    fn verify(mut self) -> Result<BackupReport, ClientError> {
-        self.verify_states()?;
-        let newest = self.states.last().ok_or(Refusal::Missing.because("a backup without a state"))?;
-        let mut vaults = Vec::new();
-        let mut entries = 0;
-        for listed in &newest.vaults {
-            let missing = Refusal::Missing.because("a vault that the state lists is not in the backup");
-            let commits = self.commits.remove(&listed.id).ok_or(missing)?;
-            let leaves = self.leaves.remove(&listed.id).unwrap_or_default();
-            entries += leaves.iter().filter(|leaf| leaf.object_id.as_bytes() != listed.id.as_bytes()).count();
-            vaults.push(verify_vault(newest, &commits, leaves)?);
-        }
-        if self.leaves.keys().chain(self.commits.keys()).next().is_some() {
-            return Err(Refusal::VaultUnsigned.because("a backup with a vault that no state lists").into());
-        }
-        Ok(BackupReport { account_id: newest.account_id, state_version: newest.version, vaults, entries })
-    }
-
-    fn verify_states(&self) -> Result<(), ClientError> {
-        if let Some(first) = self.states.first() {
-            first.verify_own_signature()?;
-        }
-        for pair in self.states.windows(2) {
-            pair[1].verify_follows(&pair[0])?;
-        }
-        let Some(newest) = self.states.last() else { return Ok(()) };
-        let held: Vec<_> = self.named.iter().map(|record| record_hash(record)).collect();
-        if newest.named_records().all(|hash| held.contains(&hash)) {
-            Ok(())
-        } else {
-            Err(Refusal::Missing.because("a record that the state names is not in the backup").into())
-        }
-    }
-}
-
-fn verify_vault(state: &State, commits: &[Commit], leaves: Vec<Leaf>) -> Result<BackupVault, ClientError> {
-    for pair in commits.windows(2) {
-        if pair[1].seq != pair[0].seq + 1 || pair[1].prev_hash != pair[0].hash() {
-            return Err(Refusal::Fork.because("commits that do not follow each other").into());
-        }
-    }
-    let newest = commits.last().ok_or(Refusal::Missing.because("a vault without a commit"))?;
-    etui_chain::check_newest(newest, state)?;
-    let ledger = Ledger::at(newest, LiveSet::from_leaves(leaves)?, std::collections::BTreeSet::new())?;
-    Ok(BackupVault { vault_id: newest.vault_id, head_seq: newest.seq, live: ledger.live().len() })
-}
-
-fn leaf_of(record: &[u8]) -> Result<(VaultId, Leaf), ClientError> {
-    let header = RecordHeader::parse(record)?;
-    let (vault_id, object_id) = (VaultId::from(header.container_id), ObjectId::from(header.object_id));
-    let put = Change { object_id, version: header.version, op: Op::Put, record_hash: record_hash(record) };
-    check_record(record, vault_id, None, &put)?;
-    Ok((vault_id, Leaf { object_id, version: put.version, record_hash: put.record_hash }))
-}
-
-pub(crate) fn write_backup(
-    states: &[Vec<u8>],
-    named: &[Vec<u8>],
-    commits: &[Vec<u8>],
-    records: &[Vec<u8>],
-) -> Vec<u8> {
+/// Writes what the store holds of these vaults, and what waits to be sent; tells how many records are done.
+fn write_backup(
+    store: &Store,
+    vaults: &[VaultId],
+    unsent: &[&[u8]],
+    file: &mut NewFile,
+    progress: impl Fn(usize),
+) -> Result<(), ClientError> {
+    file.write(|out| out.write_all(MAGIC))?;
     let mut writer = FrameWriter::new();
-    let mut write = |items: &[Vec<u8>], frame: fn(Vec<u8>) -> Frame| {
-        for bytes in items {
-            writer.push(&frame(bytes.clone()));
-        }
-    };
-    write(states, Frame::State);
-    write(named, Frame::NamedRecord);
-    write(commits, Frame::Commit);
-    write(records, Frame::Record);
-    [MAGIC, &writer.finish()].concat()
+    let mut done = 0;
+    for section in sections(vaults) {
+        store.for_each(section, |bytes| {
+            writer.push(&frame(section, bytes));
+            if writer.len() >= CHUNK_BYTES {
+                file.write(|out| out.write_all(&writer.take()))?;
+            }
+            done += usize::from(matches!(section, Stored::Records(_)));
+            if done % 256 == 0 {
+                progress(done);
+            }
+            Ok(())
+        })?;
+    }
+    progress(done);
+    if !unsent.is_empty() {
+        let hashes: Vec<Digest> = unsent.iter().map(|record| record_hash(record)).collect();
+        let header = UnsentHeader { unsent: unsent.len() as u64, hash: unsent_hash(&hashes) };
+        writer.push(&Frame::Header(encode_header(&header)));
+    }
+    for record in unsent {
+        writer.push(&Frame::Record(record));
+        file.write(|out| out.write_all(&writer.take()))?;
+    }
+    file.write(|out| out.write_all(&writer.finish()))
 }
+
+fn sections(vaults: &[VaultId]) -> Vec<Stored> {
+    let commits = vaults.iter().copied().map(Stored::Commits);
+    let records = vaults.iter().copied().map(Stored::Records);
+    [Stored::States, Stored::NamedRecords].into_iter().chain(commits).chain(records).collect()
+}
+
+fn frame(section: Stored, bytes: &[u8]) -> Frame<&[u8]> {
+    match section {
+        Stored::States => Frame::State(bytes),
+        Stored::NamedRecords => Frame::NamedRecord(bytes),
+        Stored::Commits(_) => Frame::Commit(bytes),
+        Stored::Records(_) => Frame::Record(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests;

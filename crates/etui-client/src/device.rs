@@ -1,27 +1,38 @@
 //! An unlocked device: reading, changing, syncing.
 
 mod admin;
+mod follow;
+mod heal;
+mod history;
+mod password;
+mod refused;
 mod sync;
 
 use std::cell::RefCell;
 
 use etui_chain::{AccountId, DeviceId, Leaf, ObjectId, RecordHeader, RecordType, Refusal, Refused, VaultId};
 use etui_crypto::{open_entry, open_vault_settings, random_id};
-use etui_sync::{Context, Current, Edit as ObjectEdit, Engine, Notice, Step};
+use etui_sync::{Context, Current, Edit as ObjectEdit, Engine, Notice, Step, VaultKeys};
 use etui_vault::{Edit, Entry, Filter, Index, Summary, VaultSettings, apply};
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use crate::{
-    ClientError, Home, OsRandom,
+    ClientError, ErrorKind, Home, OsRandom,
     api::Api,
+    home::DeviceFile,
     merge::ModelMerge,
     now_ms,
+    pins::{PinKeeper, Pins},
+    secure_storage::{Keyring, SecureStorageError},
     store::{Store, key},
     unlock::Unlocked,
 };
 
-pub use admin::{DeviceLine, HealReport};
+pub use admin::DeviceLine;
+pub use follow::{Branch, Branches, Followed};
+pub use heal::HealReport;
+pub use refused::PutAside;
 pub use sync::SyncReport;
 
 /// Told how far long work has come: done, total.
@@ -30,28 +41,29 @@ pub type Progress<'a> = Option<&'a dyn Fn(usize, usize)>;
 /// An unlocked device. Dropping it wipes the keys.
 pub struct Device {
     home: Home,
+    /// What the plain file in the folder says, or should say as soon as it can be written.
+    file: RefCell<DeviceFile>,
     api: Api,
+    /// Why a keyring that was wanted when the device was set up just now is not used.
+    pub(crate) without_keyring: Option<SecureStorageError>,
     /// Borrowed only between awaits, so that reading never waits for the network.
-    inner: RefCell<Inner>,
+    pub(crate) inner: RefCell<Inner>,
     /// One exchange with the server at a time.
     syncing: tokio::sync::Mutex<()>,
+    /// What came before this device joined is fetched beside all else.
+    fetching_history: tokio::sync::Mutex<()>,
     unsent: Notify,
 }
 
-struct Inner {
-    store: Store,
-    engine: Engine,
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) engine: Engine,
     keys: Unlocked,
     index: Index,
     unreadable: Vec<(ObjectId, Refused)>,
-    last_sync: Option<(u64, Result<(), LastFailure>)>,
-}
-
-/// What the last exchange with the server failed with, kept for `status`.
-#[derive(Clone)]
-struct LastFailure {
-    refused: Option<Refused>,
-    signed_out: bool,
+    last_sync: Option<SyncOutcome>,
+    /// Where a keyring keeps the store's key, it keeps these too.
+    pins: Option<PinKeeper>,
 }
 
 /// What a device says of itself.
@@ -74,14 +86,29 @@ pub struct DeviceInfo {
     pub unsent: usize,
     /// How the last exchange with the server ended, if there was one since unlocking.
     pub last_sync: Option<SyncOutcome>,
+    /// Whether every state and commit from the first on is here: then this device can heal any restored server.
+    pub history_complete: bool,
+    /// Different answers of the server that were refused and put aside.
+    pub refused: usize,
     /// Whether the newest state lists this device.
     pub device_listed: bool,
     /// Whether this device has a session with the server.
     pub signed_in: bool,
-    /// Whether a keyring holds the key of the local store.
-    pub keyring: bool,
+    /// What opens the local store.
+    pub store_opens_with: StoreOpensWith,
     /// What a person should know.
     pub warnings: Vec<String>,
+}
+
+/// What opens the local store of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreOpensWith {
+    /// A key that the keyring keeps.
+    Keyring,
+    /// The account's master password.
+    MasterPassword,
+    /// The master password that the account had until it was changed on another device.
+    FormerMasterPassword,
 }
 
 /// One vault of [`DeviceInfo`].
@@ -99,37 +126,51 @@ pub struct VaultInfo {
 }
 
 /// How an exchange with the server ended.
+#[derive(Debug, Clone)]
 pub struct SyncOutcome {
     /// When, in ms since 1970.
     pub at_ms: u64,
     /// How.
-    pub result: Result<(), ClientError>,
+    pub result: Result<(), SyncFailure>,
 }
 
-/// Something that the server sent and that was refused.
+/// What an exchange failed with, kept after the error itself was given to whoever asked for the exchange.
 #[derive(Debug, Clone)]
-pub struct PutAside {
-    /// When, in ms since 1970.
-    pub at_ms: u64,
-    /// The name of the refusal.
-    pub refusal: String,
-    /// What was found.
-    pub found: String,
+pub struct SyncFailure {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// The name by which data was refused, if it was.
+    pub refusal: Option<Refusal>,
+    /// What happened.
+    pub message: String,
+    /// The next step.
+    pub hint: Option<String>,
 }
 
 impl Device {
     pub(crate) fn assemble(
         home: Home,
+        file: DeviceFile,
         api: Api,
         store: Store,
         engine: Engine,
         keys: Unlocked,
     ) -> Result<Self, ClientError> {
-        let mut inner =
-            Inner { store, engine, keys, index: Index::new(), unreadable: Vec::new(), last_sync: None };
+        let pins =
+            file.uses_keyring().then(|| PinKeeper::start(Keyring::of(file.device_id), Pins::of(&engine)));
+        let (index, unreadable) = (Index::new(), Vec::new());
+        let mut inner = Inner { store, engine, keys, index, unreadable, last_sync: None, pins };
         inner.build_index()?;
-        let inner = RefCell::new(inner);
-        Ok(Self { home, api, inner, syncing: tokio::sync::Mutex::default(), unsent: Notify::new() })
+        Ok(Self {
+            home,
+            file: RefCell::new(file),
+            api,
+            without_keyring: None,
+            inner: RefCell::new(inner),
+            syncing: tokio::sync::Mutex::default(),
+            fetching_history: tokio::sync::Mutex::default(),
+            unsent: Notify::new(),
+        })
     }
 
     /// What this device says of itself.
@@ -145,12 +186,19 @@ impl Device {
             head_code: engine.head_code(),
             vaults: engine.vault_ids().map(|vault_id| inner.vault_info(vault_id)).collect(),
             unsent: engine.unsent(),
-            last_sync: inner.last_sync.clone().map(outcome),
+            last_sync: inner.last_sync.clone(),
+            history_complete: inner.is_history_complete(),
+            refused: inner.store.count_put_aside().unwrap_or_default(),
             device_listed: engine.is_device_listed(),
             signed_in: self.api.refresh_token().is_some(),
-            keyring: false,
+            store_opens_with: self.store_opens_with(&inner),
             warnings: inner.warnings(),
         }
+    }
+
+    /// Why a keyring that was wanted is not used, on a device that has been set up just now.
+    pub const fn without_keyring(&self) -> Option<&SecureStorageError> {
+        self.without_keyring.as_ref()
     }
 
     /// Entries by a filter, in title order.
@@ -277,12 +325,6 @@ impl Device {
         &self.unsent
     }
 
-    /// What the server sent and was refused.
-    pub fn quarantine(&self) -> Vec<PutAside> {
-        let all = self.inner.borrow().store.all_put_aside().unwrap_or_default();
-        all.into_iter().map(|(at_ms, refusal, found)| PutAside { at_ms, refusal, found }).collect()
-    }
-
     pub(crate) fn email(&self) -> String {
         self.inner.borrow().email()
     }
@@ -307,6 +349,9 @@ impl Inner {
     fn take(&mut self, step: Step) -> Result<Vec<Notice>, ClientError> {
         self.store.apply(&step.writes)?;
         self.engine = step.engine;
+        if let Some(pins) = &mut self.pins {
+            pins.follow(Pins::of(&self.engine));
+        }
         for (vault_id, object_id) in step.touched {
             self.index_one(vault_id, object_id)?;
         }
@@ -359,12 +404,12 @@ impl Inner {
         match self.engine.current(&vault_id, &object_id).ok_or_else(not_found)? {
             Current::Unsent(pending) | Current::Sent(pending) => {
                 let record = pending.record().ok_or_else(not_found)?;
-                Ok(open_body(&self.keys, vault_id, record, None)?)
+                Ok(open_body(&self.keys.vault_keys, vault_id, record, None)?)
             }
             Current::Synced(leaf) => {
                 let missing = Refusal::Missing.because("a verified record is not in the local store");
                 let record = self.store.record(vault_id, object_id)?.ok_or(missing)?;
-                Ok(open_body(&self.keys, vault_id, &record, Some(leaf))?)
+                Ok(open_body(&self.keys.vault_keys, vault_id, &record, Some(leaf))?)
             }
         }
     }
@@ -409,6 +454,11 @@ impl Inner {
         Ok(())
     }
 
+    fn is_history_complete(&self) -> bool {
+        let begun = |vault_id: VaultId| self.engine.commits_begin(&vault_id).is_none();
+        self.engine.states_begin().is_none() && self.engine.vault_ids().all(begun)
+    }
+
     fn vault_info(&self, vault_id: VaultId) -> VaultInfo {
         let settings = self.body(vault_id, vault_id.id().into());
         let name = settings.ok().and_then(|body| VaultSettings::decode(&body).ok());
@@ -433,23 +483,35 @@ impl Inner {
         if !self.engine.is_device_listed() {
             warnings.push("the account does not list this device: its changes stay here".to_owned());
         }
+        if let Some(trouble) = self.pins.as_ref().and_then(PinKeeper::trouble) {
+            warnings.push(format!(
+                "{trouble}: until the next unlock an older copy of this folder would not be noticed"
+            ));
+        }
         warnings
     }
 }
 
+impl From<&ClientError> for SyncFailure {
+    fn from(error: &ClientError) -> Self {
+        let message = error.to_string();
+        Self { kind: error.kind(), refusal: error.refusal(), message, hint: error.hint() }
+    }
+}
+
 /// The vault's settings lie under the vault's own id.
-fn is_entry(vault_id: VaultId, object_id: ObjectId) -> bool {
+pub(crate) fn is_entry(vault_id: VaultId, object_id: ObjectId) -> bool {
     vault_id.as_bytes() != object_id.as_bytes()
 }
 
-fn open_body(
-    keys: &Unlocked,
+pub(crate) fn open_body(
+    vault_keys: &VaultKeys,
     vault_id: VaultId,
     record: &[u8],
     leaf: Option<Leaf>,
 ) -> Result<Zeroizing<Vec<u8>>, Refused> {
     let header = RecordHeader::parse(record)?;
-    let vault_key = keys.vault_keys.get(vault_id, header.epoch)?;
+    let vault_key = vault_keys.get(vault_id, header.epoch)?;
     let object_id = leaf.map_or_else(|| header.object_id.into(), |leaf| leaf.object_id);
     let version = leaf.map_or(header.version, |leaf| leaf.version);
     let hash = leaf.map(|leaf| leaf.record_hash);
@@ -464,7 +526,8 @@ type Opened = (ObjectId, Result<Entry, Refused>);
 
 fn open_all(keys: &Unlocked, vault_id: VaultId, records: &[(Leaf, Vec<u8>)]) -> Vec<Opened> {
     let open = |(leaf, record): &(Leaf, Vec<u8>)| {
-        let entry = open_body(keys, vault_id, record, Some(*leaf)).and_then(|body| Entry::decode(&body));
+        let entry =
+            open_body(&keys.vault_keys, vault_id, record, Some(*leaf)).and_then(|body| Entry::decode(&body));
         (leaf.object_id, entry)
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -479,13 +542,4 @@ fn open_all(keys: &Unlocked, vault_id: VaultId, records: &[(Leaf, Vec<u8>)]) -> 
             .flat_map(|worker| worker.join().expect("opening records does not panic"))
             .collect()
     })
-}
-
-fn outcome((at_ms, result): (u64, Result<(), LastFailure>)) -> SyncOutcome {
-    let result = result.map_err(|failure| match failure {
-        LastFailure { refused: Some(refused), .. } => refused.into(),
-        LastFailure { signed_out: true, .. } => ClientError::SignedOut,
-        _ => ClientError::Offline { doing: "syncing", source: None },
-    });
-    SyncOutcome { at_ms, result }
 }

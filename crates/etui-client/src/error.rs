@@ -1,10 +1,14 @@
 //! What can go wrong, in a sentence, with the next step.
 
+use std::io;
+
 use etui_api::{ErrorCode, Problem};
 use etui_chain::{ObjectId, Refusal, Refused};
 use etui_crypto::{KitError, PasswordFault};
 use etui_sync::EngineError;
 use etui_vault::EditError;
+
+use crate::secure_storage::SecureStorageError;
 
 /// What kind of failure it is; programs map it to an exit code or a screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +40,52 @@ pub enum ClientError {
     /// The master password opens nothing here. Found on this device, no server asked.
     #[error("that is not this account's master password")]
     WrongMasterPassword,
+    /// The master password is the account's, and the store on this device still opens with the one before.
+    #[error("the master password was changed on another device; here, the one before is needed once more")]
+    NeedsFormerMasterPassword,
+    /// The account's key derivation takes so much memory that the person has to agree.
+    #[error(
+        "unlocking this account takes {mib} MiB of memory, which this device has not been asked for before"
+    )]
+    NeedsKdfConsent {
+        /// How much.
+        mib: u32,
+    },
+    /// The keyring that keeps the key of the local store did not do what was asked.
+    #[error("{doing}: {source}")]
+    Keyring {
+        /// What was being done.
+        doing: &'static str,
+        /// Why.
+        #[source]
+        source: SecureStorageError,
+    },
+    /// The keyring is there, and the key of the local store is not in it.
+    #[error("the keyring no longer holds the key of the local store, which cannot be read without it")]
+    StoreKeyGone,
+    /// The plain file says that there is a device, and its store is not there.
+    #[error("the local store is not in its folder")]
+    StoreMissing,
     /// The server did not accept e-mail and login password.
     #[error("the server did not accept the e-mail address and login password")]
     SignInFailed,
     /// The session was ended; signing in again is needed, unlocking is not.
     #[error("this device is signed out of the server")]
     SignedOut,
+    /// The account lists this device no more: nobody takes its changes.
+    #[error(
+        "this device was removed from the account; {unsent} of its changes can be sent no more and stay here"
+    )]
+    Removed {
+        /// How many objects have unsent changes.
+        unsent: usize,
+    },
+    /// The account has never listed this device: setting it up was interrupted.
+    #[error("setting this device up was interrupted; {unsent} of its changes wait until that is finished")]
+    NotListed {
+        /// How many objects have unsent changes.
+        unsent: usize,
+    },
     /// The server could not be reached.
     #[error("the server could not be reached while {doing}; nothing is lost, changes stay on this device")]
     Offline {
@@ -122,6 +166,15 @@ pub enum ClientError {
     /// Other devices kept changing the account.
     #[error("other devices kept changing the account at the same time; nothing is lost")]
     Contended,
+    /// There is only one branch.
+    #[error("this device and the server are on one branch: there is nothing to decide")]
+    NotForked,
+    /// The server shows another branch than the one that the person named.
+    #[error("the server shows the branch {shown}, not the one that was named; nothing has changed")]
+    OtherBranch {
+        /// Its head code.
+        shown: String,
+    },
     /// The server holds what this device has never seen the beginning of.
     #[error("this device does not hold the history that the server has lost")]
     NoHistory,
@@ -131,12 +184,15 @@ impl ClientError {
     /// What kind of failure it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Refused { .. } => ErrorKind::Refused,
+            Self::Refused { .. } | Self::OtherBranch { .. } => ErrorKind::Refused,
             Self::Offline { .. } => ErrorKind::Offline,
             Self::NotFound(_) | Self::Ambiguous { .. } | Self::Engine(EngineError::NoObject) => {
                 ErrorKind::NotFound
             }
-            Self::Choice { .. } | Self::Edit(_) => ErrorKind::Usage,
+            Self::Choice { .. }
+            | Self::Edit(_)
+            | Self::NeedsKdfConsent { .. }
+            | Self::NeedsFormerMasterPassword => ErrorKind::Usage,
             _ => ErrorKind::Failed,
         }
     }
@@ -145,6 +201,7 @@ impl ClientError {
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::Refused { refused } => Some(refused.refusal),
+            Self::OtherBranch { .. } => Some(Refusal::Fork),
             _ => None,
         }
     }
@@ -153,9 +210,31 @@ impl ClientError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Refused { refused } => refused_hint(refused.refusal),
-            Self::WrongMasterPassword => "nothing was sent anywhere; try again",
+            Self::WrongMasterPassword => {
+                "nothing was sent anywhere; try again. If it was changed on another device, this one opens with the one \
+                 before until it has synced"
+            }
+            Self::NeedsFormerMasterPassword => {
+                "`etui unlock` asks for the one before, or takes it from --old-master-password-file"
+            }
+            Self::NeedsKdfConsent { .. } => {
+                "if one of your devices was told to use that much, repeat with --accept-kdf-memory"
+            }
+            Self::Keyring { source, .. } => keyring_hint(source),
+            Self::StoreMissing => {
+                "put the folder back as it was, or have `etui login --anew` fetch everything from the server"
+            }
+            Self::StoreKeyGone => {
+                "`etui login --anew` sets this folder up again from the server and puts the old store aside; \
+                 it can be read again if the keyring's entry comes back"
+            }
             Self::SignInFailed => "check both and try again; the master password is never the login password",
             Self::SignedOut => "run `etui login` again; unsent changes stay on this device",
+            Self::Removed { .. } => {
+                "everything can still be read here; `etui export` keeps it; then `etui logout --force` and `etui login` \
+                 make this a device again"
+            }
+            Self::NotListed { .. } => "run `etui login` again",
             Self::Offline { .. } => "try again when the server can be reached: `etui sync`",
             Self::Server(problem) => return server_hint(problem.code).map(str::to_owned),
             Self::NotAServer(_) => "check the address given with --server",
@@ -164,11 +243,15 @@ impl ClientError {
             Self::NotFound(_) => "`etui list` shows what is there, `etui list --trash` what was removed",
             Self::Ambiguous { .. } => "name it by its id",
             Self::NoKit => "make one with `etui recovery create` and test it with `etui recovery test`",
-            Self::Store { source, .. } if is_full(source) => "free some space on this disk and try again",
+            Self::Store { source, .. } if is_full(source) => DISK_FULL,
+            Self::Store { source, .. } if is_read_only(source) => FOLDER_READ_ONLY,
+            Self::File { source, .. } => return file_hint(source).map(str::to_owned),
             Self::Store { .. } => "run `etui doctor`; what was saved is unharmed",
             Self::Unsent(_) => "run `etui sync` first, or repeat with --force to give them up",
             Self::Contended => "try again",
             Self::NoHistory => "run `etui heal` on a device that has been in use for longer",
+            Self::NotForked => "run `etui sync`, or `etui heal` if the server has lost something",
+            Self::OtherBranch { .. } => "compare with `etui status` on a device of the branch that you want",
             _ => return None,
         };
         Some(hint.to_owned())
@@ -189,11 +272,31 @@ fn refused_hint(refusal: Refusal) -> &'static str {
         Refusal::Rollback | Refusal::StateRollback => {
             "the server is older than this device: if its operator restored a backup, `etui heal` brings the rest back"
         }
+        Refusal::Fork => "the server shows another history; nothing is lost: `etui sync` says how to decide",
+        Refusal::LocalRollback => {
+            "the server and your other devices still have what is missing here: put the newer folder back, or set this \
+             one up from the server with `etui login --anew`, which puts the older copy aside"
+        }
         Refusal::UnsupportedProtocol => "update the app",
         Refusal::PasswordReuse => "choose a login password that has nothing to do with the master password",
+        Refusal::KdfPin => {
+            "no cost of the key derivation ever falls; if you did not choose this one, your server sent it, and nothing \
+             was changed"
+        }
         Refusal::SelfTest => "do not use this machine for now: its cryptography gives wrong answers",
         Refusal::Limit => "it is too large",
         _ => "your server sent something that does not verify; nothing on this device was changed",
+    }
+}
+
+fn keyring_hint(error: &SecureStorageError) -> &'static str {
+    match error {
+        SecureStorageError::Absent(_) => {
+            "run it where your keyring is, in the desktop's session; or set this folder up without one: \
+             `etui login --anew --no-keyring`"
+        }
+        SecureStorageError::Locked(_) | SecureStorageError::NoAnswer => "unlock the keyring and try again",
+        SecureStorageError::Unreliable | SecureStorageError::Failed(_) => "run `etui doctor`",
     }
 }
 
@@ -202,13 +305,44 @@ fn server_hint(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::AccountExists => "sign in with `etui login`",
         ErrorCode::SignUpClosed => "ask whoever runs the server for an invitation",
         ErrorCode::TooManyRequests | ErrorCode::Unavailable | ErrorCode::Internal => "try again in a moment",
+        ErrorCode::TokenExpired => {
+            "the server takes not even a fresh token: its clock may be wrong; your changes stay on this device"
+        }
         ErrorCode::StorageFull => "tell whoever runs the server; your changes stay on this device",
         _ => return None,
     })
 }
 
+const DISK_FULL: &str =
+    "the disk is full: free some space on it and try again; nothing that was saved is lost";
+const FOLDER_READ_ONLY: &str = "nothing can be written there: make the folder or its disk writable for you; nothing that was saved is lost";
+
+/// The next step where a file or folder could not be written, if the kind of error tells one.
+pub fn file_hint(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(DISK_FULL),
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Some(FOLDER_READ_ONLY),
+        _ => None,
+    }
+}
+
+/// A full disk also shows as one that has no room for the database's shared memory.
 fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+        || error
+            .sqlite_error()
+            .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+}
+
+fn is_read_only(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            rusqlite::ErrorCode::ReadOnly
+                | rusqlite::ErrorCode::CannotOpen
+                | rusqlite::ErrorCode::PermissionDenied
+        )
+    )
 }
 
 fn listed(candidates: &[(ObjectId, String)]) -> String {

@@ -11,6 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::ClientError;
 
+/// How the names of backups of left branches begin.
+const LEFT_BRANCH: &str = "left-branch-";
+
+/// What belongs to a device in its folder, in the order in which it goes.
+const DEVICE_FILES: [&str; 4] = ["vault.db", "vault.db-wal", "vault.db-shm", "device.json"];
+
 /// The folder in which one device keeps one account.
 #[derive(Debug, Clone)]
 pub struct Home(PathBuf);
@@ -24,12 +30,31 @@ pub struct DeviceFile {
     pub account_id: AccountId,
     /// This device.
     pub device_id: DeviceId,
-    /// How the store is opened: the keyset and derivation of the master password last used here; two while the store
-    /// is being re-keyed.
-    pub(crate) unlock: Vec<Unlock>,
+    /// Where the key of the local store is.
+    pub(crate) store_key: StoreKeyPlace,
 }
 
-/// One way in: a master keyset as sealed, and how its key is derived.
+/// Where the key of the local store is; decided when the device is set up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StoreKeyPlace {
+    /// In the keyring. What the master password opens lies in the store.
+    Keyring,
+    /// It follows from the master password.
+    MasterPassword {
+        /// First the one that opens the store; then, while there is one, the account's newer one.
+        ways_in: Vec<Unlock>,
+    },
+}
+
+impl DeviceFile {
+    /// Whether a keyring keeps the key of the local store. Else it follows from the master password.
+    pub fn uses_keyring(&self) -> bool {
+        self.store_key == StoreKeyPlace::Keyring
+    }
+}
+
+/// One way in: a keyset as sealed, and how its key is derived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Unlock {
     pub(crate) kdf: KdfDescriptor,
@@ -83,9 +108,31 @@ impl Home {
         created.map_err(|source| ClientError::File { doing: format!("making {}", self.0.display()), source })
     }
 
+    /// Moves what is there of an account into a folder of its own, unread. The plain file goes last, so that what was
+    /// begun can be repeated.
+    pub(crate) fn set_aside(&self, now_ms: u64) -> Result<(), ClientError> {
+        if !DEVICE_FILES.iter().any(|name| self.0.join(name).exists()) {
+            return Ok(());
+        }
+        let aside = self.0.join(format!("set-aside-{now_ms}"));
+        let moved = || -> std::io::Result<()> {
+            fs::create_dir_all(&aside)?;
+            for name in DEVICE_FILES {
+                match fs::rename(self.0.join(name), aside.join(name)) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+            File::open(&aside)?.sync_all()?;
+            File::open(&self.0)?.sync_all()
+        };
+        moved()
+            .map_err(|source| ClientError::File { doing: format!("moving to {}", aside.display()), source })
+    }
+
     /// Removes the account from the folder. The plain file goes last, so that a half-done removal can be repeated.
     pub(crate) fn remove_device(&self) -> Result<(), ClientError> {
-        for name in ["vault.db", "vault.db-wal", "vault.db-shm", "device.json"] {
+        for name in DEVICE_FILES {
             let path = self.0.join(name);
             match fs::remove_file(&path) {
                 Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
@@ -97,25 +144,51 @@ impl Home {
         Ok(())
     }
 
+    /// Where the backup of a branch goes that is left for another.
+    pub(crate) fn left_branch_path(&self, head_code: &str) -> PathBuf {
+        self.0.join(format!("{LEFT_BRANCH}{head_code}.etui"))
+    }
+
+    /// Removes the backups of branches that were left: with the account they go, too.
+    pub(crate) fn remove_left_branches(&self) -> Result<(), ClientError> {
+        let failed = |source| ClientError::File { doing: format!("clearing {}", self.0.display()), source };
+        for item in fs::read_dir(&self.0).map_err(failed)? {
+            let item = item.map_err(failed)?;
+            if item.file_name().to_string_lossy().starts_with(LEFT_BRANCH) {
+                fs::remove_file(item.path()).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
     fn device_path(&self) -> PathBuf {
         self.0.join("device.json")
     }
 }
 
-/// Writes a file so that it is whole or not there: a temporary file, flushed to the disk, renamed, folder flushed.
+/// Writes a file so that it is whole or not there: a temporary file, flushed to the disk, renamed, folder flushed. What
+/// could not be finished is removed: on a full disk it would take the last room.
 pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), ClientError> {
+    let temporary = path.with_extension("partial");
     let write = || -> std::io::Result<()> {
-        let temporary = path.with_extension("partial");
         let mut file = File::create(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
-        match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-            _ => File::open(".")?.sync_all(),
-        }
+        sync_folder_of(path)
     };
-    write().map_err(|source| ClientError::File { doing: format!("writing {}", path.display()), source })
+    write().map_err(|source| {
+        let _ = fs::remove_file(&temporary);
+        ClientError::File { doing: format!("writing {}", path.display()), source }
+    })
+}
+
+/// Makes a new name durable.
+pub(crate) fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
 }
 
 #[cfg(unix)]

@@ -9,17 +9,26 @@ mod api;
 mod backup;
 mod device;
 mod error;
+mod evidence;
 mod home;
+mod kdf;
 mod merge;
+mod new_file;
+mod opening;
+mod pins;
 mod random;
+mod secure_storage;
 mod store;
 mod unlock;
 
 pub use account::{LogIn, SignUp};
-pub use backup::{BackupReport, BackupVault, verify_backup};
+pub use backup::{BackupReport, BackupVault, Opened, verify_backup};
 pub use device::{
-    Device, DeviceInfo, DeviceLine, HealReport, Progress, PutAside, SyncOutcome, SyncReport, VaultInfo,
+    Branch, Branches, Device, DeviceInfo, DeviceLine, Followed, HealReport, Progress, PutAside,
+    StoreOpensWith, SyncFailure, SyncOutcome, SyncReport, VaultInfo,
 };
-pub use error::{ClientError, ErrorKind};
+pub use error::{ClientError, ErrorKind, file_hint};
 pub use home::{DeviceFile, Home};
+pub use kdf::KdfChoice;
 pub use random::{OsRandom, now_ms};
+pub use secure_storage::{SecureStorageError, reach_keyring};

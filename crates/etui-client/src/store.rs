@@ -3,12 +3,18 @@
 //! It holds records as sealed, commits, states, the outbox, what was put aside, and this device's own secrets. A step
 //! of the sync engine is one transaction, on the disk when [`Store::apply`] returns.
 
-use std::{collections::BTreeSet, path::Path};
+mod apply;
+mod put_aside;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+};
 
 use etui_chain::{Digest, Leaf, ObjectId, VaultId};
 use etui_crypto::LocalStoreKey;
 use etui_sync::{StoredAccount, StoredVault, Write};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use zeroize::Zeroizing;
 
 use crate::ClientError;
@@ -25,7 +31,11 @@ const SCHEMA: &str = "
     );
     CREATE TABLE outbox (vault BLOB NOT NULL, object BLOB NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (vault, object));
     CREATE TABLE in_flight (vault BLOB PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;
-    CREATE TABLE put_aside (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, refusal TEXT NOT NULL, found TEXT NOT NULL);
+    CREATE TABLE put_aside (
+        id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,
+        times INTEGER NOT NULL, refusal TEXT NOT NULL, found TEXT NOT NULL, asked TEXT NOT NULL,
+        length INTEGER NOT NULL, bytes BLOB NOT NULL
+    );
     PRAGMA user_version = 1;
 ";
 const NEWEST_SCHEMA: i64 = 1;
@@ -37,6 +47,15 @@ pub(crate) mod key {
     pub(crate) const REFRESH_TOKEN: &str = "refresh_token";
     pub(crate) const PENDING_KIT: &str = "pending_kit";
     pub(super) const STATE_IN_FLIGHT: &str = "state_in_flight";
+}
+
+/// What the store holds many of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stored {
+    States,
+    NamedRecords,
+    Commits(VaultId),
+    Records(VaultId),
 }
 
 /// The open store.
@@ -52,6 +71,10 @@ impl Store {
 
     /// Opens a store; `None` if the key is not its key.
     pub(crate) fn open(path: &Path, store_key: &LocalStoreKey) -> Result<Option<Self>, ClientError> {
+        // Opening what is not there would make an empty one.
+        if !path.exists() {
+            return Err(ClientError::StoreMissing);
+        }
         let store = match Self::connect(path, store_key) {
             Err(ClientError::Store { source, .. }) if is_wrong_key(&source) => return Ok(None),
             other => other?,
@@ -68,14 +91,19 @@ impl Store {
         Ok(Some(store))
     }
 
-    /// Encrypts the store under another key.
-    pub(crate) fn rekey(&self, store_key: &LocalStoreKey) -> Result<(), ClientError> {
-        // The whole file is written anew, which the write-ahead log cannot carry.
+    /// Encrypts the store under another key: one transaction, after which it is opened anew.
+    pub(crate) fn re_key(&self, path: &Path, store_key: &LocalStoreKey) -> Result<Self, ClientError> {
+        // The whole file is written anew, which the write-ahead log cannot carry. The lock is let go when the file is
+        // read for the next time.
+        let let_go = "PRAGMA locking_mode = NORMAL; SELECT count(*) FROM sqlite_master";
         self.0
             .execute_batch("PRAGMA journal_mode = DELETE")
             .and_then(|()| self.0.execute_batch(&key_pragma("rekey", store_key)))
-            .and_then(|()| self.0.execute_batch("PRAGMA journal_mode = WAL"))
-            .map_err(doing("encrypting the local store anew"))
+            .and_then(|()| self.0.execute_batch(let_go))
+            .map_err(doing("encrypting the local store anew"))?;
+        Self::open(path, store_key)?.ok_or_else(|| {
+            ClientError::Damaged("the local store, encrypted anew, does not open with its new key".to_owned())
+        })
     }
 
     /// Applies a step, all of it or nothing; durable on return.
@@ -83,7 +111,7 @@ impl Store {
         let mut apply = || -> rusqlite::Result<()> {
             let transaction = self.0.transaction()?;
             for write in writes {
-                apply_one(&transaction, write)?;
+                apply::apply_one(&transaction, write)?;
             }
             transaction.commit()
         };
@@ -143,14 +171,31 @@ impl Store {
             .map_err(doing("reading"))
     }
 
-    /// Every record that a state named.
-    pub(crate) fn named_records(&self) -> Result<Vec<Vec<u8>>, ClientError> {
-        self.column("SELECT bytes FROM named_records")
-    }
-
     /// Every state.
     pub(crate) fn states(&self) -> Result<Vec<Vec<u8>>, ClientError> {
         self.column("SELECT bytes FROM states ORDER BY version")
+    }
+
+    /// The state of a version.
+    pub(crate) fn state(&self, version: u64) -> Result<Option<Vec<u8>>, ClientError> {
+        self.0
+            .query_row("SELECT bytes FROM states WHERE version = ?1", [version.cast_signed()], |row| {
+                row.get(0)
+            })
+            .optional()
+            .map_err(doing("reading"))
+    }
+
+    /// The commit at a place of a vault's chain.
+    pub(crate) fn commit(&self, vault: VaultId, seq: u64) -> Result<Option<Vec<u8>>, ClientError> {
+        self.0
+            .query_row(
+                "SELECT bytes FROM commits WHERE vault = ?1 AND seq = ?2",
+                params![vault.as_bytes(), seq.cast_signed()],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(doing("reading"))
     }
 
     /// A vault's commits after `seq`.
@@ -163,58 +208,75 @@ impl Store {
             .map_err(doing("reading"))
     }
 
-    /// Notes that something the server sent was refused.
-    pub(crate) fn put_aside(&self, at_ms: u64, refusal: &str, found: &str) -> Result<(), ClientError> {
-        self.0
-            .execute(
-                "INSERT INTO put_aside (at_ms, refusal, found) VALUES (?1, ?2, ?3)",
-                params![at_ms.cast_signed(), refusal, found],
-            )
-            .map(|_| ())
-            .map_err(doing("saving"))
+    /// The ids known to be purged.
+    pub(crate) fn purged(&self, vault: VaultId) -> Result<BTreeSet<ObjectId>, ClientError> {
+        const SELECT: &str = "SELECT object FROM objects WHERE vault = ?1 AND record IS NULL";
+        self.column_of(SELECT, vault.as_bytes())?.iter().map(|id| object_id(id)).collect()
     }
 
-    /// What was refused: when, by which name, what was found.
-    pub(crate) fn all_put_aside(&self) -> Result<Vec<(u64, String, String)>, ClientError> {
+    /// The length of every record held, live or named, by its hash.
+    pub(crate) fn record_lengths(&self) -> Result<HashMap<Digest, usize>, ClientError> {
+        const SELECT: &str = "SELECT hash, length(record) FROM objects WHERE record IS NOT NULL \
+            UNION ALL SELECT hash, length(bytes) FROM named_records";
+        let row = |row: &rusqlite::Row<'_>| {
+            let length: i64 = row.get(1)?;
+            Ok((Digest::new(row.get(0)?), usize::try_from(length).unwrap_or_default()))
+        };
         self.0
-            .prepare_cached("SELECT at_ms, refusal, found FROM put_aside ORDER BY id")
-            .and_then(|mut statement| {
-                statement
-                    .query_map([], |row| {
-                        Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?, row.get(2)?))
-                    })?
-                    .collect()
-            })
+            .prepare_cached(SELECT)
+            .and_then(|mut statement| statement.query_map([], row)?.collect())
             .map_err(doing("reading"))
+    }
+
+    /// Hands every row of one column on, a row at a time, so that a vault of any size passes through little memory.
+    pub(crate) fn for_each(
+        &self,
+        stored: Stored,
+        mut visit: impl FnMut(&[u8]) -> Result<(), ClientError>,
+    ) -> Result<(), ClientError> {
+        let (sql, vault) = match &stored {
+            Stored::States => ("SELECT bytes FROM states ORDER BY version", None),
+            Stored::NamedRecords => ("SELECT bytes FROM named_records", None),
+            Stored::Commits(vault) => {
+                ("SELECT bytes FROM commits WHERE vault = ?1 ORDER BY seq", Some(vault))
+            }
+            Stored::Records(vault) => {
+                ("SELECT record FROM objects WHERE vault = ?1 AND record IS NOT NULL", Some(vault))
+            }
+        };
+        let mut statement = self.0.prepare_cached(sql).map_err(doing("reading"))?;
+        let parameters = rusqlite::params_from_iter(vault.map(VaultId::as_bytes));
+        let mut rows = statement.query(parameters).map_err(doing("reading"))?;
+        while let Some(row) = rows.next().map_err(doing("reading"))? {
+            let bytes = row.get_ref(0).and_then(|value| Ok(value.as_blob()?)).map_err(doing("reading"))?;
+            visit(bytes)?;
+        }
+        Ok(())
     }
 
     fn connect(path: &Path, store_key: &LocalStoreKey) -> Result<Self, ClientError> {
         let connection = Connection::open(path).map_err(doing("opening the local store"))?;
+        // One agent has the folder, so nothing has to be shared through a file, for which a full disk has no room.
+        let exclusive = "PRAGMA locking_mode = EXCLUSIVE";
+        let durable = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;";
         connection
             .execute_batch(&key_pragma("key", store_key))
+            .and_then(|()| connection.execute_batch(exclusive))
             .and_then(|()| connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())))
-            .and_then(|()| {
-                connection.execute_batch(
-                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;",
-                )
-            })
+            .and_then(|()| connection.execute_batch(durable))
             .map_err(doing("opening the local store"))?;
         Ok(Self(connection))
     }
 
     fn vault(&self, vault: VaultId) -> Result<StoredVault, ClientError> {
         let id = vault.as_bytes();
-        let newest_commit = self
-            .0
-            .query_row("SELECT bytes FROM commits WHERE vault = ?1 ORDER BY seq DESC LIMIT 1", [id], |row| {
-                row.get(0)
-            })
-            .optional()
-            .map_err(doing("reading"))?;
+        let commit = |order: &str| {
+            let sql = format!("SELECT bytes FROM commits WHERE vault = ?1 ORDER BY seq {order} LIMIT 1");
+            self.0.query_row(&sql, [id], |row| row.get(0)).optional().map_err(doing("reading"))
+        };
+        let (newest_commit, oldest_commit) = (commit("DESC")?, commit("ASC")?);
         let leaves = self.leaves_with(vault, "NULL", |_| Ok(()))?;
-        let purged: Vec<Vec<u8>> =
-            self.column_of("SELECT object FROM objects WHERE vault = ?1 AND record IS NULL", id)?;
-        let purged = purged.iter().map(|id| object_id(id)).collect::<Result<BTreeSet<_>, _>>()?;
+        let purged = self.purged(vault)?;
         let outbox = self.column_of("SELECT bytes FROM outbox WHERE vault = ?1", id)?;
         let in_flight = self
             .0
@@ -224,6 +286,7 @@ impl Store {
         Ok(StoredVault {
             vault_id: vault,
             newest_commit,
+            oldest_commit,
             leaves: leaves.into_iter().map(|(leaf, ())| leaf).collect(),
             purged,
             outbox,
@@ -271,58 +334,6 @@ impl Store {
     }
 }
 
-fn apply_one(transaction: &Transaction<'_>, write: &Write) -> rusqlite::Result<()> {
-    let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
-        transaction.prepare_cached(sql)?.execute(values).map(|_| ())
-    };
-    match write {
-        Write::State { version, bytes } => {
-            run("INSERT OR REPLACE INTO states VALUES (?1, ?2)", params![version.cast_signed(), bytes])
-        }
-        Write::NamedRecord { hash, bytes } => {
-            run("INSERT OR REPLACE INTO named_records VALUES (?1, ?2)", params![hash.as_bytes(), bytes])
-        }
-        Write::Commit { vault_id, seq, bytes } => run(
-            "INSERT OR REPLACE INTO commits VALUES (?1, ?2, ?3)",
-            params![vault_id.as_bytes(), seq.cast_signed(), bytes],
-        ),
-        Write::Object { vault_id, object_id, version, hash, record } => run(
-            "INSERT OR REPLACE INTO objects VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![
-                vault_id.as_bytes(),
-                object_id.as_bytes(),
-                version.cast_signed(),
-                hash.as_bytes(),
-                record
-            ],
-        ),
-        Write::Purged { vault_id, object_id } => run(
-            "INSERT OR REPLACE INTO objects VALUES (?1, ?2, 0, zeroblob(32), NULL)",
-            params![vault_id.as_bytes(), object_id.as_bytes()],
-        ),
-        Write::Outbox { vault_id, object_id, bytes } => run(
-            "INSERT OR REPLACE INTO outbox VALUES (?1, ?2, ?3)",
-            params![vault_id.as_bytes(), object_id.as_bytes(), bytes],
-        ),
-        Write::OutboxDone { vault_id, object_id } => run(
-            "DELETE FROM outbox WHERE vault = ?1 AND object = ?2",
-            params![vault_id.as_bytes(), object_id.as_bytes()],
-        ),
-        Write::InFlight { vault_id, bytes: Some(bytes) } => {
-            run("INSERT OR REPLACE INTO in_flight VALUES (?1, ?2)", params![vault_id.as_bytes(), bytes])
-        }
-        Write::InFlight { vault_id, bytes: None } => {
-            run("DELETE FROM in_flight WHERE vault = ?1", params![vault_id.as_bytes()])
-        }
-        Write::StateInFlight { bytes: Some(bytes) } => {
-            run("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", params![key::STATE_IN_FLIGHT, bytes])
-        }
-        Write::StateInFlight { bytes: None } => {
-            run("DELETE FROM meta WHERE key = ?1", params![key::STATE_IN_FLIGHT])
-        }
-    }
-}
-
 fn doing(doing: &'static str) -> impl Fn(rusqlite::Error) -> ClientError {
     move |source| ClientError::Store { doing, source }
 }
@@ -355,4 +366,26 @@ fn sixteen(bytes: &[u8]) -> Result<[u8; 16], ClientError> {
     bytes
         .try_into()
         .map_err(|_| ClientError::Damaged("the local store holds an id of another length".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_encrypted_anew_opens_with_its_new_key_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vault.db");
+        let [first, second] = [[1; 32], [2; 32]].map(|bytes| LocalStoreKey::from_bytes(&bytes));
+        let store = Store::create(&path, &first).unwrap();
+        store.set_value("name", Some(b"kept")).unwrap();
+        drop(store);
+        let store = Store::open(&path, &first).unwrap().unwrap();
+        store.set_value("other", Some(b"kept too")).unwrap();
+        let again = store.re_key(&path, &second).unwrap();
+        assert_eq!(again.value("name").unwrap().unwrap().as_slice(), b"kept");
+        drop((store, again));
+        assert!(Store::open(&path, &first).unwrap().is_none());
+        assert!(Store::open(&path, &second).unwrap().is_some());
+    }
 }

@@ -6,7 +6,7 @@ use etui_crypto::{
     CheckedKdf, Keyset, KeysetKey, MasterKey, MasterPassword, RecoveryKit, SigningKey, derive_master_key,
     open_keyset, open_vault_key,
 };
-use etui_sync::{VaultKeys, check_unlocked};
+use etui_sync::{StateInFlight, VaultKeys, check_unlocked, check_way_in};
 
 use crate::{ClientError, home::Unlock, store::Store};
 
@@ -17,20 +17,43 @@ pub(crate) struct Unlocked {
     pub(crate) device_key: SigningKey,
 }
 
+/// Whether the person has agreed to what a descriptor asks of this device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Consent {
+    /// This device has verified it before.
+    Pinned,
+    /// The person has been asked, and has agreed.
+    Given,
+    /// Nobody has been asked: much memory is refused.
+    NotGiven,
+}
+
+impl Consent {
+    /// What the person said when asked.
+    pub(crate) const fn of(given: bool) -> Self {
+        if given { Self::Given } else { Self::NotGiven }
+    }
+}
+
 /// Derives the master key; the parameters are checked first, without allocating.
 pub(crate) fn derive(
     password: &MasterPassword,
     descriptor: KdfDescriptor,
-    pinned: Option<&KdfDescriptor>,
+    consent: Consent,
     account_id: AccountId,
 ) -> Result<MasterKey, ClientError> {
+    let pinned = (consent == Consent::Pinned).then_some(&descriptor);
     let checked = CheckedKdf::new(descriptor, pinned)?;
-    if pinned.is_none() && checked.asks_person() {
-        return Err(Refusal::KdfCeiling
-            .because("the server asks for more than 256 MiB of memory, which no device of this account has confirmed")
-            .into());
-    }
+    require_consent(&checked, consent)?;
     Ok(derive_master_key(password, None, &checked, account_id)?)
+}
+
+/// Refuses what takes much memory as long as the person has not agreed.
+pub(crate) fn require_consent(checked: &CheckedKdf, consent: Consent) -> Result<(), ClientError> {
+    if checked.asks_person() && consent == Consent::NotGiven {
+        return Err(ClientError::NeedsKdfConsent { mib: checked.parameters().m_kib.div_ceil(1024) });
+    }
+    Ok(())
 }
 
 /// Opens a keyset; a key that does not fit is the wrong password.
@@ -55,16 +78,36 @@ pub(crate) fn way_in(keysets: &Keysets, kind: KeysetKind) -> Result<Unlock, Clie
     })
 }
 
+/// The master keyset that a state lists, from the store.
+pub(crate) fn master_way_in(state: &State, store: &Store) -> Result<Unlock, ClientError> {
+    let missing = Refusal::Missing.because("the account's master keyset is not in the local store");
+    let entry = state.keysets.iter().find(|entry| entry.kind == KeysetKind::Master).ok_or(missing)?;
+    let record = store.named_record(&entry.record_hash)?.ok_or(missing)?;
+    Ok(Unlock { kdf: state.kdf, keyset_id: entry.id, version: entry.version, record })
+}
+
+/// The master keyset of a state that is on its way, if it is a new one.
+pub(crate) fn master_way_in_flight(in_flight: &StateInFlight) -> Option<Unlock> {
+    let state = &in_flight.state;
+    let entry = state.keysets.iter().find(|entry| entry.kind == KeysetKind::Master)?;
+    let record = in_flight.named_records.iter().find(|record| record_hash(record) == entry.record_hash)?;
+    Some(Unlock { kdf: state.kdf, keyset_id: entry.id, version: entry.version, record: record.clone() })
+}
+
 /// Opens what the server gave with the master password and checks it against the signed state.
 pub(crate) fn open_with_password(
     unlock: &Unlock,
     state: &State,
     password: &MasterPassword,
+    consent: Consent,
     account_id: AccountId,
 ) -> Result<(MasterKey, Keyset), ClientError> {
-    let master_key = derive(password, unlock.kdf, None, account_id)?;
-    let keyset = open(&KeysetKey::from_master(&master_key), unlock)?;
     let hash = record_hash(&unlock.record);
+    // The bounds come first, then what the state says, then the costly part.
+    CheckedKdf::new(unlock.kdf, None)?;
+    check_way_in(state, unlock.keyset_id, KeysetKind::Master, hash, Some(&unlock.kdf))?;
+    let master_key = derive(password, unlock.kdf, consent, account_id)?;
+    let keyset = open(&KeysetKey::from_master(&master_key), unlock)?;
     check_unlocked(state, &keyset, unlock.keyset_id, KeysetKind::Master, hash, Some(&unlock.kdf))?;
     Ok((master_key, keyset))
 }
@@ -75,9 +118,10 @@ pub(crate) fn open_with_kit(
     state: &State,
     kit: &RecoveryKit,
 ) -> Result<Keyset, ClientError> {
+    let hash = record_hash(&unlock.record);
+    check_way_in(state, unlock.keyset_id, KeysetKind::Recovery, hash, None)?;
     let key = KeysetKey::from_recovery(&kit.recovery_key, kit.account_id);
     let keyset = open_keyset(&key, unlock.keyset_id, unlock.version, None, &unlock.record)?;
-    let hash = record_hash(&unlock.record);
     check_unlocked(state, &keyset, unlock.keyset_id, KeysetKind::Recovery, hash, None)?;
     Ok(keyset)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use etui_api::ErrorCode;
-use etui_store::Authority;
+use etui_store::{Authority, StoreError};
 use http::{header::AUTHORIZATION, request::Parts};
 
 use crate::{app::App, clock, problem::ApiError};
@@ -24,8 +24,16 @@ impl FromRequestParts<Arc<App>> for Access {
         let authority = authority
             .filter(|authority| authority.account_id() == bearer.account_id)
             .ok_or_else(|| ApiError::new(ErrorCode::SessionEnded))?;
-        app.store.touch(&authority, now_ms).await?;
+        note_use(app, &authority, now_ms).await?;
         Ok(Self(authority))
+    }
+}
+
+/// Notes that the session is in use. A full disk cannot, and that is no reason to keep anybody from reading.
+async fn note_use(app: &App, authority: &Authority, now_ms: u64) -> Result<(), StoreError> {
+    match app.store.touch(authority, now_ms).await {
+        Err(StoreError::StorageFull) => Ok(()),
+        other => other,
     }
 }
 

@@ -9,6 +9,8 @@ use crate::{
 };
 
 const MINUTE_MS: u64 = 60_000;
+/// How long a refresh token may come a second time because the answer to the first was lost.
+const LOST_ANSWER_MS: u64 = 10 * MINUTE_MS;
 
 /// Names one session; it travels in access tokens and is no secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,7 +68,7 @@ impl Authority {
 /// What became of a refresh token.
 #[derive(Debug, Clone)]
 pub enum Rotation {
-    /// It was the newest of its session and has been replaced.
+    /// It was the newest of its session, or the one before and its successor never came back, and has been replaced.
     Rotated(Authority),
     /// It had been replaced before: somebody else holds a copy, so the session is over for both.
     Reused,
@@ -114,7 +116,7 @@ impl Store {
     }
 
     /// Exchanges a refresh token for the next one, both by their SHA-256. A token that was exchanged before ends its
-    /// session.
+    /// session, unless the answer was lost: then it comes again soon, and its successor, which nobody has, never.
     ///
     /// # Errors
     /// `Database`.
@@ -134,10 +136,20 @@ impl Store {
         let rotation = match row {
             Some(row) => {
                 let authority = Authority::from_row(&row)?;
-                replace_refresh(&*transaction, &authority, presented, next, expires_ms).await?;
+                spend(&*transaction, &authority, presented, next, now_ms).await?;
+                replace_refresh(&*transaction, &authority, next, expires_ms).await?;
                 Rotation::Rotated(authority)
             }
-            None => end_if_spent(&*transaction, presented).await?,
+            None => match unanswered(&*transaction, presented, now_ms).await? {
+                Some((authority, never_received)) => {
+                    // Whoever shows it nevertheless holds a copy: it has no successor.
+                    spend(&*transaction, &authority, never_received, Digest::ZERO, now_ms).await?;
+                    succeed(&*transaction, presented, next).await?;
+                    replace_refresh(&*transaction, &authority, next, expires_ms).await?;
+                    Rotation::Rotated(authority)
+                }
+                None => end_if_spent(&*transaction, presented).await?,
+            },
         };
         transaction.commit().await?;
         Ok(rotation)
@@ -227,19 +239,57 @@ pub(crate) async fn insert<C: ConnectionTrait>(
     Ok(Authority { account_id, device_id, session_id: session.session_id, last_seen_ms })
 }
 
-async fn replace_refresh<C: ConnectionTrait>(
+/// Notes that a token was exchanged, and for which.
+async fn spend<C: ConnectionTrait>(
     transaction: &C,
     authority: &Authority,
     presented: Digest,
+    successor: Digest,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    const INSERT: &str = "INSERT INTO spent_refresh (refresh_hash, session_id, successor_hash, spent_ms) VALUES ($1, $2, $3, $4)";
+    let session_id = sql::id(authority.session_id.0);
+    let values = [sql::digest(&presented), session_id, sql::digest(&successor), sql::number(now_ms)];
+    sql::execute(transaction, "spending a refresh token", INSERT, values).await?;
+    Ok(())
+}
+
+/// The session of a token that was exchanged a short while ago for one that has not been used since, and that one.
+async fn unanswered<C: ConnectionTrait>(
+    transaction: &C,
+    presented: Digest,
+    now_ms: u64,
+) -> Result<Option<(Authority, Digest)>, StoreError> {
+    const SELECT: &str = "SELECT s.session_id, s.account_id, s.device_id, s.last_seen_ms, s.refresh_hash \
+         FROM spent_refresh r JOIN session s ON s.session_id = r.session_id \
+         WHERE r.refresh_hash = $1 AND r.successor_hash = s.refresh_hash AND r.spent_ms > $2 AND s.expires_ms > $3";
+    let since = sql::number(now_ms.saturating_sub(LOST_ANSWER_MS));
+    let query = format!("{SELECT}{}", sql::for_update(transaction));
+    let values = [sql::digest(&presented), since, sql::number(now_ms)];
+    let row = sql::row(transaction, "looking a refresh token without an answer up", &query, values).await?;
+    row.as_ref().map(|row| Ok((Authority::from_row(row)?, row.digest(4)?))).transpose()
+}
+
+/// Gives a spent token another successor. When it was spent stays: its time runs from the first exchange.
+async fn succeed<C: ConnectionTrait>(
+    transaction: &C,
+    presented: Digest,
+    successor: Digest,
+) -> Result<(), StoreError> {
+    const UPDATE: &str = "UPDATE spent_refresh SET successor_hash = $2 WHERE refresh_hash = $1";
+    let values = [sql::digest(&presented), sql::digest(&successor)];
+    sql::execute(transaction, "giving a refresh token another successor", UPDATE, values).await?;
+    Ok(())
+}
+
+async fn replace_refresh<C: ConnectionTrait>(
+    transaction: &C,
+    authority: &Authority,
     next: Digest,
     expires_ms: u64,
 ) -> Result<(), StoreError> {
-    const SPEND: &str = "INSERT INTO spent_refresh (refresh_hash, session_id) VALUES ($1, $2)";
     const UPDATE: &str = "UPDATE session SET refresh_hash = $2, expires_ms = $3 WHERE session_id = $1";
-    let session_id = || sql::id(authority.session_id.0);
-    sql::execute(transaction, "spending a refresh token", SPEND, [sql::digest(&presented), session_id()])
-        .await?;
-    let values = [session_id(), sql::digest(&next), sql::number(expires_ms)];
+    let values = [sql::id(authority.session_id.0), sql::digest(&next), sql::number(expires_ms)];
     sql::execute(transaction, "replacing a refresh token", UPDATE, values).await?;
     Ok(())
 }

@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection,
+    sqlx::{self, Connection as _, SqliteConnection},
+};
 
 use crate::{StoreError, sql};
 
@@ -26,6 +29,7 @@ pub(crate) async fn open(file: PathBuf) -> Result<DatabaseConnection, StoreError
         .idle_timeout(Duration::from_mins(1))
         .test_before_acquire(false)
         .sqlx_logging(false)
+        .map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_usable(connection))))
         .map_sqlx_sqlite_opts(move |options| {
             options
                 .filename(&file)
@@ -38,4 +42,56 @@ pub(crate) async fn open(file: PathBuf) -> Result<DatabaseConnection, StoreError
                 .pragma("cache_size", CACHE_KIB)
         });
     Database::connect(options).await.map_err(sql::failed("opening the database"))
+}
+
+/// Whether a connection may be used again. When the disk is full, SQLite ends a transaction by itself, the driver goes on
+/// counting it as open, and of what is written later over this connection nothing would ever be committed.
+async fn is_usable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // A transaction that was dropped is rolled back by now.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{
+        ConnectionTrait as _, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
+        TransactionTrait as _,
+    };
+
+    use super::*;
+
+    async fn begin(database: &DatabaseConnection) -> DatabaseTransaction {
+        let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
+        let options = TransactionOptions { sqlite_transaction_mode, ..TransactionOptions::default() };
+        database.begin_with_options(options).await.expect("a transaction begins")
+    }
+
+    #[tokio::test]
+    async fn what_follows_a_transaction_that_sqlite_ended_by_itself_is_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("etui.db");
+        let database = open(file.clone()).await.unwrap();
+        database.execute_unprepared("CREATE TABLE kept (value)").await.unwrap();
+
+        // Several times, as each may come to another connection of the pool.
+        for _ in 0..2 * CONNECTIONS {
+            let ended = begin(&database).await;
+            // What SQLite does when a commit finds the disk full.
+            ended.execute_unprepared("ROLLBACK").await.unwrap();
+            ended.commit().await.expect_err("there is nothing to commit any more");
+            drop(begin(&database).await);
+        }
+        for _ in 0..2 * CONNECTIONS {
+            let transaction = begin(&database).await;
+            transaction.execute_unprepared("INSERT INTO kept VALUES (1)").await.unwrap();
+            transaction.commit().await.unwrap();
+        }
+
+        let again = open(file).await.unwrap();
+        let rows = sql::rows(&again, "reading", "SELECT value FROM kept", []).await.unwrap();
+        assert_eq!(rows.len(), 2 * CONNECTIONS as usize);
+    }
 }

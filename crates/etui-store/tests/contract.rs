@@ -51,6 +51,7 @@ macro_rules! contracts {
         sessions:
             a_session_lives_until_it_expires_or_is_ended
             refresh_tokens_work_once_and_reuse_ends_the_session
+            a_lost_answer_to_a_refresh_ends_no_session
             a_device_has_one_session
             use_is_noted_to_the_minute;
         pushes:

@@ -15,6 +15,7 @@ use etui_crypto::{
 use crate::{
     Engine, EngineError, Step, VaultKeys, Write,
     engine::Vault,
+    history::Beginning,
     pending::{Pending, PendingChange},
     push::{commit_write, object_write, root_after},
 };
@@ -145,7 +146,7 @@ impl NewAccount {
         let engine = Engine {
             device_id,
             states: Arc::new(vec![Arc::new(self.state)]),
-            vaults: [(vault_id, Arc::new(Vault::new(ledger)))].into(),
+            vaults: [(vault_id, Arc::new(Vault::new(ledger, Beginning::at(&self.commit))))].into(),
             state_in_flight: None,
         };
         let mut step = engine.into_step();

@@ -12,6 +12,7 @@ use etui_chain::{
 
 use crate::{
     Step,
+    history::Beginning,
     pending::{InFlight, Pending, StateInFlight},
 };
 
@@ -36,6 +37,8 @@ pub enum EngineError {
 #[derive(Debug, Clone)]
 pub(crate) struct Vault {
     pub(crate) ledger: Arc<Ledger>,
+    /// Where the commits held begin.
+    pub(crate) begins: Beginning,
     pub(crate) outbox: BTreeMap<ObjectId, Arc<Pending>>,
     pub(crate) in_flight: Option<Arc<InFlight>>,
 }
@@ -79,6 +82,8 @@ pub struct StoredVault {
     pub vault_id: VaultId,
     /// Its newest commit; `None` while the vault's first commit is unknown.
     pub newest_commit: Option<Vec<u8>>,
+    /// The oldest of its commits that are held without a gap up to the newest.
+    pub oldest_commit: Option<Vec<u8>>,
     /// Its live objects.
     pub leaves: Vec<Leaf>,
     /// Ids known to be purged.
@@ -150,6 +155,11 @@ impl Engine {
     /// Whether the newest state lists this device: only then are its commits accepted.
     pub fn is_device_listed(&self) -> bool {
         self.state().device_key(&self.device_id).is_some()
+    }
+
+    /// Whether a state held here has listed this device: if none does now, it was removed.
+    pub fn was_device_listed(&self) -> bool {
+        self.states.iter().any(|state| state.device_key(&self.device_id).is_some())
     }
 
     /// A vault's verified head; [`Head::NONE`] for a vault that is not held.
@@ -249,8 +259,8 @@ impl Engine {
 }
 
 impl Vault {
-    pub(crate) fn new(ledger: Ledger) -> Self {
-        Self { ledger: Arc::new(ledger), outbox: BTreeMap::new(), in_flight: None }
+    pub(crate) fn new(ledger: Ledger, begins: Beginning) -> Self {
+        Self { ledger: Arc::new(ledger), begins, outbox: BTreeMap::new(), in_flight: None }
     }
 
     fn restore(stored: StoredVault) -> Result<Self, Refused> {
@@ -260,7 +270,8 @@ impl Vault {
             }
             None => Ledger::empty(stored.vault_id),
         };
-        let mut vault = Self::new(ledger);
+        let oldest = stored.oldest_commit.map(|bytes| Commit::parse(&bytes)).transpose()?;
+        let mut vault = Self::new(ledger, oldest.as_ref().map_or(Beginning::NONE, Beginning::at));
         vault.in_flight =
             stored.in_flight.map(|bytes| InFlight::from_bytes(&bytes)).transpose()?.map(Arc::new);
         for bytes in &stored.outbox {

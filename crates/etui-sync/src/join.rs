@@ -10,7 +10,36 @@ use etui_chain::{
 };
 use etui_crypto::Keyset;
 
-use crate::{Engine, EngineError, Snapshot, Step, Write, engine::Vault, states::named_record_writes};
+use crate::{
+    Engine, EngineError, Snapshot, Step, Write, engine::Vault, history::Beginning,
+    states::named_record_writes,
+};
+
+/// Whether a state lists this very keyset and the derivation that is about to be used: asked before anything is derived
+/// or opened, so that a replaced keyset is not mistaken for a wrong password. What the state itself is worth shows only
+/// [`check_unlocked`].
+///
+/// # Errors
+/// `keyset_hash`.
+pub fn check_way_in(
+    state: &State,
+    keyset_id: KeysetId,
+    kind: KeysetKind,
+    keyset_hash: Digest,
+    used: Option<&KdfDescriptor>,
+) -> Result<(), Refused> {
+    let listed =
+        state.keyset(&keyset_id).is_some_and(|entry| entry.kind == kind && entry.record_hash == keyset_hash);
+    if !listed {
+        return Err(Refusal::KeysetHash.because("the signed state names another keyset"));
+    }
+    if used.is_some_and(|used| *used != state.kdf) {
+        return Err(
+            Refusal::KeysetHash.because("the signed state names another key derivation than the one used")
+        );
+    }
+    Ok(())
+}
 
 /// Steps 3 and 4: whether the signed state vouches for the keyset that was opened and for the way it was opened.
 ///
@@ -34,17 +63,7 @@ pub fn check_unlocked(
         );
     }
     state.verify_own_signature()?;
-    let listed =
-        state.keyset(&keyset_id).is_some_and(|entry| entry.kind == kind && entry.record_hash == keyset_hash);
-    if !listed {
-        return Err(Refusal::KeysetHash.because("the signed state names another keyset"));
-    }
-    if used.is_some_and(|used| *used != state.kdf) {
-        return Err(
-            Refusal::KeysetHash.because("the signed state names another key derivation than the one used")
-        );
-    }
-    Ok(())
+    check_way_in(state, keyset_id, kind, keyset_hash, used)
 }
 
 /// Steps 5 and 6 for an account whose newest state has been checked by [`check_unlocked`]: the records that it names
@@ -93,9 +112,10 @@ impl Engine {
                 .into());
         }
         self.check_named_state(&snapshot.commit)?;
+        let begins = Beginning::at(&snapshot.commit);
         let (ledger, writes) = snapshot.verify(vault_id, self.state())?;
         let touched = ledger.live().leaves().iter().map(|leaf| (vault_id, leaf.object_id)).collect();
-        let mut step = self.with_vault(vault_id, Vault::new(ledger));
+        let mut step = self.with_vault(vault_id, Vault::new(ledger, begins));
         step.writes = writes;
         step.touched = touched;
         step.drop_overtaken_state();

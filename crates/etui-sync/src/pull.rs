@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use etui_api::sync::PullHeader;
 use etui_chain::{
-    Change, Commit, Digest, Head, Ledger, ObjectId, Op, RecordType, Refusal, Refused, State, VaultId,
-    check_record,
+    Change, Commit, Digest, Head, Ledger, ObjectId, Op, RecordHeader, RecordType, Refusal, Refused, State,
+    VaultId, check_record,
 };
 use etui_crypto::random_id;
 
@@ -24,7 +24,7 @@ pub struct Pull {
     pub header: PullHeader,
     /// The commits after N.
     pub commits: Vec<Commit>,
-    /// The records that they put and that are still live, in order of object id.
+    /// The records that they put and that are still live, in any order.
     pub records: Vec<Vec<u8>>,
 }
 
@@ -50,7 +50,8 @@ impl Engine {
             .ok_or(Refusal::VaultUnsigned.because("no signed state lists this vault at that commit"))
     }
 
-    pub(crate) fn knows_state(&self, hash: Digest) -> bool {
+    /// Whether a state is among those held.
+    pub fn knows_state(&self, hash: Digest) -> bool {
         self.states.iter().any(|state| state.hash() == hash)
     }
 
@@ -149,7 +150,8 @@ impl Engine {
     }
 }
 
-/// Pairs the delivered records with what the commits put last, in order of object id.
+/// Pairs the delivered records with what the commits put last. With the right number of them, one that has no place
+/// stands in the place of another.
 fn match_records(
     vault_id: VaultId,
     commits: &[Commit],
@@ -162,9 +164,13 @@ fn match_records(
     last_change.retain(|_, (_, change)| change.op == Op::Put);
     check_count(&last_change, &delivered)?;
     let mut records = BTreeMap::new();
-    for (record, (epoch, put)) in delivered.into_iter().zip(last_change.values()) {
-        check_record(&record, vault_id, Some(*epoch), put)?;
-        records.insert(put.object_id, record);
+    for record in delivered {
+        let object_id = RecordHeader::parse(&record)?.object_id.into();
+        let (epoch, put) = last_change
+            .remove(&object_id)
+            .ok_or(Refusal::WrongContext.because("a record in the place of another"))?;
+        check_record(&record, vault_id, Some(epoch), &put)?;
+        records.insert(object_id, record);
     }
     Ok(records)
 }
@@ -179,11 +185,12 @@ fn check_count(expected: &BTreeMap<ObjectId, (u32, Change)>, records: &[Vec<u8>]
     Ok(())
 }
 
-struct Merging<'a> {
-    engine: &'a Engine,
-    vault_id: VaultId,
-    vault: Vault,
-    step: &'a mut Step,
+/// Unsent changes of a vault while others' changes are taken in.
+pub(crate) struct Merging<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) vault_id: VaultId,
+    pub(crate) vault: Vault,
+    pub(crate) step: &'a mut Step,
 }
 
 impl Merging<'_> {
@@ -199,7 +206,7 @@ impl Merging<'_> {
         }
         self.step.writes.push(Write::InFlight { vault_id: self.vault_id, bytes: None });
         if !arrived {
-            return_to_outbox(&mut self.vault, self.vault_id, &in_flight, self.step);
+            return_to_outbox(&mut self.vault, self.vault_id, &in_flight, &mut self.step.writes);
         }
     }
 
@@ -223,7 +230,8 @@ impl Merging<'_> {
         Ok(())
     }
 
-    fn merge_unsent(
+    /// Settles an object's unsent change with what others made of the object.
+    pub(crate) fn merge_unsent(
         &mut self,
         change: &Change,
         theirs: Option<&[u8]>,
@@ -313,8 +321,8 @@ impl Merging<'_> {
         }
     }
 
-    fn keep_unsent(&mut self, pending: Pending) {
-        keep_unsent(&mut self.vault, self.vault_id, pending, self.step);
+    pub(crate) fn keep_unsent(&mut self, pending: Pending) {
+        keep_unsent(&mut self.vault, self.vault_id, pending, &mut self.step.writes);
     }
 
     fn drop_unsent(&mut self, object_id: ObjectId) {
@@ -325,23 +333,28 @@ impl Merging<'_> {
 
 /// The changes of a commit that lost go back to the outbox on their old bases; where an object was edited again since,
 /// the newer content stands on the older base.
-fn return_to_outbox(vault: &mut Vault, vault_id: VaultId, in_flight: &InFlight, step: &mut Step) {
+pub(crate) fn return_to_outbox(
+    vault: &mut Vault,
+    vault_id: VaultId,
+    in_flight: &InFlight,
+    writes: &mut Vec<Write>,
+) {
     for sent in &in_flight.changes {
         let object_id = sent.object_id;
         let newest = vault.outbox.get(&object_id).unwrap_or(sent);
         let pending = Pending { object_id, base: sent.base.clone(), change: newest.change.clone() };
         if pending.base.is_none() && pending.change == PendingChange::Purge {
             vault.outbox.remove(&object_id);
-            step.writes.push(Write::OutboxDone { vault_id, object_id });
+            writes.push(Write::OutboxDone { vault_id, object_id });
         } else {
-            keep_unsent(vault, vault_id, pending, step);
+            keep_unsent(vault, vault_id, pending, writes);
         }
     }
 }
 
-fn keep_unsent(vault: &mut Vault, vault_id: VaultId, pending: Pending, step: &mut Step) {
+fn keep_unsent(vault: &mut Vault, vault_id: VaultId, pending: Pending, writes: &mut Vec<Write>) {
     let object_id = pending.object_id;
-    step.writes.push(Write::Outbox { vault_id, object_id, bytes: pending.to_bytes() });
+    writes.push(Write::Outbox { vault_id, object_id, bytes: pending.to_bytes() });
     vault.outbox.insert(object_id, Arc::new(pending));
 }
 

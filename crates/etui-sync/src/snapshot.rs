@@ -41,7 +41,12 @@ impl Snapshot {
             writes.push(Write::Object { vault_id, object_id, version, hash, record });
             leaves.push(leaf);
         }
-        let ledger = Ledger::at(&commit, LiveSet::from_leaves(leaves)?, BTreeSet::new())?;
+        // Those of older commits become known with the history.
+        let is_purge = |change: &&Change| change.op == Op::Purge;
+        let purged: BTreeSet<ObjectId> =
+            commit.changes.iter().filter(is_purge).map(|change| change.object_id).collect();
+        writes.extend(purged.iter().map(|&object_id| Write::Purged { vault_id, object_id }));
+        let ledger = Ledger::at(&commit, LiveSet::from_leaves(leaves)?, purged)?;
         Ok((ledger, writes))
     }
 }

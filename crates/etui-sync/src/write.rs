@@ -1,5 +1,7 @@
 //! What makes a step durable.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use etui_chain::{Digest, ObjectId, VaultId};
 
 use crate::{Engine, Notice};
@@ -77,6 +79,16 @@ pub enum Write {
     StateInFlight {
         /// [`crate::StateInFlight::to_bytes`].
         bytes: Option<Vec<u8>>,
+    },
+    /// Drop what belongs to a branch that is left: what comes after the common states and commits, every record and
+    /// every unsent change. What follows in the same transaction puts all of it anew.
+    Leave {
+        /// The newest common state.
+        common_version: u64,
+        /// The newest common commit of each vault that is gone over.
+        common_seqs: BTreeMap<VaultId, u64>,
+        /// The records that the remaining states name.
+        named_records: BTreeSet<Digest>,
     },
 }
 

@@ -1,5 +1,9 @@
 //! The corners that a schedule seldom turns, each by itself.
 
+#[path = "corners/following.rs"]
+mod following;
+#[path = "corners/healing.rs"]
+mod healing;
 #[expect(dead_code, reason = "the fleet uses more of it")]
 #[path = "fleet/kit.rs"]
 mod kit;
@@ -7,7 +11,7 @@ mod kit;
 use etui_api::frame::{Frame, FrameWriter};
 use etui_chain::{ObjectId, RecordType, Refusal, Refused, VaultId};
 use etui_crypto::{VaultKey, seal_vault_key};
-use etui_sync::{Edit, EngineError, Merge, MergedBody, Notice, StateChange, StateFrames, plan_heal};
+use etui_sync::{Edit, EngineError, Merge, MergedBody, Notice, StateChange, StateFrames};
 use etui_vault::{Entry, EntryType, FieldPath};
 
 use kit::{
@@ -388,35 +392,4 @@ fn an_empty_answer_is_no_change() {
     let pair = Pair::new();
     let step = pair.one.engine.accept_states(StateFrames::default()).unwrap();
     assert!(step.writes.is_empty());
-}
-
-#[test]
-fn healing_replays_commits_up_to_each_state() {
-    let mut pair = Pair::new();
-    pair.one_writes(FieldPath::Username, "after the last state");
-    pair.settle();
-    let server = &pair.wire.server;
-    let commits = server.vaults.iter().map(|(id, chain)| (*id, chain.commits.clone())).collect();
-    let mut heads = std::collections::BTreeMap::from([(pair.vault_id, 0)]);
-    let mut versions = 0;
-    for item in plan_heal(&server.states, &commits) {
-        match item {
-            etui_sync::HealPlan::Commit(vault_id, seq) => {
-                let head = heads.get_mut(&vault_id).unwrap();
-                assert_eq!(seq, *head + 1, "no commit is left out");
-                *head = seq;
-            }
-            etui_sync::HealPlan::State(version) => {
-                versions += 1;
-                assert_eq!(version, versions);
-                let state = &server.states[usize::try_from(version).unwrap() - 1];
-                assert_eq!(
-                    state.vaults[0].head_seq, heads[&pair.vault_id],
-                    "the server takes it over this head"
-                );
-            }
-        }
-    }
-    assert_eq!(heads[&pair.vault_id], server.vaults[&pair.vault_id].ledger.head().seq);
-    assert_eq!(versions, server.newest().version);
 }

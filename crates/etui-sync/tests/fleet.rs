@@ -37,5 +37,7 @@ proptest! {
         laws::assert_converged(&fleet);
         laws::assert_nothing_lost(&fleet);
         laws::assert_chains_verify(&fleet.wire.server);
+        laws::assert_history_is_whole(&fleet);
+        laws::assert_every_device_heals(&fleet);
     }
 }

@@ -7,6 +7,8 @@ mod kit;
 #[path = "refusals/scene.rs"]
 mod scene;
 
+#[path = "refusals/history.rs"]
+mod history;
 #[path = "refusals/joining.rs"]
 mod joining;
 #[path = "refusals/pulling.rs"]

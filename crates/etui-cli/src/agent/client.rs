@@ -5,6 +5,8 @@ use std::{
     process::ChildStdout,
 };
 
+use etui_client::file_hint;
+
 use super::{
     frame::{self, FrameError},
     platform::{self, Stream},
@@ -39,8 +41,8 @@ pub(crate) enum AgentError {
     #[error("starting the agent")]
     Start(#[source] io::Error),
     /// It was started and said why it cannot serve.
-    #[error("{0}")]
-    Unwilling(String),
+    #[error("{}", .0.message)]
+    Unwilling(Failure),
     /// The talk broke off.
     #[error(transparent)]
     Frame(#[from] FrameError),
@@ -74,9 +76,15 @@ pub(crate) fn start(home: &HomeFolder, idle_minutes: u32) -> Result<Agent, Agent
     let mut child = command.spawn().map_err(AgentError::Start)?;
     match child.stdout.take().map(first_line).transpose().map_err(AgentError::Start)? {
         Some(line) if line == READY => require(home),
-        Some(line) if !line.is_empty() => Err(AgentError::Unwilling(line)),
-        _ => Err(AgentError::Start(io::ErrorKind::UnexpectedEof.into())),
+        Some(line) => Err(serde_json::from_str(&line)
+            .map_or_else(|_| AgentError::Start(io::ErrorKind::UnexpectedEof.into()), AgentError::Unwilling)),
+        None => Err(AgentError::Start(io::ErrorKind::UnexpectedEof.into())),
     }
+}
+
+/// The line by which an agent says that it cannot serve, and why.
+pub(crate) fn unwilling(failure: &Failure) -> String {
+    serde_json::to_string(failure).expect("a failure is plain")
 }
 
 impl Agent {
@@ -141,13 +149,13 @@ impl From<AgentError> for Failure {
             AgentError::Locked | AgentError::Ended => {
                 Self::of(Kind::Locked, &error).with_hint("run `etui unlock`")
             }
-            AgentError::Failed(failure) => failure,
+            AgentError::Failed(failure) | AgentError::Unwilling(failure) => failure,
             AgentError::Home(error) => error.into(),
             AgentError::OtherVersion | AgentError::Frame(_) => {
                 Self::of(Kind::Failed, &error).with_hint(again)
             }
-            AgentError::Connect(_) | AgentError::Start(_) | AgentError::Unwilling(_) => {
-                Self::of(Kind::Failed, &error).with_hint("run `etui doctor`")
+            AgentError::Connect(ref source) | AgentError::Start(ref source) => {
+                Self::of(Kind::Failed, &error).with_hint(file_hint(source).unwrap_or("run `etui doctor`"))
             }
         }
     }

@@ -2,9 +2,10 @@
 
 use etui_chain::DeviceId;
 use etui_client::{
-    BackupReport, ClientError, Device, DeviceInfo, DeviceLine, ErrorKind, HealReport, OsRandom, SyncReport,
+    BackupReport, Branch, Branches, ClientError, Device, DeviceInfo, DeviceLine, ErrorKind, Followed,
+    HealReport, KdfChoice, Opened, OsRandom, PutAside, StoreOpensWith, SyncFailure, SyncReport,
 };
-use etui_crypto::{KitError, LoginPassword, MasterPassword, RecoveryKit};
+use etui_crypto::{KdfParameters, KitError, LoginPassword, MasterPassword, RecoveryKit};
 use etui_vault::{
     Edit, Entry, EntryType, FieldKind, FieldPath, Filter, MatchRule, SecretText, Shelf, Summary,
     entry::{FieldId, UnknownField},
@@ -13,6 +14,7 @@ use etui_vault::{
 use super::protocol;
 use crate::{
     failure::{Failure, Kind},
+    output::time_text,
     secret::Secret,
 };
 
@@ -52,16 +54,29 @@ impl From<Problem> for Failure {
 /// The client's error with its kind, refusal and next step.
 #[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` wants")]
 pub(crate) fn failure(error: ClientError) -> Failure {
-    let kind = match error.kind() {
+    let kind = kind(error.kind());
+    let Some(refusal) = error.refusal() else {
+        return Failure { hint: error.hint(), ..Failure::of(kind, &error) };
+    };
+    // Its cause is the same refusal once more.
+    let refusal = Some(refusal.name().to_owned());
+    Failure { refusal, hint: error.hint(), ..Failure::new(kind, error.to_string()) }
+}
+
+fn sync_failure(failure: SyncFailure) -> Failure {
+    let refusal = failure.refusal.map(|refusal| refusal.name().to_owned());
+    Failure { refusal, hint: failure.hint, ..Failure::new(kind(failure.kind), failure.message) }
+}
+
+fn kind(kind: ErrorKind) -> Kind {
+    match kind {
         ErrorKind::Failed => Kind::Failed,
         ErrorKind::Usage => Kind::Usage,
         ErrorKind::Locked => Kind::Locked,
         ErrorKind::NotFound => Kind::NotFound,
         ErrorKind::Refused => Kind::Refused,
         ErrorKind::Offline => Kind::Offline,
-    };
-    let refusal = error.refusal().map(|refusal| refusal.name().to_owned());
-    Failure { refusal, hint: error.hint(), ..Failure::of(kind, &error) }
+    }
 }
 
 pub(super) fn master(typed: &Secret) -> Result<MasterPassword, Failure> {
@@ -75,6 +90,30 @@ pub(super) fn login(typed: &Secret) -> Result<LoginPassword, Failure> {
 /// A password that cannot be typed alike everywhere is the person's to change, and no data was refused.
 pub(crate) fn unassigned(refused: &etui_chain::Refused) -> Failure {
     Failure::new(Kind::Usage, format!("reading a password: {}", refused.found))
+}
+
+pub(super) const fn kdf(asked: protocol::Kdf) -> KdfChoice {
+    match asked {
+        protocol::Kdf::Keep => KdfChoice::Keep,
+        protocol::Kdf::Calibrate => KdfChoice::Calibrate,
+        protocol::Kdf::Exactly { m_kib, t, p } => KdfChoice::Exactly(KdfParameters { m_kib, t, p }),
+    }
+}
+
+pub(super) fn unlocked(device: &Device) -> protocol::Unlocked {
+    protocol::Unlocked {
+        without_keyring: device.without_keyring().map(ToString::to_string),
+        store_opens_with: store_opens_with(device.info().store_opens_with),
+    }
+}
+
+/// The question by which what was refused could still be done.
+pub(super) const fn question(error: &ClientError) -> Option<protocol::Question> {
+    match error {
+        ClientError::NeedsFormerMasterPassword => Some(protocol::Question::FormerMasterPassword),
+        ClientError::NeedsKdfConsent { mib } => Some(protocol::Question::KdfMemory { mib: *mib }),
+        _ => None,
+    }
 }
 
 pub(super) fn kit(text: &Secret) -> Result<RecoveryKit, Failure> {
@@ -172,14 +211,23 @@ pub(super) fn status(device: &Device, locks_in_s: u64) -> protocol::Status {
         unsent: info.unsent,
         last_sync: info.last_sync.map(|outcome| protocol::LastSync {
             at_ms: outcome.at_ms,
-            failure: outcome.result.err().map(failure),
+            failure: outcome.result.err().map(sync_failure),
         }),
         device_listed: info.device_listed,
         signed_in: info.signed_in,
-        keyring: info.keyring,
-        set_aside: device.quarantine().len(),
+        store_opens_with: store_opens_with(info.store_opens_with),
+        set_aside: info.refused,
+        history_complete: info.history_complete,
         warnings: info.warnings,
         locks_in_s,
+    }
+}
+
+const fn store_opens_with(with: StoreOpensWith) -> protocol::StoreOpensWith {
+    match with {
+        StoreOpensWith::Keyring => protocol::StoreOpensWith::Keyring,
+        StoreOpensWith::MasterPassword => protocol::StoreOpensWith::MasterPassword,
+        StoreOpensWith::FormerMasterPassword => protocol::StoreOpensWith::FormerMasterPassword,
     }
 }
 
@@ -195,6 +243,28 @@ fn vault(vault: etui_client::VaultInfo) -> protocol::Vault {
 
 pub(super) fn synced(report: SyncReport) -> protocol::Synced {
     protocol::Synced { pulled: report.pulled, pushed: report.pushed, notices: report.notices }
+}
+
+pub(super) fn followed(followed: Followed) -> protocol::Followed {
+    let Followed { left_branch, unsent, notices } = followed;
+    protocol::Followed { left_branch: left_branch.display().to_string(), unsent, notices }
+}
+
+/// Which branches there are, and how a person decides.
+pub(super) fn fork(failure: Failure, branches: &Branches) -> Failure {
+    let described = |branch: &Branch| {
+        let Branch { code, time_ms, device } = branch;
+        format!("{code} (newest change by {device} at {})", time_text(*time_ms))
+    };
+    let Branches { ours, servers } = branches;
+    // The command is not given ready to be copied: the code has to come from another device.
+    failure.with_hint(format!(
+        "nothing is lost: this device is on branch {}, the server shows {}; look which of them `etui status` says on \
+         your other devices. If they are on the server's: `etui sync --follow-server CODE` with the code that they \
+         show. If they are on this one: `etui help sync`",
+        described(ours),
+        described(servers)
+    ))
 }
 
 pub(super) fn device(line: DeviceLine) -> protocol::Device {
@@ -216,6 +286,7 @@ pub(crate) fn backup(report: &BackupReport) -> protocol::Backup {
     protocol::Backup {
         account_id: report.account_id.to_string(),
         state_version: report.state_version,
+        history_complete: report.history_complete,
         vaults: report
             .vaults
             .iter()
@@ -226,5 +297,29 @@ pub(crate) fn backup(report: &BackupReport) -> protocol::Backup {
             })
             .collect(),
         entries: report.entries,
+        unsent: report.unsent,
+        opened: report.opened.as_ref().map(opened),
+    }
+}
+
+fn opened(opened: &Opened) -> protocol::Opened {
+    let unreadable = opened.unreadable.iter().map(|(object_id, refused)| protocol::Unreadable {
+        id: object_id.to_string(),
+        refusal: refused.refusal.name().to_owned(),
+        found: refused.found.to_owned(),
+    });
+    protocol::Opened { readable: opened.readable, unreadable: unreadable.collect() }
+}
+
+pub(super) fn refused(aside: PutAside) -> protocol::Refused {
+    protocol::Refused {
+        first_ms: aside.first_ms,
+        last_ms: aside.last_ms,
+        times: aside.times,
+        refusal: aside.refusal,
+        found: aside.found,
+        asked: aside.asked,
+        length_bytes: aside.length_bytes,
+        kept_bytes: aside.kept_bytes,
     }
 }

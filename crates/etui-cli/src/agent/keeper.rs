@@ -7,12 +7,13 @@ use std::{
     sync::mpsc::Sender,
 };
 
-use etui_client::{Device, Home, LogIn, SignUp};
-use tokio::{sync::Notify, task::JoinHandle};
+use etui_chain::Refusal;
+use etui_client::{ClientError, Device, Home, LogIn, SignUp};
+use tokio::task::JoinHandle;
 
 use super::{
     convert::{self, Problem},
-    protocol::{Credentials, Reply, Request},
+    protocol::{Credentials, Kdf, Reply, Request},
 };
 use crate::{
     failure::{Failure, Kind},
@@ -27,7 +28,6 @@ pub(super) struct Keeper {
     background: RefCell<Vec<JoinHandle<()>>>,
     /// How many answers are being made: an agent without a device may be about to get one.
     at_work: Cell<usize>,
-    ended: Notify,
 }
 
 impl Keeper {
@@ -37,18 +37,12 @@ impl Keeper {
             device: RefCell::default(),
             background: RefCell::default(),
             at_work: Cell::default(),
-            ended: Notify::new(),
         }
     }
 
     /// Whether there is no device and none on its way.
     pub(super) fn holds_nothing(&self) -> bool {
         self.device.borrow().is_none() && self.at_work.get() == 0
-    }
-
-    /// Resolves when the device was taken off this folder.
-    pub(super) async fn ended(&self) {
-        self.ended.notified().await;
     }
 
     /// Does what is asked. Progress goes straight to `replies`; the final answer is handed back.
@@ -71,9 +65,10 @@ impl Keeper {
         replies: &Sender<Reply>,
     ) -> Result<Reply, Failure> {
         match request {
-            Request::Unlock { .. } | Request::SignUp(_) | Request::LogIn(_) | Request::Recover { .. } => {
-                self.open(request).await
-            }
+            Request::Unlock { .. }
+            | Request::SignUp { .. }
+            | Request::LogIn { .. }
+            | Request::Recover { .. } => self.open(request).await,
             Request::LogOut { force } => self.log_out(force).await,
             request => {
                 let device = self.device()?;
@@ -88,16 +83,35 @@ impl Keeper {
                 .with_hint("run `etui lock` first"));
         }
         let device = match request {
-            Request::Unlock { master_password } => {
+            Request::Unlock { master_password, former: None } => {
                 Device::unlock(&self.home, &convert::master(&master_password)?).await
             }
-            Request::SignUp(credentials) => Device::sign_up(&self.home, sign_up(credentials)?).await,
-            Request::LogIn(credentials) => Device::log_in(&self.home, log_in(credentials)?).await,
-            Request::Recover { credentials, kit } => recover(&self.home, credentials, &kit).await?,
+            Request::Unlock { master_password, former: Some(former) } => {
+                let (password, former) = (convert::master(&master_password)?, convert::master(&former)?);
+                Device::unlock_with_former(&self.home, &password, &former).await
+            }
+            Request::SignUp { credentials, kdf } => {
+                Device::sign_up(&self.home, sign_up(credentials, kdf)?).await
+            }
+            Request::LogIn { credentials, anew } => {
+                Device::log_in(&self.home, log_in(credentials, anew)?).await
+            }
+            Request::Recover { credentials, kit } => {
+                Device::recover(&self.home, log_in(credentials, false)?, convert::kit(&kit)?).await
+            }
             _ => return Err(Problem::NotUnderstood.into()),
         };
-        self.keep(device.map_err(convert::failure)?);
-        Ok(Reply::Done)
+        match device {
+            Ok(device) => {
+                let unlocked = convert::unlocked(&device);
+                self.keep(device);
+                Ok(Reply::Unlocked(unlocked))
+            }
+            Err(error) => match convert::question(&error) {
+                Some(question) => Ok(Reply::Asks { question, failure: convert::failure(error) }),
+                None => Err(convert::failure(error)),
+            },
+        }
     }
 
     fn keep(&self, device: Device) {
@@ -118,7 +132,6 @@ impl Keeper {
             task.abort();
         }
         *self.device.borrow_mut() = None;
-        self.ended.notify_one();
         Ok(Reply::Done)
     }
 }
@@ -137,36 +150,29 @@ async fn push_edits(device: Rc<Device>) {
     }
 }
 
-fn sign_up(credentials: Credentials) -> Result<SignUp, Failure> {
+fn sign_up(credentials: Credentials, kdf: Kdf) -> Result<SignUp, Failure> {
     Ok(SignUp {
         login_password: convert::login(&credentials.login_password)?,
         master_password: convert::master(&credentials.master_password)?,
         server: credentials.server,
         email: credentials.email,
         device_name: credentials.device_name,
+        kdf: convert::kdf(kdf),
+        use_keyring: credentials.use_keyring,
     })
 }
 
-fn log_in(credentials: Credentials) -> Result<LogIn, Failure> {
+fn log_in(credentials: Credentials, anew: bool) -> Result<LogIn, Failure> {
     Ok(LogIn {
         login_password: convert::login(&credentials.login_password)?,
         master_password: convert::master(&credentials.master_password)?,
         server: credentials.server,
         email: credentials.email,
         device_name: credentials.device_name,
+        use_keyring: credentials.use_keyring,
+        accept_kdf_memory: credentials.accept_kdf_memory,
+        anew,
     })
-}
-
-async fn recover(
-    home: &Home,
-    credentials: Credentials,
-    kit: &Secret,
-) -> Result<Result<Device, etui_client::ClientError>, Failure> {
-    let login = convert::login(&credentials.login_password)?;
-    let master = convert::master(&credentials.master_password)?;
-    let kit = convert::kit(kit)?;
-    let Credentials { server, email, device_name, .. } = credentials;
-    Ok(Device::recover(home, server, email, login, kit, master, device_name).await)
 }
 
 /// One question to an unlocked device.
@@ -192,9 +198,7 @@ impl Answer<'_> {
                 Ok(Reply::Entry { id: entry, document: convert::document(&edited)? })
             }
             Request::Purge { entry } => self.done(self.device.purge(entry).await),
-            Request::Sync => {
-                Ok(Reply::Synced(convert::synced(self.device.sync().await.map_err(convert::failure)?)))
-            }
+            Request::Sync => self.sync().await,
             Request::Devices => {
                 let devices = self.device.devices().await.map_err(convert::failure)?;
                 Ok(Reply::Devices(devices.into_iter().map(convert::device).collect()))
@@ -205,27 +209,35 @@ impl Answer<'_> {
             Request::RemoveDevice { device } => {
                 self.done(self.device.remove_device(convert::device_id(&device)?).await)
             }
-            Request::ChangeMasterPassword { old, new, login } => {
+            Request::ChangeMasterPassword { old, new, login, kdf } => {
                 let (old, new) = (convert::master(&old)?, convert::master(&new)?);
-                let login = login.as_ref().map(convert::login).transpose()?;
-                self.done(self.device.change_master_password(&old, new, login).await)
+                let (login, kdf) = (convert::login(&login)?, convert::kdf(kdf));
+                self.done(self.device.change_master_password(&old, &new, &login, kdf).await)
             }
             Request::RecoveryCreate => {
                 let kit = self.device.recovery_create().await.map_err(convert::failure)?;
                 Ok(Reply::Kit(Secret::new(kit.to_qr_text().as_str())))
             }
             Request::RecoveryTest { kit } => self.done(self.device.recovery_test(&convert::kit(&kit)?).await),
-            Request::Heal => {
-                Ok(Reply::Healed(convert::healed(&self.device.heal().await.map_err(convert::failure)?)))
-            }
+            Request::Heal => self.heal().await,
+            Request::FollowServer { code } => self.follow_server(&code).await,
             Request::Export { to } => self.export(Path::new(&to)).await,
+            Request::Refused => {
+                let all = self.device.refused().map_err(convert::failure)?;
+                Ok(Reply::Refused(all.into_iter().map(convert::refused).collect()))
+            }
+            Request::ExportRefused { to } => {
+                let count = self.device.export_refused(Path::new(&to)).map_err(convert::failure)?;
+                Ok(Reply::ExportedRefused(count))
+            }
+            Request::ClearRefused => self.done(self.device.clear_refused()),
             // The server has dealt with these.
             Request::Lock
             | Request::StayUnlocked { .. }
             | Request::Stage { .. }
             | Request::Unlock { .. }
-            | Request::SignUp(_)
-            | Request::LogIn(_)
+            | Request::SignUp { .. }
+            | Request::LogIn { .. }
             | Request::Recover { .. }
             | Request::LogOut { .. } => Err(Problem::NotUnderstood.into()),
         }
@@ -235,6 +247,38 @@ impl Answer<'_> {
         let id = self.device.find(name).map_err(convert::failure)?;
         let entry = self.device.entry(id).map_err(convert::failure)?;
         Ok(Reply::Entry { id, document: convert::document(&entry)? })
+    }
+
+    /// Everything, the past too.
+    async fn sync(&self) -> Result<Reply, Failure> {
+        let report = match self.device.sync().await {
+            Ok(report) => report,
+            Err(error) => return Err(self.explained(error).await),
+        };
+        self.device.fetch_history().await.map_err(convert::failure)?;
+        Ok(Reply::Synced(convert::synced(report)))
+    }
+
+    async fn heal(&self) -> Result<Reply, Failure> {
+        match self.device.heal(Some(&|done, total| self.progress(done, total))).await {
+            Ok(healed) => Ok(Reply::Healed(convert::healed(&healed))),
+            Err(error) => Err(self.explained(error).await),
+        }
+    }
+
+    async fn follow_server(&self, code: &str) -> Result<Reply, Failure> {
+        let followed = self.device.follow_server(code).await.map_err(convert::failure)?;
+        Ok(Reply::Followed(convert::followed(followed)))
+    }
+
+    /// A fork is for a person to decide, who has to know both branches.
+    async fn explained(&self, error: ClientError) -> Failure {
+        let is_fork = error.refusal() == Some(Refusal::Fork);
+        let failure = convert::failure(error);
+        match if is_fork { self.device.branches().await.ok() } else { None } {
+            Some(branches) => convert::fork(failure, &branches),
+            None => failure,
+        }
     }
 
     async fn add(&self, documents: &[Secret]) -> Result<Reply, Failure> {
@@ -254,7 +298,7 @@ impl Answer<'_> {
     }
 
     #[expect(clippy::unused_self, reason = "reads as part of the answer")]
-    fn done(&self, result: Result<(), etui_client::ClientError>) -> Result<Reply, Failure> {
+    fn done(&self, result: Result<(), ClientError>) -> Result<Reply, Failure> {
         result.map(|()| Reply::Done).map_err(convert::failure)
     }
 }

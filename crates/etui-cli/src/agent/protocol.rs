@@ -20,6 +20,8 @@ pub(crate) enum Request {
     Unlock {
         /// The master password.
         master_password: Secret,
+        /// The one used here before, where the store still needs it.
+        former: Option<Secret>,
     },
     /// Change how long the agent waits before it locks itself.
     StayUnlocked {
@@ -27,9 +29,19 @@ pub(crate) enum Request {
         minutes: u32,
     },
     /// Make a new account.
-    SignUp(Credentials),
+    SignUp {
+        /// Of the new account.
+        credentials: Credentials,
+        /// What its key derivation is to cost.
+        kdf: Kdf,
+    },
     /// Make this folder a device of an account, or sign in again.
-    LogIn(Credentials),
+    LogIn {
+        /// Of the account.
+        credentials: Credentials,
+        /// Put aside what is in the folder, and make it a new device.
+        anew: bool,
+    },
     /// Come back with a Recovery Kit and choose a new master password.
     Recover {
         /// Account and new master password.
@@ -85,6 +97,11 @@ pub(crate) enum Request {
     },
     /// Exchange with the server until nothing is left.
     Sync,
+    /// Go over to the branch that the server shows.
+    FollowServer {
+        /// Its head code.
+        code: String,
+    },
     /// The devices of the account.
     Devices,
     /// Call a device something else.
@@ -106,7 +123,9 @@ pub(crate) enum Request {
         /// The new one.
         new: Secret,
         /// The login password, for the check that the two are not alike.
-        login: Option<Secret>,
+        login: Secret,
+        /// What the key derivation is to cost.
+        kdf: Kdf,
     },
     /// Make a Recovery Kit, which counts once it is tested.
     RecoveryCreate,
@@ -122,6 +141,15 @@ pub(crate) enum Request {
         /// An absolute path.
         to: String,
     },
+    /// What the server sent and was refused.
+    Refused,
+    /// Write what was refused to a file.
+    ExportRefused {
+        /// An absolute path.
+        to: String,
+    },
+    /// Forget what was refused.
+    ClearRefused,
 }
 
 /// What signing in and unlocking needs.
@@ -137,6 +165,22 @@ pub(crate) struct Credentials {
     pub(crate) master_password: Secret,
     /// What this device is called.
     pub(crate) device_name: String,
+    /// Whether a keyring, if there is one, is used on a new device.
+    pub(crate) use_keyring: bool,
+    /// Whether the person has agreed to a key derivation that takes much memory.
+    pub(crate) accept_kdf_memory: bool,
+}
+
+/// What a key derivation is to cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kdf {
+    /// What the account has; for a new one the least that is allowed.
+    Keep,
+    /// About a second on this device.
+    Calibrate,
+    /// Exactly this much memory, passes and lanes.
+    Exactly { m_kib: u32, t: u32, p: u32 },
 }
 
 /// Which entries.
@@ -204,6 +248,15 @@ pub(crate) enum Reply {
     Done,
     /// It did not work.
     Failed(Failure),
+    /// This device is unlocked.
+    Unlocked(Unlocked),
+    /// It did not work, and would if the person answered.
+    Asks {
+        /// What to ask.
+        question: Question,
+        /// What to say where nobody can be asked.
+        failure: Failure,
+    },
     /// Not done yet.
     Progress {
         /// Steps done.
@@ -226,6 +279,8 @@ pub(crate) enum Reply {
     Added(Vec<ObjectId>),
     /// The answer to [`Request::Sync`].
     Synced(Synced),
+    /// The answer to [`Request::FollowServer`].
+    Followed(Followed),
     /// The answer to [`Request::Devices`].
     Devices(Vec<Device>),
     /// A new kit, as the text of its code.
@@ -234,6 +289,41 @@ pub(crate) enum Reply {
     Healed(Healed),
     /// The answer to [`Request::Export`].
     Exported(Backup),
+    /// The answer to [`Request::Refused`].
+    Refused(Vec<Refused>),
+    /// The answer to [`Request::ExportRefused`]: how many.
+    ExportedRefused(usize),
+}
+
+/// What a person should know of the device that was unlocked just now.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Unlocked {
+    /// Why a keyring that was wanted is not used.
+    pub(crate) without_keyring: Option<String>,
+    /// What opens the store on this device.
+    pub(crate) store_opens_with: StoreOpensWith,
+}
+
+/// What opens the store on a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StoreOpensWith {
+    /// A key that the keyring keeps.
+    Keyring,
+    /// The account's master password.
+    MasterPassword,
+    /// The one that the account had until it was changed on another device.
+    FormerMasterPassword,
+}
+
+/// What only a person can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Question {
+    /// The master password that was used on this device before.
+    FormerMasterPassword,
+    /// Whether the key derivation may take so much memory.
+    KdfMemory { mib: u32 },
 }
 
 /// An entry as a list shows it. In this form it is also the JSON output of `list` and `search`.
@@ -273,10 +363,12 @@ pub(crate) struct Status {
     /// Whether the account still lists this device.
     pub(crate) device_listed: bool,
     pub(crate) signed_in: bool,
-    /// Whether a keyring keeps the key of the local store.
-    pub(crate) keyring: bool,
-    /// Data of the server that was refused and put aside.
+    /// What opens the store on this device.
+    pub(crate) store_opens_with: StoreOpensWith,
+    /// Different answers of the server that were refused and put aside.
     pub(crate) set_aside: usize,
+    /// Whether every state and commit from the first on is here.
+    pub(crate) history_complete: bool,
     pub(crate) warnings: Vec<String>,
     /// Seconds until the agent locks itself, if nobody uses it.
     pub(crate) locks_in_s: u64,
@@ -308,6 +400,16 @@ pub(crate) struct Synced {
     pub(crate) notices: Vec<String>,
 }
 
+/// What going over to the server's branch did; also the JSON output of `sync --follow-server`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Followed {
+    /// A backup of the branch that was left.
+    pub(crate) left_branch: String,
+    /// Changes that were only here and now wait to be sent on top.
+    pub(crate) unsent: usize,
+    pub(crate) notices: Vec<String>,
+}
+
 /// One device; also the JSON output of `devices`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Device {
@@ -332,8 +434,44 @@ pub(crate) struct Healed {
 pub(crate) struct Backup {
     pub(crate) account_id: String,
     pub(crate) state_version: u64,
+    /// Whether it has every state and commit from the first on.
+    pub(crate) history_complete: bool,
     pub(crate) vaults: Vec<BackupVault>,
     pub(crate) entries: usize,
+    pub(crate) unsent: usize,
+    /// What opening every record gave, where the master password was there.
+    pub(crate) opened: Option<Opened>,
+}
+
+/// What opening the records of a backup gave.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Opened {
+    pub(crate) readable: usize,
+    pub(crate) unreadable: Vec<Unreadable>,
+}
+
+/// A record of a backup that cannot be read.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Unreadable {
+    pub(crate) id: String,
+    pub(crate) refusal: String,
+    pub(crate) found: String,
+}
+
+/// An answer of the server that was refused; also the JSON output of `refused list`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Refused {
+    pub(crate) first_ms: u64,
+    pub(crate) last_ms: u64,
+    /// How often it came, byte for byte.
+    pub(crate) times: u64,
+    pub(crate) refusal: String,
+    pub(crate) found: String,
+    /// The request that it answered.
+    pub(crate) asked: String,
+    pub(crate) length_bytes: u64,
+    /// How much of it is kept.
+    pub(crate) kept_bytes: u64,
 }
 
 /// One vault of a backup.
@@ -345,45 +483,4 @@ pub(crate) struct BackupVault {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::agent::frame;
-
-    fn crossed(request: &Request) -> Request {
-        let mut bytes = Vec::new();
-        frame::write(&mut bytes, request).unwrap();
-        frame::read(&mut &*bytes).unwrap().unwrap()
-    }
-
-    #[test]
-    fn secrets_cross_the_socket_whole() {
-        let value = "a\"b\\c\nd\u{1f511}";
-        let request = Request::Edit {
-            entry: ObjectId::new([7; 16]).unwrap(),
-            edits: vec![Edit::Set { path: "password".to_owned(), value: Secret::new(value) }, Edit::Trash],
-        };
-        let Request::Edit { edits, .. } = crossed(&request) else { panic!("another request") };
-        assert!(
-            matches!(&edits[..], [Edit::Set { value: found, .. }, Edit::Trash] if found.expose() == value)
-        );
-    }
-
-    #[test]
-    fn lock_keeps_its_form() {
-        let mut bytes = Vec::new();
-        frame::write(&mut bytes, &Request::Lock).unwrap();
-        assert_eq!(bytes, b"\0\0\0\x06\"lock\"");
-    }
-
-    #[test]
-    fn debug_shows_no_secret() {
-        let credentials = Credentials {
-            server: "https://etui.test".to_owned(),
-            email: "ada@example.org".to_owned(),
-            login_password: Secret::new("login-secret"),
-            master_password: Secret::new("master-secret"),
-            device_name: "laptop".to_owned(),
-        };
-        assert!(!format!("{:?}", Request::SignUp(credentials)).contains("-secret"));
-    }
-}
+mod tests;

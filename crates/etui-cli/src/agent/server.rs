@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use etui_client::file_hint;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::LocalSet,
@@ -35,8 +36,8 @@ use crate::{
 /// How often the agent looks whether it is due to lock itself.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long an agent that holds nothing waits for its first question.
-const START_LIMIT: Duration = Duration::from_mins(1);
+/// How long an agent that holds nothing waits: for its first question, and for a person to answer one of its own.
+const START_LIMIT: Duration = Duration::from_mins(5);
 
 /// The most entries that one commit can bring.
 const MAX_STAGED: usize = 65_536;
@@ -65,7 +66,14 @@ impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         match error {
             ServeError::Home(error) => error.into(),
-            error => Self::of(Kind::Failed, &error).with_hint("run `etui doctor`"),
+            ServeError::Lock(LockError::Io(ref source))
+            | ServeError::Folder(ref source)
+            | ServeError::Listen(ref source) => {
+                Self::of(Kind::Failed, &error).with_hint(file_hint(source).unwrap_or("run `etui doctor`"))
+            }
+            ServeError::Lock(LockError::Held) | ServeError::Runtime(_) => {
+                Self::of(Kind::Failed, &error).with_hint("run `etui doctor`")
+            }
         }
     }
 }
@@ -195,7 +203,6 @@ async fn serve(mut calls: UnboundedReceiver<Call>, keeper: &Rc<Keeper>, idle: &R
     loop {
         let call = tokio::select! {
             call = calls.recv() => call,
-            () = keeper.ended() => return None,
             _ = check.tick() => None,
         };
         // Asked before every answer too: after a long sleep of the machine a command may come before the next check.

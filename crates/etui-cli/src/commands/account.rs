@@ -9,10 +9,10 @@ use etui_crypto::{
 
 use crate::{
     agent::{
-        self, Agent, convert,
+        self, Agent, AgentError, convert,
         idle::{DEFAULT_MINUTES, MAX_MINUTES},
         platform,
-        protocol::{Credentials, Request},
+        protocol::{Credentials, Question, Reply, Request, Unlocked},
     },
     context::Context,
     failure::{Failure, Kind},
@@ -39,6 +39,9 @@ pub(super) struct AccountArguments {
     /// What to call this device (default: the name of the machine)
     #[arg(long, value_name = "NAME")]
     pub(super) device_name: Option<String>,
+    /// Do not use a keyring: the master password opens the store on this device
+    #[arg(long)]
+    pub(super) no_keyring: bool,
     #[command(flatten)]
     pub(super) idle: IdleArguments,
 }
@@ -56,6 +59,14 @@ impl IdleArguments {
     pub(super) fn minutes(&self) -> u32 {
         self.idle_minutes.unwrap_or(DEFAULT_MINUTES)
     }
+}
+
+/// Consent to what only the person can agree to.
+#[derive(Debug, Args)]
+pub(super) struct ConsentArguments {
+    /// Agree to a key derivation that takes more than 256 MiB of memory
+    #[arg(long)]
+    pub(super) accept_kdf_memory: bool,
 }
 
 /// Whether a password is being chosen or only given.
@@ -80,7 +91,17 @@ impl AccountArguments {
             check_new_master(&master_password, Some(&login_password), &[&email])?;
         }
         let device_name = self.device_name.unwrap_or_else(platform::host_name);
-        Ok(Credentials { server, email, login_password, master_password, device_name })
+        let use_keyring = !self.no_keyring;
+        let accept_kdf_memory = false;
+        Ok(Credentials {
+            server,
+            email,
+            login_password,
+            master_password,
+            device_name,
+            use_keyring,
+            accept_kdf_memory,
+        })
     }
 }
 
@@ -123,9 +144,57 @@ pub(super) fn check_new_master(
     Ok(())
 }
 
-/// Starts an agent and gives it what it needs to unlock. If that fails, the agent ends and nothing is unlocked.
-pub(super) fn open(context: &Context, idle: &IdleArguments, request: &Request) -> Result<Agent, Failure> {
+/// Starts an agent and gives it what it needs to unlock; what it still has to know is asked. If that fails, the agent
+/// ends and nothing is unlocked.
+pub(super) fn open(
+    context: &Context,
+    idle: &IdleArguments,
+    mut request: Request,
+) -> Result<Unlocked, Failure> {
     let mut agent = agent::client::start(&context.home, idle.minutes())?;
-    agent.tell(request)?;
-    Ok(agent)
+    let opened = ask_until_open(&mut agent, &mut request);
+    if opened.is_err() {
+        // The next command must not find an agent that holds nothing and is about to end.
+        let _ = agent.lock();
+    }
+    opened
+}
+
+fn ask_until_open(agent: &mut Agent, request: &mut Request) -> Result<Unlocked, Failure> {
+    loop {
+        match agent.ask(request)? {
+            Reply::Unlocked(unlocked) => return Ok(unlocked),
+            Reply::Asks { question, failure } => answer(question, request).ok_or(failure)?,
+            _ => return Err(AgentError::OtherVersion.into()),
+        }
+    }
+}
+
+/// Puts a person's answer into the request; none if there is nobody to ask, or the answer is no.
+fn answer(question: Question, request: &mut Request) -> Option<()> {
+    match (question, request) {
+        (Question::FormerMasterPassword, Request::Unlock { former, .. }) => {
+            *former = Some(prompt::secret_of_person("master password used on this device before")?);
+        }
+        (
+            Question::KdfMemory { mib },
+            Request::LogIn { credentials, .. } | Request::Recover { credentials, .. },
+        ) => {
+            let question = format!(
+                "Unlocking this account takes {mib} MiB of memory on this device, as one of your devices \
+                 should have chosen. Go on?"
+            );
+            credentials.accept_kdf_memory = prompt::confirm(&question);
+            credentials.accept_kdf_memory.then_some(())?;
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+/// Says calmly what opens the store on a device that was set up without a keyring.
+pub(super) fn note_keyring(context: &Context, unlocked: &Unlocked) {
+    if let Some(reason) = &unlocked.without_keyring {
+        context.output.note(&format!("The master password opens the store on this device, since {reason}."));
+    }
 }

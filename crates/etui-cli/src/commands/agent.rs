@@ -3,7 +3,12 @@
 use clap::Args;
 
 use super::account::IdleArguments;
-use crate::{agent::server, context::Context, failure::Failure, output::Output};
+use crate::{
+    agent::{client, server},
+    context::Context,
+    failure::Failure,
+    output::Output,
+};
 
 /// Hold the keys of this device until it is locked
 #[derive(Debug, Args)]
@@ -18,7 +23,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failur
         Err(error) => {
             let failure = Failure::from(error);
             // Whoever started it waits for this line.
-            Output::raw(&failure.message)?;
+            Output::raw(&client::unwilling(&failure))?;
             Err(failure)
         }
     }

@@ -6,10 +6,14 @@ use clap::{Args, Subcommand};
 use etui_crypto::MasterPassword;
 
 use crate::{
-    agent::{convert, protocol::Backup},
+    agent::{
+        convert,
+        protocol::{Backup, Opened, Unreadable},
+    },
     context::Context,
-    failure::Failure,
+    failure::{Failure, Kind},
     output::count,
+    progress::Progress,
     secret_input,
 };
 
@@ -47,15 +51,41 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failur
         .map(|secret| MasterPassword::new(secret.expose()))
         .transpose()
         .map_err(|refused| convert::unassigned(&refused))?;
-    let report = etui_client::verify_backup(file, password.as_ref()).map_err(convert::failure)?;
-    let report = convert::backup(&report);
+    let bar = Progress::start(context, 0, "reading");
+    let report =
+        etui_client::verify_backup(file, password.as_ref(), Some(&|done, total| bar.set(done, total)));
+    bar.finish();
+    let report = convert::backup(&report.map_err(convert::failure)?);
     context.output.document(&report)?;
-    context.output.line(&format!("The backup is whole and genuine.\n{}", sentence(&report)))
+    context.output.line(&format!("The backup is whole and genuine.\n{}", sentence(&report)))?;
+    report.opened.as_ref().map_or(Ok(()), |opened| say_opened(opened, context))
+}
+
+/// A record that is the one that was signed and still cannot be read was sealed wrongly: its device has to be asked.
+fn say_opened(opened: &Opened, context: &Context) -> Result<(), Failure> {
+    for Unreadable { id, refusal, found } in &opened.unreadable {
+        context.output.line(&format!("! {id} cannot be read ({refusal}): {found}"))?;
+    }
+    context.output.line(&format!("{} opened.", count(opened.readable, "record was", "records were")))?;
+    let number = opened.unreadable.len();
+    match opened.unreadable.first() {
+        None => Ok(()),
+        Some(first) => Err(Failure {
+            refusal: Some(first.refusal.clone()),
+            ..Failure::new(Kind::Refused, format!("{} cannot be read", count(number, "record", "records")))
+        }),
+    }
 }
 
 /// What a backup holds, for people.
 pub(super) fn sentence(report: &Backup) -> String {
     let vaults = count(report.vaults.len(), "vault", "vaults");
     let entries = count(report.entries, "entry", "entries");
-    format!("Account {}, state {}, {vaults}, {entries}.", report.account_id, report.state_version)
+    let unsent = match report.unsent {
+        0 => String::new(),
+        number => format!(", and {} that the server had not confirmed", count(number, "change", "changes")),
+    };
+    let (account, state) = (&report.account_id, report.state_version);
+    let history = if report.history_complete { "" } else { ", without what came before this device joined" };
+    format!("Account {account}, state {state}, {vaults}, {entries}{unsent}{history}.")
 }

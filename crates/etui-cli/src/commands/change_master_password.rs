@@ -5,14 +5,17 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::account::{self, Choice};
+use super::{
+    account::{self, Choice},
+    kdf::KdfArguments,
+};
 use crate::{agent::protocol::Request, context::Context, failure::Failure, secret_input};
 
 /// Choose a new master password
 ///
 /// Re-seals one small record and no entry. An old copy of it can still be opened with the old password, by whoever has both.
+/// The login password is asked for too: the two must not be alike, and the server must never see either.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_field_names, reason = "the names of the options")]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// Read the present master password from a file (`-`: standard input)
@@ -24,16 +27,19 @@ pub(crate) struct Arguments {
     /// Read the login password from a file, to make sure that the two are not alike (`-`: standard input)
     #[arg(long, value_name = "FILE")]
     login_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    kdf: KdfArguments,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   etui change-master-password
-  etui change-master-password --old-password-file old.txt --new-password-file new.txt";
+  etui change-master-password --kdf calibrate
+  etui change-master-password --old-password-file old.txt --new-password-file new.txt \
+       --login-password-file login.txt";
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     let mut agent = context.agent()?;
-    let login = arguments.login_password_file.as_deref().map(secret_input::from_file).transpose()?;
     let old = account::password(
         arguments.old_password_file.as_ref(),
         "present master password",
@@ -42,8 +48,13 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failur
     )?;
     let new =
         account::password(arguments.new_password_file.as_ref(), "new master password", Choice::New, &[])?;
-    account::check_new_master(&new, login.as_ref(), &[])?;
-    agent.tell(&Request::ChangeMasterPassword { old, new, login })?;
+    let login = secret_input::read(arguments.login_password_file.as_deref(), "login password")?;
+    account::check_new_master(&new, Some(&login), &[])?;
+    let kdf = arguments.kdf.kdf;
+    agent.tell(&Request::ChangeMasterPassword { old, new, login, kdf })?;
     context.output.document(&json!({ "changed": true }))?;
-    context.output.line("The master password is changed on this device and for new ones. Devices set up before keep opening with the old one.")
+    context.output.line(
+        "The master password is changed. Your other devices learn of it when they sync; \
+         one without a keyring asks for the old one once more.",
+    )
 }

@@ -78,6 +78,10 @@ fn rename(context: &Context, prefix: &str, name: &str) -> Result<(), Failure> {
 
 fn remove(context: &Context, prefix: &str, yes: bool) -> Result<(), Failure> {
     let device = find(devices(context)?, prefix)?;
+    if device.this {
+        return Err(Failure::new(Kind::Usage, "removing a device: this is the one that you are using")
+            .with_hint("run `etui logout` here, or remove it from another device"));
+    }
     if !yes && !prompt::confirm(&format!("Take {} off the account?", device.name)) {
         return Err(Failure::new(Kind::Usage, "removing a device: not confirmed")
             .with_hint("give `--yes` to go ahead"));

@@ -48,8 +48,9 @@ pub(super) fn run(context: &Context) -> Result<(), Failure> {
     let status = status(context);
     let mut findings = vec![folder(context), core_dumps(), agent(&status), store(context)];
     findings.extend(server_address(context).map(|address| server(&address)));
+    findings.extend(keyring(context));
     if let Ok(Some(status)) = &status {
-        findings.extend([clock(status), keyring(status), refused(status)]);
+        findings.extend([clock(status), refused(status)]);
     }
     context.output.document(&findings)?;
     context.output.table(&findings.iter().map(row).collect::<Vec<_>>())?;
@@ -146,15 +147,28 @@ fn clock(status: &Status) -> Finding {
     }
 }
 
-fn keyring(status: &Status) -> Finding {
-    if status.keyring {
-        good("keyring", "keeps the key of the local store".to_owned())
-    } else {
-        warning(
+/// Only whether it answers: a keyring that is locked would ask the person.
+fn keyring(context: &Context) -> Option<Finding> {
+    let home = etui_client::Home::at(context.home.path().to_owned());
+    let device = home.device().ok()??;
+    Some(match (device.uses_keyring(), etui_client::reach_keyring()) {
+        (true, Ok(())) => good("keyring", "keeps the key of the store on this device".to_owned()),
+        (true, Err(error)) => bad(
+            "keyring",
+            format!(
+                "keeps the key of the store on this device, and {error}: unlock in the desktop's session"
+            ),
+        ),
+        (false, Ok(())) => good(
+            "keyring",
+            "not used, as chosen when this device was set up; `etui logout` and `etui login` would use it"
+                .to_owned(),
+        ),
+        (false, Err(_)) => good(
             "keyring",
             "none here; the master password last used on this device opens the store".to_owned(),
-        )
-    }
+        ),
+    })
 }
 
 fn refused(status: &Status) -> Finding {

@@ -9,6 +9,7 @@ use crate::{
     },
     context::Context,
     failure::Failure,
+    progress::Progress,
 };
 
 /// Give a server that was restored from a backup what it has lost
@@ -17,9 +18,13 @@ use crate::{
 pub(crate) struct Arguments {}
 
 pub(super) fn run(context: &Context) -> Result<(), Failure> {
-    let Reply::Healed(healed) = context.agent()?.ask(&Request::Heal)? else {
+    let bar = Progress::start(context, 0, "uploading");
+    let Reply::Healed(healed) =
+        context.agent()?.ask_with(&Request::Heal, |done, total| bar.set(done, total))?
+    else {
         return Err(AgentError::OtherVersion.into());
     };
+    bar.finish();
     context.output.document(&healed)?;
     if healed.states + healed.commits + healed.records == 0 {
         return context.output.line("The server has lost nothing.");

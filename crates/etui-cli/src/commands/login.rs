@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::account::{self, AccountArguments, Choice, IdleArguments};
+use super::account::{self, AccountArguments, Choice, ConsentArguments, IdleArguments};
 use crate::{
     agent::{self, protocol::Request},
     context::Context,
@@ -11,28 +11,46 @@ use crate::{
 };
 
 /// Make this device one of an account, or sign in again
+///
+/// A new device uses the keyring for the key of its store, if there is one.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     account: AccountArguments,
+    #[command(flatten)]
+    consent: ConsentArguments,
+    /// Put aside what is in this folder, unread, and make it a new device
+    #[arg(long)]
+    anew: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   etui login --server https://etui.example.org --email ada@example.org
   ETUI_HOME=~/second etui login --server http://localhost:8484 --email ada@example.org \\
-       --login-password-file login.txt --master-password-file master.txt";
+       --login-password-file login.txt --master-password-file master.txt
+  etui login --anew --server https://etui.example.org --email ada@example.org";
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     let idle = IdleArguments { idle_minutes: Some(arguments.account.idle.minutes()) };
-    let credentials = arguments.account.credentials(Choice::Given, Choice::Given)?;
+    let anew = arguments.anew;
+    let mut credentials = arguments.account.credentials(Choice::Given, Choice::Given)?;
+    credentials.accept_kdf_memory = arguments.consent.accept_kdf_memory;
     let email = credentials.email.clone();
     // To sign in again the store is opened anew, by one agent.
     if let Some(agent) = agent::client::connect(&context.home)? {
         agent.lock()?;
     }
-    account::open(context, &idle, &Request::LogIn(credentials))?;
+    let unlocked = account::open(context, &idle, Request::LogIn { credentials, anew })?;
     context.output.document(&json!({ "email": email, "unlocked": true }))?;
-    context.output.line(&format!("Signed in as {email}. This device is unlocked."))
+    context.output.line(&format!("Signed in as {email}. This device is unlocked."))?;
+    account::note_keyring(context, &unlocked);
+    if anew {
+        context.output.note(
+            "What was in this folder before lies in its subfolder `set-aside-…`. \
+             The device that it was is still listed: `etui devices`.",
+        );
+    }
+    Ok(())
 }

@@ -15,7 +15,9 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
-    context.agent()?.tell(&Request::LogOut { force: arguments.force })?;
+    let mut agent = context.agent()?;
+    agent.tell(&Request::LogOut { force: arguments.force })?;
+    agent.lock()?;
     context.output.document(&json!({ "signed_in": false }))?;
     context.output.line("Signed out. Nothing of the account is left in this folder.")
 }

@@ -10,7 +10,7 @@ use etui_chain::AccountId;
 use etui_crypto::RecoveryKit;
 use serde_json::json;
 
-use super::account::{self, AccountArguments, Choice, IdleArguments};
+use super::account::{self, AccountArguments, Choice, ConsentArguments, IdleArguments};
 use crate::{
     agent::{
         self, Agent, AgentError, platform,
@@ -63,6 +63,8 @@ enum Action {
         kit: KitArguments,
         #[command(flatten)]
         account: AccountArguments,
+        #[command(flatten)]
+        consent: ConsentArguments,
         /// The account id that is printed on the kit; not needed with the text of the code
         #[arg(long = "account", value_name = "ID")]
         account_id: Option<AccountId>,
@@ -80,7 +82,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
     match arguments.action {
         Action::Create { to } => create(context, to.as_deref()),
         Action::Test { kit } => test(context, &kit),
-        Action::Use { kit, account, account_id } => use_kit(context, &kit, account, account_id),
+        Action::Use { kit, account, consent, account_id } => {
+            use_kit(context, &kit, account, &consent, account_id)
+        }
     }
 }
 
@@ -150,6 +154,7 @@ fn use_kit(
     context: &Context,
     arguments: &KitArguments,
     account: AccountArguments,
+    consent: &ConsentArguments,
     account_id: Option<AccountId>,
 ) -> Result<(), Failure> {
     if agent::client::connect(&context.home)?.is_some() {
@@ -158,13 +163,15 @@ fn use_kit(
     }
     let idle = IdleArguments { idle_minutes: Some(account.idle.minutes()) };
     let kit = read_kit(arguments, account_id)?;
-    let credentials = account.credentials(Choice::Given, Choice::New)?;
+    let mut credentials = account.credentials(Choice::Given, Choice::New)?;
+    credentials.accept_kdf_memory = consent.accept_kdf_memory;
     let email = credentials.email.clone();
-    account::open(context, &idle, &Request::Recover { credentials, kit })?;
+    let unlocked = account::open(context, &idle, Request::Recover { credentials, kit })?;
     context.output.document(&json!({ "email": email, "unlocked": true }))?;
     context
         .output
         .line(&format!("Welcome back, {email}. This device is unlocked with the new master password."))?;
+    account::note_keyring(context, &unlocked);
     context
         .output
         .note("The kit keeps working. If it may have been seen, make a new one: `etui recovery create`.");

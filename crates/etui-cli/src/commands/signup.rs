@@ -3,7 +3,10 @@
 use clap::Args;
 use serde_json::json;
 
-use super::account::{self, AccountArguments, Choice};
+use super::{
+    account::{self, AccountArguments, Choice},
+    kdf::KdfArguments,
+};
 use crate::{
     agent::{self, protocol::Request},
     context::Context,
@@ -20,6 +23,8 @@ use crate::{
 pub(crate) struct Arguments {
     #[command(flatten)]
     account: AccountArguments,
+    #[command(flatten)]
+    kdf: KdfArguments,
 }
 
 const EXAMPLES: &str = "\
@@ -38,11 +43,13 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
     );
     let idle = arguments.account.idle.minutes();
     let idle = account::IdleArguments { idle_minutes: Some(idle) };
+    let kdf = arguments.kdf.kdf;
     let credentials = arguments.account.credentials(Choice::New, Choice::New)?;
     let email = credentials.email.clone();
-    account::open(context, &idle, &Request::SignUp(credentials))?;
+    let unlocked = account::open(context, &idle, Request::SignUp { credentials, kdf })?;
     context.output.document(&json!({ "email": email, "unlocked": true }))?;
     context.output.line(&format!("Signed up as {email}. This device is unlocked."))?;
+    account::note_keyring(context, &unlocked);
     context.output.note("Next: `etui recovery create --to kit.html` makes the Recovery Kit.");
     Ok(())
 }

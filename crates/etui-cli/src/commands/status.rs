@@ -3,10 +3,11 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::unlock::CHANGED_ELSEWHERE;
 use crate::{
     agent::{
         self, AgentError, convert,
-        protocol::{LastSync, Reply, Request, Status},
+        protocol::{LastSync, Reply, Request, Status, StoreOpensWith},
     },
     context::Context,
     failure::Failure,
@@ -34,16 +35,21 @@ fn locked(context: &Context) -> Result<(), Failure> {
         context.output.document(&json!({ "unlocked": false, "account_id": null }))?;
         return context.output.line("This folder belongs to no account. Run `etui signup` or `etui login`.");
     };
+    // Whether the account has a newer master password cannot be seen from outside the store.
+    let opens_with =
+        if device.uses_keyring() { StoreOpensWith::Keyring } else { StoreOpensWith::MasterPassword };
     context.output.document(&json!({
         "unlocked": false,
         "server": device.server,
         "account_id": device.account_id,
         "device_id": device.device_id,
+        "store_opens_with": opens_with,
     }))?;
     context.output.table(&rows([
         ("State", "locked; run `etui unlock`".to_owned()),
         ("Server", device.server.clone()),
         ("Account", device.account_id.to_string()),
+        ("Store", store(opens_with).to_owned()),
     ]))
 }
 
@@ -64,12 +70,22 @@ fn unlocked(context: &Context, status: &Status) -> Result<(), Failure> {
         ("Entries", entries.to_string()),
         ("Unsent", unsent(status.unsent)),
         ("Server", last_sync(status.last_sync.as_ref())),
+        ("Store", store(status.store_opens_with).to_owned()),
         ("Head code", format!("{} (the same on every device that is up to date)", status.head_code)),
     ]))?;
     for warning in warnings(status) {
         context.output.line(&format!("! {warning}"))?;
     }
     Ok(())
+}
+
+const fn store(opens_with: StoreOpensWith) -> &'static str {
+    match opens_with {
+        StoreOpensWith::Keyring => "its key is in the keyring; the master password opens what is in it",
+        StoreOpensWith::MasterPassword | StoreOpensWith::FormerMasterPassword => {
+            "opens with the master password last used on this device"
+        }
+    }
 }
 
 fn unsent(number: usize) -> String {
@@ -95,12 +111,17 @@ fn warnings(status: &Status) -> Vec<String> {
     let mut warnings = status.warnings.clone();
     let own = [
         (!status.signed_in, "Not signed in: changes stay on this device. Run `etui login`.".to_owned()),
-        (!status.device_listed, "The account no longer lists this device. Run `etui devices`.".to_owned()),
+        (status.store_opens_with == StoreOpensWith::FormerMasterPassword, CHANGED_ELSEWHERE.to_owned()),
+        (
+            !status.history_complete,
+            "What came before this device joined is still being fetched: `etui sync` waits for it."
+                .to_owned(),
+        ),
         (
             status.set_aside > 0,
             format!(
-                "Data of the server was refused and put aside ({}).",
-                count(status.set_aside, "piece", "pieces")
+                "Data of the server was refused and put aside ({}): `etui refused list`.",
+                count(status.set_aside, "answer", "answers")
             ),
         ),
     ];

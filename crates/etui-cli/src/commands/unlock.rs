@@ -7,9 +7,13 @@ use serde_json::json;
 
 use super::account::{self, Choice, IdleArguments};
 use crate::{
-    agent::{self, protocol::Request},
+    agent::{
+        self, Agent, AgentError,
+        protocol::{Request, StoreOpensWith},
+    },
     context::Context,
     failure::{Failure, Kind},
+    secret_input,
 };
 
 /// Unlock this device, offline too
@@ -19,6 +23,9 @@ pub(crate) struct Arguments {
     /// Read the master password from a file (`-`: standard input)
     #[arg(long, value_name = "FILE")]
     master_password_file: Option<PathBuf>,
+    /// Read the master password used here before from a file; needed once after it was changed on another device
+    #[arg(long, value_name = "FILE")]
+    old_master_password_file: Option<PathBuf>,
     #[command(flatten)]
     idle: IdleArguments,
 }
@@ -30,7 +37,7 @@ Examples:
   etui unlock --master-password-file - < master.txt";
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
-    if let Some(mut agent) = agent::client::connect(&context.home)? {
+    if let Some(mut agent) = unlocked_agent(context)? {
         if let Some(minutes) = arguments.idle.idle_minutes {
             agent.tell(&Request::StayUnlocked { minutes })?;
         }
@@ -43,8 +50,27 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failur
     }
     let file = arguments.master_password_file.as_ref();
     let master_password = account::password(file, "master password", Choice::Given, &[])?;
-    account::open(context, &arguments.idle, &Request::Unlock { master_password })?;
-    report(context, "This device is unlocked.")
+    let former = arguments.old_master_password_file.as_deref().map(secret_input::from_file).transpose()?;
+    let unlocked = account::open(context, &arguments.idle, Request::Unlock { master_password, former })?;
+    report(context, "This device is unlocked.")?;
+    if unlocked.store_opens_with == StoreOpensWith::FormerMasterPassword {
+        context.output.note(CHANGED_ELSEWHERE);
+    }
+    Ok(())
+}
+
+/// What to tell who opens a device with a master password that the account does not have any more.
+pub(super) const CHANGED_ELSEWHERE: &str = "The master password was changed on another device; this one still opens with the one before. \
+     `etui unlock` takes the new one too, and asks for the one before once.";
+/// An agent that holds keys; one that does not is about to end, or about to get them from another `unlock`.
+fn unlocked_agent(context: &Context) -> Result<Option<Agent>, Failure> {
+    let Some(mut agent) = agent::client::connect(&context.home)? else { return Ok(None) };
+    match agent.ask(&Request::Status) {
+        Ok(_) => Ok(Some(agent)),
+        Err(AgentError::Ended) => Ok(None),
+        Err(AgentError::Failed(failure)) if failure.kind == Kind::Locked => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn report(context: &Context, sentence: &str) -> Result<(), Failure> {

@@ -1,27 +1,15 @@
-//! The account's devices, passwords and kit; healing; leaving.
+//! The account's devices, passwords and kit; leaving.
 
-use std::collections::BTreeMap;
-
-use etui_api::frame::{Frame, FrameWriter};
-use etui_chain::{
-    Commit, DeviceId, KdfDescriptor, KeysetEntry, KeysetId, KeysetKind, PublicKey, RecordHeader, Refusal,
-    State, VaultId,
-};
+use etui_chain::{DeviceId, KeysetEntry, KeysetId, KeysetKind, PublicKey, RecordHeader, Refusal};
 use etui_crypto::{
-    KeysetKey, LoginPassword, MasterKey, MasterPassword, RecoveryKey, RecoveryKit, SealedRecord,
-    check_password_reuse, open_account_settings, open_keyset, random_id, seal_account_settings, seal_keyset,
+    KeysetKey, RecoveryKey, RecoveryKit, open_account_settings, open_keyset, random_id,
+    seal_account_settings, seal_keyset,
 };
-use etui_sync::{HealPlan, StateChange, plan_heal};
+use etui_sync::StateChange;
 use etui_vault::AccountSettings;
 
 use super::{Device, Inner};
-use crate::{
-    ClientError, OsRandom,
-    account::{check_choice, fresh_master_key},
-    home::{DeviceFile, Unlock},
-    store::key,
-    unlock,
-};
+use crate::{ClientError, OsRandom, secure_storage::forget_in_keyring, store::key};
 
 /// One device of the account.
 pub struct DeviceLine {
@@ -37,17 +25,6 @@ pub struct DeviceLine {
     pub signed_in_ms: Option<u64>,
     /// When it was last seen by the server, in ms since 1970.
     pub last_seen_ms: Option<u64>,
-}
-
-/// What was brought back to a restored server.
-#[derive(Debug, Default)]
-pub struct HealReport {
-    /// States.
-    pub states: usize,
-    /// Commits.
-    pub commits: usize,
-    /// Records.
-    pub records: usize,
 }
 
 impl Device {
@@ -104,6 +81,11 @@ impl Device {
         .await
     }
 
+    /// Whether setting it up was interrupted before the account listed it. A device that was removed stays so.
+    pub(crate) fn was_never_listed(&self) -> bool {
+        !self.inner.borrow().engine.was_device_listed()
+    }
+
     /// Has the account list this device, so that its changes are accepted.
     pub(crate) async fn list_this_device(&self, name: &str) -> Result<(), ClientError> {
         self.change_state(|inner| {
@@ -113,56 +95,6 @@ impl Device {
             inner.settings_change(|settings| settings.set_device_name(&device_id, name), change)
         })
         .await
-    }
-
-    /// Replaces the master password: one small record, no entry. It does not make an old copy of the keyset
-    /// unreadable to who knows the old password.
-    ///
-    /// # Errors
-    /// [`ClientError::WrongMasterPassword`], [`ClientError::Choice`], `password_reuse`; what the exchange gives.
-    pub async fn change_master_password(
-        &self,
-        old: &MasterPassword,
-        new: MasterPassword,
-        login: Option<LoginPassword>,
-    ) -> Result<(), ClientError> {
-        let file = self.home.device()?.ok_or(ClientError::NoDevice)?;
-        let current = file.unlock.first().ok_or(ClientError::NoDevice)?;
-        let old_key = unlock::derive(old, current.kdf, Some(&current.kdf), file.account_id)?;
-        unlock::open(&KeysetKey::from_master(&old_key), current)?;
-        check_choice(&new, &self.email())?;
-        if let Some(login) = login {
-            check_password_reuse(&login, &new)?;
-        }
-        let (kdf, master_key) = fresh_master_key(&new, file.account_id)?;
-        self.put_master_keyset(kdf, &master_key).await?;
-        self.re_key(&file, &master_key)
-    }
-
-    /// Has the account stand by a keyset under this master key, and the plain file name it beside the one before.
-    pub(crate) async fn put_master_keyset(
-        &self,
-        kdf: KdfDescriptor,
-        master_key: &MasterKey,
-    ) -> Result<(), ClientError> {
-        let key = KeysetKey::from_master(master_key);
-        self.change_state(|inner| {
-            let missing = Refusal::Missing.because("the account has no master keyset");
-            let entry = inner.engine.state().keysets.iter().find(|entry| entry.kind == KeysetKind::Master);
-            let mut entry = *entry.ok_or(missing)?;
-            entry.version += 1;
-            let sealed = seal_keyset(&key, entry.id, entry.version, &inner.keys.keyset, &mut OsRandom)?;
-            self.name_way_in(kdf, &entry, &sealed)?;
-            entry.record_hash = sealed.hash;
-            Ok(StateChange {
-                put_keysets: vec![entry],
-                kdf: Some(kdf),
-                named_records: vec![sealed.bytes],
-                ..StateChange::default()
-            })
-        })
-        .await?;
-        self.forget_other_ways_in(kdf)
     }
 
     /// Makes a Recovery Kit. It counts only once it has been tested.
@@ -213,29 +145,6 @@ impl Device {
         self.inner.borrow().store.set_value(key::PENDING_KIT, None)
     }
 
-    /// Brings back to a restored server what it has lost and this device still has, verbatim.
-    ///
-    /// # Errors
-    /// `fork` if the server has taken other changes since; [`ClientError::NoHistory`] if this device was set up later
-    /// than the backup; what the exchange gives.
-    pub async fn heal(&self) -> Result<HealReport, ClientError> {
-        let _one_at_a_time = self.syncing.lock().await;
-        let server_state = self.api.states(None).await?.states.pop().ok_or(ClientError::NoHistory)?;
-        let vaults: Vec<VaultId> = self.inner.borrow().engine.vault_ids().collect();
-        let mut server_heads = BTreeMap::new();
-        for vault_id in vaults {
-            let head = self.inner.borrow().engine.head(&vault_id);
-            server_heads.insert(vault_id, self.api.changes(vault_id, head.seq).await?.header.head);
-        }
-        let (body, mut report) = self.inner.borrow().heal_frames(&server_state, &server_heads)?;
-        if report.states + report.commits == 0 {
-            return Ok(report);
-        }
-        let healed = self.api.heal(&body).await?;
-        (report.states, report.commits) = (healed.states as usize, healed.commits as usize);
-        Ok(report)
-    }
-
     /// Ends the session, where the server can be reached, and takes the account off this folder.
     ///
     /// # Errors
@@ -247,51 +156,24 @@ impl Device {
         }
         // Leaving must also work without the server; its session ends by itself.
         let _ = self.api.sign_out().await;
+        self.home.remove_left_branches()?;
+        self.leave_folder()
+    }
+
+    /// Takes the account off this folder and out of the keyring.
+    pub(crate) fn leave_folder(&self) -> Result<(), ClientError> {
+        // The last pin would come after the removal.
+        self.inner.borrow_mut().pins = None;
+        let file = self.file.borrow();
+        if file.uses_keyring() {
+            forget_in_keyring(file.device_id);
+        }
         self.home.remove_device()
-    }
-
-    /// Lists a new way in beside the one in use: whichever of them opens the store after a kill is right.
-    fn name_way_in(
-        &self,
-        kdf: KdfDescriptor,
-        entry: &KeysetEntry,
-        sealed: &SealedRecord,
-    ) -> Result<(), ClientError> {
-        let Some(mut file) = self.home.device()? else { return Ok(()) };
-        file.unlock.truncate(1);
-        file.unlock.push(Unlock {
-            kdf,
-            keyset_id: entry.id,
-            version: entry.version,
-            record: sealed.bytes.clone(),
-        });
-        self.home.write_device(&file)
-    }
-
-    /// After recovering there is but the new way in: the store was made under it.
-    fn forget_other_ways_in(&self, kdf: KdfDescriptor) -> Result<(), ClientError> {
-        let Some(mut file) = self.home.device()? else { return Ok(()) };
-        let same_derivation = file.unlock.first().is_some_and(|first| first.kdf == kdf);
-        if same_derivation {
-            file.unlock.remove(0);
-            self.home.write_device(&file)?;
-        }
-        Ok(())
-    }
-
-    /// Encrypts the store under the new password and forgets the old way in.
-    fn re_key(&self, file: &DeviceFile, master_key: &MasterKey) -> Result<(), ClientError> {
-        self.inner.borrow().store.rekey(&master_key.local_store_key(file.device_id))?;
-        let Some(mut file) = self.home.device()? else { return Ok(()) };
-        if file.unlock.len() > 1 {
-            file.unlock.remove(0);
-        }
-        self.home.write_device(&file)
     }
 }
 
 impl Inner {
-    fn account_settings(&self) -> Result<AccountSettings, ClientError> {
+    pub(super) fn account_settings(&self) -> Result<AccountSettings, ClientError> {
         let Some(hash) = self.engine.state().settings_hash else { return Ok(AccountSettings::new()) };
         let missing = Refusal::Missing.because("the account settings are not in the local store");
         let record = self.store.named_record(&hash)?.ok_or(missing)?;
@@ -332,107 +214,5 @@ impl Inner {
         let record = self.store.named_record(&entry.record_hash)?.ok_or(missing)?;
         open_keyset(key, entry.id, entry.version, Some(entry.record_hash), &record)?;
         Ok(())
-    }
-
-    fn heal_frames(
-        &self,
-        server_state: &State,
-        server_heads: &BTreeMap<VaultId, etui_chain::Head>,
-    ) -> Result<(Vec<u8>, HealReport), ClientError> {
-        let all_states = self.store.states()?;
-        let states: Vec<State> =
-            all_states.iter().map(|bytes| State::parse(bytes)).collect::<Result<_, _>>()?;
-        let held = states.iter().find(|state| state.version == server_state.version);
-        if held.is_some_and(|held| held.hash() != server_state.hash()) {
-            return Err(Refusal::Fork
-                .because("the server has taken another state since it was restored")
-                .into());
-        }
-        let lost: Vec<State> =
-            states.into_iter().filter(|state| state.version > server_state.version).collect();
-        if lost.first().is_some_and(|first| first.version != server_state.version + 1) {
-            return Err(ClientError::NoHistory);
-        }
-        let mut commits = BTreeMap::new();
-        for (vault_id, head) in server_heads {
-            commits.insert(*vault_id, self.lost_commits(*vault_id, *head)?);
-        }
-        self.write_heal(&lost, &commits)
-    }
-
-    fn lost_commits(&self, vault_id: VaultId, server: etui_chain::Head) -> Result<Vec<Commit>, ClientError> {
-        let bytes = self.store.commits_after(vault_id, server.seq)?;
-        let commits: Vec<Commit> =
-            bytes.iter().map(|bytes| Commit::parse(bytes)).collect::<Result<_, _>>()?;
-        match commits.first() {
-            Some(first) if first.seq != server.seq + 1 => Err(ClientError::NoHistory),
-            Some(first) if first.prev_hash != server.hash => {
-                Err(Refusal::Fork.because("the server has taken another commit since it was restored").into())
-            }
-            _ => Ok(commits),
-        }
-    }
-
-    fn write_heal(
-        &self,
-        states: &[State],
-        commits: &BTreeMap<VaultId, Vec<Commit>>,
-    ) -> Result<(Vec<u8>, HealReport), ClientError> {
-        let mut report = HealReport::default();
-        let mut writer = FrameWriter::new();
-        for item in plan_heal(states, commits) {
-            match item {
-                HealPlan::State(version) => {
-                    let state = states.iter().find(|state| state.version == version);
-                    writer.push(&Frame::State(state.map_or(&[][..], |state| state.as_bytes())));
-                    report.states += 1;
-                }
-                HealPlan::Commit(vault_id, seq) => {
-                    let commit = commits[&vault_id].iter().find(|commit| commit.seq == seq);
-                    writer.push(&Frame::Commit(commit.map_or(&[][..], |commit| commit.as_bytes())));
-                    report.commits += 1;
-                }
-            }
-        }
-        if !states.is_empty() {
-            for record in self.store.named_records()? {
-                writer.push(&Frame::NamedRecord(record));
-            }
-        }
-        for (vault_id, commits) in commits {
-            let touched: std::collections::BTreeSet<_> = commits
-                .iter()
-                .flat_map(|commit| commit.changes.iter().map(|change| change.object_id))
-                .collect();
-            for object_id in touched {
-                if let Some(record) = self.store.record(*vault_id, object_id)? {
-                    writer.push(&Frame::Record(record));
-                    report.records += 1;
-                }
-            }
-        }
-        Ok((writer.finish(), report))
-    }
-}
-
-impl Device {
-    /// Everything verified, in the form of a backup file.
-    pub(crate) fn backup_bytes(&self, progress: super::Progress<'_>) -> Result<Vec<u8>, ClientError> {
-        let inner = self.inner.borrow();
-        let (mut commits, mut records) = (Vec::new(), Vec::new());
-        for vault in &inner.engine.state().vaults {
-            commits.extend(inner.store.commits_after(vault.id, 0)?);
-            records.extend(inner.store.records(vault.id)?.into_iter().map(|(_, record)| record));
-        }
-        let bytes = crate::backup::write_backup(
-            &inner.store.states()?,
-            &inner.store.named_records()?,
-            &commits,
-            &records,
-        );
-        if let Some(progress) = progress {
-            progress(records.len(), records.len());
-        }
-        Ok(bytes)
     }
 }

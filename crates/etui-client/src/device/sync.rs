@@ -7,8 +7,8 @@ use etui_chain::{Refusal, VaultId};
 use etui_sync::{EngineError, Notice, Pull, StateChange, push_frames, state_frames};
 use futures_util::StreamExt as _;
 
-use super::{Device, Inner, LastFailure};
-use crate::{ClientError, now_ms, store::key, unlock};
+use super::{Device, Inner, SyncFailure, SyncOutcome};
+use crate::{ClientError, evidence::Evidence, now_ms, store::key, unlock};
 
 /// How often an exchange starts over because other devices were quicker.
 const MAX_ROUNDS: usize = 20;
@@ -26,6 +26,13 @@ pub struct SyncReport {
     pub notices: Vec<String>,
 }
 
+/// An exchange in progress: what it did, and the answer that is being looked at.
+#[derive(Default)]
+pub(super) struct Exchange {
+    report: SyncReport,
+    pub(super) evidence: Evidence,
+}
+
 impl Device {
     /// Pulls, merges and pushes until nothing is left to do. What the server sends is verified first; what does not
     /// verify is refused and changes nothing.
@@ -34,19 +41,25 @@ impl Device {
     /// [`ClientError::Offline`], [`ClientError::SignedOut`], or the name by which the server's data was refused.
     pub async fn sync(&self) -> Result<SyncReport, ClientError> {
         let _one_at_a_time = self.syncing.lock().await;
-        let mut report = SyncReport::default();
-        let result = self.exchange(&mut report).await;
+        let mut exchange = Exchange::default();
+        let result = self.exchange(&mut exchange).await.and_then(|()| self.refuse_if_not_listed());
         self.remember(&result);
-        result.map(|()| report)
+        self.put_aside_if_refused(&result, &exchange.evidence);
+        result.map(|()| exchange.report)
     }
 
     /// Follows the server's news until dropped: syncs at once and whenever the server says that there is something,
-    /// and keeps trying, with growing delays, while it cannot be reached.
+    /// fetches what this device lacks of the account's history meanwhile, and keeps trying, with growing delays, while
+    /// the server cannot be reached.
     pub async fn watch(&self) {
         let mut delay = FIRST_DELAY;
         loop {
-            if self.sync().await.is_ok() && self.follow().await.is_ok() {
-                delay = FIRST_DELAY;
+            if self.sync().await.is_ok() {
+                // What became of the history is noted by itself; the present does not wait for the past.
+                let (_, followed) = futures_util::join!(self.fetch_history(), self.follow());
+                if followed.is_ok() {
+                    delay = FIRST_DELAY;
+                }
             }
             tokio::time::sleep(delay).await;
             delay = (delay * 2).min(LONGEST_DELAY);
@@ -66,8 +79,19 @@ impl Device {
         change: impl Fn(&Inner) -> Result<StateChange, ClientError>,
     ) -> Result<(), ClientError> {
         let _one_at_a_time = self.syncing.lock().await;
+        let mut exchange = Exchange::default();
+        let result = self.change_state_in(&mut exchange, change).await;
+        self.put_aside_if_refused(&result, &exchange.evidence);
+        result
+    }
+
+    async fn change_state_in(
+        &self,
+        exchange: &mut Exchange,
+        change: impl Fn(&Inner) -> Result<StateChange, ClientError>,
+    ) -> Result<(), ClientError> {
         for _ in 0..MAX_ROUNDS {
-            self.exchange(&mut SyncReport::default()).await?;
+            self.exchange(exchange).await?;
             let in_flight = {
                 let mut inner = self.inner.borrow_mut();
                 let change = change(&inner)?;
@@ -78,33 +102,46 @@ impl Device {
                 };
                 inner.engine.state_in_flight().cloned().ok_or(ClientError::Contended)?
             };
-            if self.send_state(&state_frames(&in_flight)).await? {
+            self.refresh_ways_in()?;
+            if self.send_state(state_frames(&in_flight), &mut exchange.evidence).await? {
                 return Ok(());
             }
         }
         Err(ClientError::Contended)
     }
 
-    async fn exchange(&self, report: &mut SyncReport) -> Result<(), ClientError> {
+    pub(super) async fn exchange(&self, exchange: &mut Exchange) -> Result<(), ClientError> {
         for _ in 0..MAX_ROUNDS {
-            self.pull_states().await?;
+            self.pull_states(&mut exchange.evidence).await?;
             let vaults: Vec<VaultId> = {
                 let inner = self.inner.borrow();
                 inner.engine.state().vaults.iter().map(|vault| vault.id).collect()
             };
             for vault_id in &vaults {
-                self.pull(*vault_id, report).await?;
+                self.pull(*vault_id, exchange).await?;
             }
-            if self.flush_state().await? && self.flush(&vaults, report).await? {
+            if self.flush_state(&mut exchange.evidence).await? && self.flush(&vaults, exchange).await? {
                 return Ok(());
             }
         }
         Err(ClientError::Contended)
     }
 
-    async fn pull_states(&self) -> Result<(), ClientError> {
+    /// A device that is listed no more sends nothing; to call that "up to date" would hide what waits for ever.
+    fn refuse_if_not_listed(&self) -> Result<(), ClientError> {
+        let inner = self.inner.borrow();
+        let (engine, unsent) = (&inner.engine, inner.engine.unsent());
+        match unsent {
+            0 => Ok(()),
+            _ if engine.is_device_listed() => Ok(()),
+            _ if engine.was_device_listed() => Err(ClientError::Removed { unsent }),
+            _ => Err(ClientError::NotListed { unsent }),
+        }
+    }
+
+    async fn pull_states(&self, evidence: &mut Evidence) -> Result<(), ClientError> {
         let version = self.inner.borrow().engine.state().version;
-        let frames = self.api.states(Some(version)).await;
+        let frames = self.api.states(Some(version), evidence).await;
         self.save_session()?;
         let frames = frames?;
         if frames.states.is_empty() && frames.named_records.is_empty() {
@@ -114,31 +151,32 @@ impl Device {
         let step = inner.engine.accept_states(frames)?;
         inner.take(step)?;
         inner.keys.vault_keys = unlock::vault_keys(inner.engine.state(), &inner.keys.keyset, &inner.store)?;
-        Ok(())
+        drop(inner);
+        self.refresh_ways_in()
     }
 
-    async fn pull(&self, vault_id: VaultId, report: &mut SyncReport) -> Result<(), ClientError> {
+    async fn pull(&self, vault_id: VaultId, exchange: &mut Exchange) -> Result<(), ClientError> {
         let head = self.inner.borrow().engine.head(&vault_id);
         if head.seq == 0 {
-            let snapshot = self.api.snapshot(vault_id).await?;
+            let snapshot = self.api.snapshot(vault_id, &mut exchange.evidence).await?;
             let mut inner = self.inner.borrow_mut();
             let step = inner.engine.accept_snapshot(vault_id, snapshot)?;
             inner.take(step)?;
             return Ok(());
         }
-        let pull = self.api.changes(vault_id, head.seq).await?;
+        let pull = self.api.changes(vault_id, head.seq, &mut exchange.evidence).await?;
         let commits = pull.commits.len();
-        match self.accept(vault_id, pull, report) {
+        match self.accept(vault_id, pull, &mut exchange.report) {
             // A state that came after ours may be what is missing: once more, then it is final.
             Err(ClientError::Refused { refused }) if refused.refusal == Refusal::Missing => {
-                self.pull_states().await?;
+                self.pull_states(&mut exchange.evidence).await?;
                 let head = self.inner.borrow().engine.head(&vault_id);
-                let pull = self.api.changes(vault_id, head.seq).await?;
-                self.accept(vault_id, pull, report)?;
+                let pull = self.api.changes(vault_id, head.seq, &mut exchange.evidence).await?;
+                self.accept(vault_id, pull, &mut exchange.report)?;
             }
             other => other?,
         }
-        report.pulled += commits;
+        exchange.report.pulled += commits;
         Ok(())
     }
 
@@ -152,22 +190,24 @@ impl Device {
     }
 
     /// Sends a state left over from before; whether the round may go on.
-    async fn flush_state(&self) -> Result<bool, ClientError> {
+    async fn flush_state(&self, evidence: &mut Evidence) -> Result<bool, ClientError> {
         let in_flight = self.inner.borrow().engine.state_in_flight().cloned();
         match in_flight {
-            Some(in_flight) => self.send_state(&state_frames(&in_flight)).await,
+            Some(in_flight) => self.send_state(state_frames(&in_flight), evidence).await,
             None => Ok(true),
         }
     }
 
-    async fn send_state(&self, body: &[u8]) -> Result<bool, ClientError> {
-        match self.api.push_state(body).await {
+    async fn send_state(&self, body: Vec<u8>, evidence: &mut Evidence) -> Result<bool, ClientError> {
+        match self.api.push_state(body, evidence).await {
             Ok(pushed) => {
                 let mut inner = self.inner.borrow_mut();
                 let step = inner.engine.confirm_state(pushed.hash)?;
                 inner.take(step)?;
                 inner.keys.vault_keys =
                     unlock::vault_keys(inner.engine.state(), &inner.keys.keyset, &inner.store)?;
+                drop(inner);
+                self.refresh_ways_in()?;
                 Ok(true)
             }
             Err(error) if has_moved(&error) => Ok(false),
@@ -176,16 +216,16 @@ impl Device {
     }
 
     /// Sends what waits; whether everything has arrived.
-    async fn flush(&self, vaults: &[VaultId], report: &mut SyncReport) -> Result<bool, ClientError> {
+    async fn flush(&self, vaults: &[VaultId], exchange: &mut Exchange) -> Result<bool, ClientError> {
         for vault_id in vaults {
             while let Some(body) = self.next_push(*vault_id)? {
-                match self.api.push(*vault_id, &body).await {
+                match self.api.push(*vault_id, body, &mut exchange.evidence).await {
                     Ok(pushed) => {
                         let mut inner = self.inner.borrow_mut();
                         let sent = inner.engine.in_flight(vault_id).map_or(0, |sent| sent.changes.len());
                         let step = inner.engine.confirm_push(*vault_id, pushed.head)?;
                         inner.take(step)?;
-                        report.pushed += sent;
+                        exchange.report.pushed += sent;
                     }
                     Err(error) if has_moved(&error) => return Ok(false),
                     Err(error) => return Err(error),
@@ -219,31 +259,30 @@ impl Device {
     }
 
     /// Keeps the newest refresh token: an older one is worth nothing.
-    fn save_session(&self) -> Result<(), ClientError> {
+    pub(super) fn save_session(&self) -> Result<(), ClientError> {
         let token = self.api.refresh_token();
         let inner = self.inner.borrow();
         inner.store.set_value(key::REFRESH_TOKEN, token.as_ref().map(|token| token.expose().as_bytes()))
     }
 
+    /// Keeps what was refused for a person to look at.
+    pub(super) fn put_aside_if_refused<T>(&self, result: &Result<T, ClientError>, evidence: &Evidence) {
+        if let Err(ClientError::Refused { refused }) = result {
+            let inner = self.inner.borrow();
+            // Not being able to keep it must not hide the refusal itself.
+            let _ = inner.store.put_aside(now_ms(), refused.refusal.name(), refused.found, evidence);
+        }
+    }
+
     fn remember(&self, result: &Result<(), ClientError>) {
         let mut inner = self.inner.borrow_mut();
-        let failure = result.as_ref().copied().map_err(|error| LastFailure {
-            refused: match error {
-                ClientError::Refused { refused } => Some(*refused),
-                _ => None,
-            },
-            signed_out: matches!(error, ClientError::SignedOut),
-        });
-        if let Err(LastFailure { refused: Some(refused), .. }) = &failure {
-            // Not being able to note it must not hide the refusal itself.
-            let _ = inner.store.put_aside(now_ms(), refused.refusal.name(), refused.found);
-        }
-        inner.last_sync = Some((now_ms(), failure));
+        let result = result.as_ref().copied().map_err(SyncFailure::from);
+        inner.last_sync = Some(SyncOutcome { at_ms: now_ms(), result });
     }
 }
 
 impl Inner {
-    fn told(&self, notice: Notice) -> String {
+    pub(super) fn told(&self, notice: Notice) -> String {
         let title = |object_id| {
             self.index.get(object_id).map_or_else(|| object_id.to_string(), |found| found.title.clone())
         };

@@ -1,5 +1,7 @@
 //! Which key derivation is strong enough, and which is too much: decided here, by no server.
 
+use core::time::Duration;
+
 use etui_chain::{KdfDescriptor, Refusal, Refused};
 
 /// The three costs of Argon2id (RFC 9106).
@@ -29,6 +31,27 @@ impl KdfParameters {
     /// The costs that a descriptor names.
     pub const fn of(descriptor: &KdfDescriptor) -> Self {
         Self { m_kib: descriptor.m_kib, t: descriptor.t, p: descriptor.p }
+    }
+
+    /// Costs that take about a second where [`Self::FLOOR`] took this long. Memory first, which is what a guesser pays
+    /// for, up to what no other device has to be asked about; then passes.
+    pub fn for_about_a_second(floor_took: Duration) -> Self {
+        let floor_ms = u32::try_from(floor_took.as_millis()).unwrap_or(u32::MAX).max(1);
+        // Time grows with memory times passes.
+        let affordable = (1000 / floor_ms).max(1);
+        let more_memory = affordable.min(Self::ASK_ABOVE_M_KIB / Self::FLOOR.m_kib);
+        let passes = Self::FLOOR.t * 1000 / floor_ms / more_memory;
+        Self {
+            m_kib: Self::FLOOR.m_kib * more_memory,
+            t: passes.clamp(Self::FLOOR.t, Self::CEILING.t),
+            p: Self::FLOOR.p,
+        }
+    }
+
+    /// Each cost alone the higher of the two: none ever falls.
+    #[must_use]
+    pub fn at_least(self, least: Self) -> Self {
+        Self { m_kib: self.m_kib.max(least.m_kib), t: self.t.max(least.t), p: self.p.max(least.p) }
     }
 
     /// Whether each cost, alone, is at least that of `least`.
@@ -139,6 +162,31 @@ mod tests {
         let higher = KdfDescriptor { m_kib: 1 << 20, salt: [2; 32], ..pinned };
         assert_eq!(refusal(higher, Some(pinned)), None);
         assert_eq!(refusal(pinned, Some(KdfDescriptor { sk_used: false, ..pinned })), None);
+    }
+
+    #[test]
+    fn calibrating_raises_memory_then_passes_and_stays_within_bounds() {
+        for (floor_ms, m_mib, t) in [
+            (2000, 64, 3),
+            (1000, 64, 3),
+            (700, 64, 4),
+            (400, 128, 3),
+            (200, 256, 3),
+            (100, 256, 7),
+            (1, 256, 16),
+            (0, 256, 16),
+        ] {
+            let calibrated = KdfParameters::for_about_a_second(Duration::from_millis(floor_ms));
+            assert_eq!(calibrated, KdfParameters { m_kib: m_mib << 10, t, p: 4 }, "{floor_ms} ms");
+            let checked = CheckedKdf::new(calibrated.describe([0; 32], false), None).unwrap();
+            assert!(!checked.asks_person());
+        }
+    }
+
+    #[test]
+    fn no_cost_falls_when_two_are_joined() {
+        let (one, two) = (KdfParameters { m_kib: 9, t: 1, p: 8 }, KdfParameters { m_kib: 1, t: 9, p: 4 });
+        assert_eq!(one.at_least(two), KdfParameters { m_kib: 9, t: 9, p: 8 });
     }
 
     #[test]

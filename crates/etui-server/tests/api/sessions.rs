@@ -57,11 +57,25 @@ async fn a_refresh_token_that_comes_again_ends_the_session_for_both() {
     let second: Session = answer.json();
     assert_eq!(server.get("/v1/devices", &second).await.status, 200);
 
+    let third: Session = server.post_json("/v1/sessions/refresh", &refresh(&second)).await.json();
     let again = server.post_json("/v1/sessions/refresh", &refresh(&first)).await;
     assert_eq!(again.code(), ErrorCode::SessionEnded);
-    assert_eq!(server.get("/v1/devices", &second).await.code(), ErrorCode::SessionEnded);
-    let newest = server.post_json("/v1/sessions/refresh", &refresh(&second)).await;
+    assert_eq!(server.get("/v1/devices", &third).await.code(), ErrorCode::SessionEnded);
+    let newest = server.post_json("/v1/sessions/refresh", &refresh(&third)).await;
     assert_eq!(newest.code(), ErrorCode::SessionEnded);
+}
+
+#[tokio::test]
+async fn a_refresh_whose_answer_was_lost_may_be_repeated() {
+    let server = TestServer::start().await;
+    let first = server.sign_up(&Person::new(1)).await;
+    let refresh = |token: &Session| Refresh { refresh_token: token.refresh_token.clone() };
+    let lost: Session = server.post_json("/v1/sessions/refresh", &refresh(&first)).await.json();
+    let again: Session = server.post_json("/v1/sessions/refresh", &refresh(&first)).await.json();
+    assert_eq!(server.get("/v1/devices", &again).await.status, 200);
+    let copied = server.post_json("/v1/sessions/refresh", &refresh(&lost)).await;
+    assert_eq!(copied.code(), ErrorCode::SessionEnded, "somebody else did get the answer");
+    assert_eq!(server.get("/v1/devices", &again).await.code(), ErrorCode::SessionEnded);
 }
 
 #[tokio::test]

@@ -108,14 +108,19 @@ enum SpentRefresh {
     Table,
     RefreshHash,
     SessionId,
+    SuccessorHash,
+    SpentMs,
 }
 
-/// Refresh tokens that were exchanged: whoever shows one again holds a copy.
+/// Refresh tokens that were exchanged: whoever shows one again after its successor was used holds a copy.
 fn spent_refresh() -> TableCreateStatement {
     Table::create()
         .table(SpentRefresh::Table)
         .col(bytes(SpentRefresh::RefreshHash).primary_key())
         .col(bytes(SpentRefresh::SessionId))
+        // SHA-256 of the token given for it; zeros where there was none.
+        .col(bytes(SpentRefresh::SuccessorHash))
+        .col(number(SpentRefresh::SpentMs))
         .foreign_key(&mut owned(
             SpentRefresh::Table,
             SpentRefresh::SessionId,

@@ -39,7 +39,7 @@ pub(crate) async fn refresh_tokens_work_once_and_reuse_ends_the_session(backend:
     let (store, mut client, _, _) = signed_up(backend).await;
     let (device_id, session) = (client.id(), client.session());
     let authority = store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap();
-    let [second, third] = [client.digest(), client.digest()];
+    let [second, third, fourth] = [client.digest(), client.digest(), client.digest()];
     let expires_ms = NOW_MS + 2 * DAY_MS;
 
     let rotated = store.rotate_refresh(session.refresh_hash, second, expires_ms, NOW_MS).await.unwrap();
@@ -47,13 +47,46 @@ pub(crate) async fn refresh_tokens_work_once_and_reuse_ends_the_session(backend:
     assert_eq!(same.session_id(), authority.session_id());
     assert!(store.authority(authority.session_id(), expires_ms - 1).await.unwrap().is_some(), "lives on");
 
-    let unknown = store.rotate_refresh(third, second, expires_ms, NOW_MS).await.unwrap();
+    let unknown = store.rotate_refresh(fourth, third, expires_ms, NOW_MS).await.unwrap();
     assert!(matches!(unknown, Rotation::Unknown));
-    let reused = store.rotate_refresh(session.refresh_hash, third, expires_ms, NOW_MS).await.unwrap();
+    let rotated = store.rotate_refresh(second, third, expires_ms, NOW_MS).await.unwrap();
+    assert!(matches!(rotated, Rotation::Rotated(_)));
+    let reused = store.rotate_refresh(session.refresh_hash, fourth, expires_ms, NOW_MS).await.unwrap();
     assert!(matches!(reused, Rotation::Reused));
     assert!(store.authority(authority.session_id(), NOW_MS).await.unwrap().is_none(), "the session is over");
-    let newest = store.rotate_refresh(second, third, expires_ms, NOW_MS).await.unwrap();
+    let newest = store.rotate_refresh(third, fourth, expires_ms, NOW_MS).await.unwrap();
     assert!(matches!(newest, Rotation::Unknown), "for the one who holds the newest token too");
+}
+
+pub(crate) async fn a_lost_answer_to_a_refresh_ends_no_session(backend: &Backend) {
+    const GRACE_MS: u64 = 600_000;
+    let (store, mut client, _, _) = signed_up(backend).await;
+    let session = client.session();
+    let first = session.refresh_hash;
+    let device_id = client.id();
+    store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap();
+    let [lost, second, third, fourth] = std::array::from_fn(|_| client.digest());
+    let rotate = async |presented, next, now_ms| {
+        store.rotate_refresh(presented, next, NOW_MS + 2 * DAY_MS, now_ms).await.unwrap()
+    };
+    assert!(matches!(rotate(first, lost, NOW_MS).await, Rotation::Rotated(_)));
+    let again = rotate(first, second, NOW_MS + GRACE_MS - 1).await;
+    assert!(matches!(again, Rotation::Rotated(_)), "nobody has used its successor");
+    assert!(matches!(rotate(second, third, NOW_MS + GRACE_MS).await, Rotation::Rotated(_)));
+    let too_late = rotate(second, fourth, NOW_MS + 2 * GRACE_MS).await;
+    assert!(matches!(too_late, Rotation::Reused), "that was no lost answer");
+
+    let session = client.session();
+    let first = session.refresh_hash;
+    store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap();
+    let [theirs, ours, next] = std::array::from_fn(|_| client.digest());
+    assert!(matches!(rotate(first, theirs, NOW_MS).await, Rotation::Rotated(_)));
+    assert!(matches!(rotate(first, ours, NOW_MS).await, Rotation::Rotated(_)));
+    assert!(
+        matches!(rotate(theirs, next, NOW_MS).await, Rotation::Reused),
+        "two have been using the session"
+    );
+    assert!(matches!(rotate(ours, next, NOW_MS).await, Rotation::Unknown), "it is over for both");
 }
 
 pub(crate) async fn a_device_has_one_session(backend: &Backend) {

@@ -245,6 +245,24 @@ impl Device {
         Ok(())
     }
 
+    /// Fetches what came before this device joined, a few at a time.
+    pub(crate) fn fetch_history(&mut self, server: &Server) -> Result<(), Died> {
+        const AT_ONCE: u64 = 3;
+        while let Some(begin) = self.engine.states_begin() {
+            let older = server.states_between(begin.saturating_sub(1 + AT_ONCE), begin);
+            let step = self.engine.accept_older_states(older).expect("honest states are accepted");
+            self.adopt(step)?;
+        }
+        for vault_id in self.engine.vault_ids().collect::<Vec<_>>() {
+            while let Some(begin) = self.engine.commits_begin(&vault_id) {
+                let older = server.commits_between(vault_id, begin.saturating_sub(1 + AT_ONCE), begin);
+                let step = self.engine.accept_older_commits(vault_id, &older);
+                self.adopt(step.expect("honest commits are accepted"))?;
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn accept_pull(
         &mut self,
         account: &Account,
@@ -353,6 +371,7 @@ pub(crate) struct Fingerprint {
 struct VaultFingerprint {
     vault_id: VaultId,
     head: Head,
+    begins: Option<u64>,
     epoch: u32,
     leaves: Vec<Leaf>,
     in_flight: Option<Vec<u8>>,
@@ -363,6 +382,7 @@ pub(crate) fn fingerprint(engine: &Engine) -> Fingerprint {
     let vault = |vault_id: VaultId| VaultFingerprint {
         vault_id,
         head: engine.head(&vault_id),
+        begins: engine.commits_begin(&vault_id),
         epoch: engine.epoch(&vault_id),
         leaves: engine.leaves(&vault_id).to_vec(),
         in_flight: engine.in_flight(&vault_id).map(|in_flight| in_flight.to_bytes()),

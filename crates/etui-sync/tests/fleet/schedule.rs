@@ -12,6 +12,7 @@ use crate::kit::{
     Account,
     device::{Device, Died, Doom},
     keyset_key,
+    server::Server,
     vault::add_vault,
     wire::{Fate, Wire},
 };
@@ -40,6 +41,7 @@ pub(crate) enum Op {
     Kill { device: u8, after_steps: u8, durable: bool },
     Restart { device: u8 },
     Sync { device: u8 },
+    FetchHistory { device: u8 },
 }
 
 pub(crate) fn any_schedule() -> impl Strategy<Value = Vec<Op>> {
@@ -69,6 +71,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         3 => (device.clone(), 0..3_u8, any::<bool>())
             .prop_map(|(device, after_steps, durable)| Op::Kill { device, after_steps, durable }),
         1 => device.clone().prop_map(|device| Op::Restart { device }),
+        1 => device.clone().prop_map(|device| Op::FetchHistory { device }),
         1 => device.prop_map(|device| Op::Sync { device }),
     ]
 }
@@ -93,6 +96,8 @@ pub(crate) struct Fleet {
     /// Those of them that somebody saw in an entry and purged with it.
     pub(crate) purged: BTreeSet<String>,
     values: u32,
+    /// What the server held at first: the oldest backup from which it could be restored.
+    pub(crate) founding: Server,
 }
 
 impl Fleet {
@@ -100,7 +105,9 @@ impl Fleet {
         let (account, server, device) = Account::found(0);
         let vault_ids = vec![account.vault_id];
         let (saved, purged) = (BTreeSet::new(), BTreeSet::new());
-        Self { account, devices: vec![device], wire: Wire::to(server), vault_ids, saved, purged, values: 0 }
+        let founding = server.clone();
+        let (devices, wire) = (vec![device], Wire::to(server));
+        Self { account, devices, wire, vault_ids, saved, purged, values: 0, founding }
     }
 
     pub(crate) fn run(&mut self, op: Op) {
@@ -148,6 +155,7 @@ impl Fleet {
         for _ in 0..2 {
             for device in &mut self.devices {
                 device.sync(&self.account, &mut self.wire);
+                while device.fetch_history(&self.wire.server).is_err() {}
             }
         }
     }
@@ -170,6 +178,7 @@ impl Fleet {
             }
             Op::PullStates { device } => devices[at(device)].pull_states(&wire.server)?,
             Op::PushState { device, fate } => devices[at(device)].push_state(account, wire, fate)?,
+            Op::FetchHistory { device } => devices[at(device)].fetch_history(&wire.server)?,
             Op::AskWithoutWaiting { device, vault } => {
                 let (device, vault_id) = (&mut devices[at(device)], vault_at(vault));
                 if device.holds(&vault_id) {

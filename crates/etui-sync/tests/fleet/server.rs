@@ -25,6 +25,21 @@ impl From<Refused> for Rejection {
     }
 }
 
+/// One signed thing of an upload for healing.
+#[derive(Debug)]
+pub(crate) enum HealStep {
+    Commit(Box<Commit>),
+    State(Box<State>),
+}
+
+/// The body of `POST /v1/heal`.
+#[derive(Debug)]
+pub(crate) struct Healing {
+    pub(crate) steps: Vec<HealStep>,
+    pub(crate) records: Vec<Vec<u8>>,
+    pub(crate) named_records: Vec<Vec<u8>>,
+}
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Server {
     pub(crate) states: Vec<State>,
@@ -113,6 +128,52 @@ impl Server {
         Ok(self.newest().hash())
     }
 
+    /// `POST /v1/heal`: all of it or nothing; what is live and named when it ends has to be there.
+    pub(crate) fn heal(&mut self, healing: Healing) -> Result<(), Refused> {
+        let mut healed = self.clone();
+        for step in healing.steps {
+            match step {
+                HealStep::Commit(commit) => healed.replay(*commit)?,
+                HealStep::State(state) => {
+                    state.verify_follows(healed.newest())?;
+                    for vault in &state.vaults {
+                        let head =
+                            healed.vaults.get(&vault.id).map_or(Head::NONE, |chain| chain.ledger.head());
+                        if head != (Head { seq: vault.head_seq, hash: vault.head_hash }) {
+                            return Err(MISSING);
+                        }
+                    }
+                    healed.states.push(*state);
+                }
+            }
+        }
+        healed
+            .named_records
+            .extend(healing.named_records.into_iter().map(|bytes| (record_hash(&bytes), bytes)));
+        if !healed.newest().named_records().all(|hash| healed.named_records.contains_key(&hash)) {
+            return Err(MISSING);
+        }
+        let mut uploaded: BTreeMap<Digest, Vec<u8>> =
+            healing.records.into_iter().map(|record| (record_hash(&record), record)).collect();
+        for listed in &healed.states.last().expect("an account has a state").vaults {
+            healed.vaults.get_mut(&listed.id).ok_or(MISSING)?.fill(&mut uploaded)?;
+        }
+        *self = healed;
+        Ok(())
+    }
+
+    fn replay(&mut self, commit: Commit) -> Result<(), Refused> {
+        let newest = self.states.last().expect("an account has a state");
+        let chain = self.vaults.entry(commit.vault_id).or_insert_with(|| Chain {
+            commits: Vec::new(),
+            ledger: Ledger::empty(commit.vault_id),
+            records: BTreeMap::new(),
+        });
+        chain.ledger = chain.ledger.clone().advance(&commit, newest)?;
+        chain.commits.push(commit);
+        Ok(())
+    }
+
     /// `GET /v1/states?after=V`.
     pub(crate) fn states_after(&self, version: u64) -> StateFrames {
         let (known, new): (Vec<&State>, Vec<&State>) =
@@ -124,6 +185,22 @@ impl Server {
             named_records: named.map(|hash| self.named_records[&hash].clone()).collect(),
             states: new.into_iter().cloned().collect(),
         }
+    }
+
+    /// The states after `after` and before `before`, with what the newest still names of what they name.
+    pub(crate) fn states_between(&self, after: u64, before: u64) -> StateFrames {
+        let between = |state: &&State| after < state.version && state.version < before;
+        let states: Vec<State> = self.states.iter().filter(between).cloned().collect();
+        let newest: BTreeSet<Digest> = self.newest().named_records().collect();
+        let named: BTreeSet<Digest> = states.iter().flat_map(|state| state.named_records()).collect();
+        let named_records = named.intersection(&newest).map(|hash| self.named_records[hash].clone());
+        StateFrames { named_records: named_records.collect(), states }
+    }
+
+    /// The commits after `after` and before `before`, without records.
+    pub(crate) fn commits_between(&self, vault_id: VaultId, after: u64, before: u64) -> Vec<Commit> {
+        let between = |commit: &&Commit| after < commit.seq && commit.seq < before;
+        self.vaults[&vault_id].commits.iter().filter(between).cloned().collect()
     }
 
     /// `GET /v1/states`: the newest state and all that it names.
@@ -147,7 +224,8 @@ impl Server {
         Pull {
             header: self.header(vault_id),
             commits,
-            records: records.map(|(_, record)| record.clone()).collect(),
+            // A server sends them in whatever order they lie.
+            records: records.rev().map(|(_, record)| record.clone()).collect(),
         }
     }
 
@@ -177,6 +255,19 @@ impl Chain {
         let mut chain = Self { commits: Vec::new(), ledger, records: BTreeMap::new() };
         chain.append(commit, records, state)?;
         Ok(chain)
+    }
+
+    /// The records of what is live, from an upload where they changed.
+    fn fill(&mut self, uploaded: &mut BTreeMap<Digest, Vec<u8>>) -> Result<(), Refused> {
+        let mut records = BTreeMap::new();
+        for leaf in self.ledger.live().leaves() {
+            let held = self.records.remove(&leaf.object_id);
+            let held = held.filter(|record| record_hash(record) == leaf.record_hash);
+            let record = held.or_else(|| uploaded.remove(&leaf.record_hash)).ok_or(MISSING)?;
+            records.insert(leaf.object_id, record);
+        }
+        self.records = records;
+        Ok(())
     }
 
     fn commit(&self, seq: u64) -> Option<&Commit> {

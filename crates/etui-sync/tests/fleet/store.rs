@@ -1,6 +1,6 @@
 //! The local store: what survives a kill.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use etui_chain::{Digest, Leaf, ObjectId, VaultId};
 use etui_sync::{StoredAccount, StoredVault, Write};
@@ -35,6 +35,29 @@ impl Store {
         self.named_records.contains_key(hash)
     }
 
+    pub(crate) fn named_record(&self, hash: &Digest) -> Option<&Bytes> {
+        self.named_records.get(hash)
+    }
+
+    pub(crate) fn states(&self) -> impl Iterator<Item = &Bytes> {
+        self.states.values()
+    }
+
+    pub(crate) fn commits(&self, vault_id: VaultId) -> impl Iterator<Item = &Bytes> {
+        self.commits.iter().filter(move |((id, _), _)| *id == vault_id).map(|(_, commit)| commit)
+    }
+
+    pub(crate) fn purged(&self, vault_id: VaultId) -> BTreeSet<ObjectId> {
+        self.purged.iter().filter(|(id, _)| *id == vault_id).map(|(_, object_id)| *object_id).collect()
+    }
+
+    /// The length of every record by its hash.
+    pub(crate) fn held(&self) -> HashMap<Digest, usize> {
+        let objects = self.objects.values().map(|(leaf, record)| (leaf.record_hash, record.len()));
+        let named = self.named_records.iter().map(|(hash, record)| (*hash, record.len()));
+        objects.chain(named).collect()
+    }
+
     /// What [`etui_sync::Engine::restore`] takes.
     pub(crate) fn stored(&self) -> StoredAccount {
         let vault_ids: BTreeSet<VaultId> = self.commits.keys().map(|(vault_id, _)| *vault_id).collect();
@@ -53,6 +76,11 @@ impl Store {
                 .commits
                 .iter()
                 .rfind(|((id, _), _)| in_vault(id))
+                .map(|(_, commit)| commit.clone()),
+            oldest_commit: self
+                .commits
+                .iter()
+                .find(|((id, _), _)| in_vault(id))
                 .map(|(_, commit)| commit.clone()),
             leaves: self
                 .objects
@@ -96,6 +124,18 @@ impl Store {
             Write::InFlight { vault_id, bytes: Some(bytes) } => drop(self.in_flight.insert(vault_id, bytes)),
             Write::InFlight { vault_id, bytes: None } => drop(self.in_flight.remove(&vault_id)),
             Write::StateInFlight { bytes } => self.state_in_flight = bytes,
+            Write::Leave { common_version, common_seqs, named_records } => {
+                self.state_in_flight = None;
+                self.states.retain(|version, _| *version <= common_version);
+                self.named_records.retain(|hash, _| named_records.contains(hash));
+                for (left, seq) in common_seqs {
+                    self.commits.retain(|(id, at), _| *id != left || *at <= seq);
+                    self.objects.retain(|(id, _), _| *id != left);
+                    self.purged.retain(|(id, _)| *id != left);
+                    self.outbox.retain(|(id, _), _| *id != left);
+                    self.in_flight.remove(&left);
+                }
+            }
         }
     }
 }

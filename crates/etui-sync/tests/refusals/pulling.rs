@@ -82,8 +82,8 @@ fn what_is_left_out_or_put_in_is_refused() {
 fn records_in_the_wrong_place_or_altered_are_refused() {
     let mut scene = Scene::new();
     let mut pull = scene.pull();
-    pull.records.swap(0, 1);
-    scene.pull_is_refused("records of each other's entries", Refusal::WrongContext, pull);
+    pull.records[0] = pull.records[1].clone();
+    scene.pull_is_refused("one entry's record in the place of another's", Refusal::WrongContext, pull);
 
     let place =
         scene.pull().records.iter().position(|record| record[24..40] == *scene.entry.as_bytes()).unwrap();

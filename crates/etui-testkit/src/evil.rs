@@ -1,0 +1,159 @@
+//! A malicious server: the honest one, with named changes in its answers.
+//!
+//! A [`Mutation`] is one thing that such a server does. It sees the question, the server's honest answer, and all that
+//! has passed before, and gives another answer. Mutations are values: they can be joined, limited, and switched on and
+//! off in time ([`Wire::tell`](crate::Wire::tell)).
+
+mod answers;
+pub mod catalogue;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use http::{HeaderMap, StatusCode, Uri};
+
+use crate::Exchange;
+
+/// What a question is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// What came after a head of a vault.
+    Pull,
+    /// What came after a state, or the newest one.
+    States,
+    /// What a device needs to unlock.
+    Keysets,
+    /// A session of its own.
+    Session,
+    /// That something is taken: a state, a commit, what heals.
+    Upload,
+    /// A stream of news. What it says is never believed, only taken as a reason to ask.
+    Events,
+    /// Anything else.
+    Other,
+}
+
+/// What a device asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The path, without the query.
+    pub path: &'a str,
+    /// The query; empty if there is none.
+    pub query: &'a str,
+    /// What passed before this question.
+    pub earlier: &'a [Exchange],
+}
+
+/// What it is answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// One thing that a malicious server does.
+#[derive(Clone)]
+pub struct Mutation {
+    name: &'static str,
+    parts: Vec<Part>,
+}
+
+#[derive(Clone)]
+struct Part {
+    concerns: fn(Subject) -> bool,
+    /// Whether the honest server is asked at all.
+    asks: bool,
+    alter: Arc<Alter>,
+}
+
+type Alter = dyn Fn(&Question<'_>, Answer) -> Answer + Send + Sync;
+
+impl Mutation {
+    /// A mutation of the answers to those questions that it concerns. Streams of news pass as they are.
+    pub fn new(
+        name: &'static str,
+        concerns: fn(Subject) -> bool,
+        alter: impl Fn(&Question<'_>, Answer) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        Self { name, parts: vec![Part { concerns, asks: true, alter: Arc::new(alter) }] }
+    }
+
+    /// An answer that is given without the honest server hearing of the question: `alter` begins with an empty one.
+    pub fn unasked(
+        name: &'static str,
+        concerns: fn(Subject) -> bool,
+        alter: impl Fn(&Question<'_>, Answer) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        Self { name, parts: vec![Part { concerns, asks: false, alter: Arc::new(alter) }] }
+    }
+
+    /// What the server does, in words.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// This one, and then another on what it gave.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.parts.extend(other.parts);
+        self
+    }
+
+    /// Only the first so many answers.
+    #[must_use]
+    pub fn times(mut self, limit: usize) -> Self {
+        for part in &mut self.parts {
+            let (alter, told) = (Arc::clone(&part.alter), AtomicUsize::new(0));
+            part.alter = Arc::new(move |question, answer| {
+                let first = told.fetch_add(1, Ordering::SeqCst) < limit;
+                if first { alter(question, answer) } else { answer }
+            });
+        }
+        self
+    }
+
+    /// Whether it has something to say to the question.
+    pub fn concerns(&self, question: &Question<'_>) -> bool {
+        let subject = question.subject();
+        subject != Subject::Events && self.parts.iter().any(|part| (part.concerns)(subject))
+    }
+
+    /// Whether the honest server hears of the question.
+    pub fn asks(&self, question: &Question<'_>) -> bool {
+        let subject = question.subject();
+        self.parts.iter().all(|part| part.asks || !(part.concerns)(subject))
+    }
+
+    /// What the malicious server answers in place of the honest answer.
+    pub fn alter(&self, question: &Question<'_>, honest: Answer) -> Answer {
+        let parts = self.parts.iter().filter(|part| (part.concerns)(question.subject()));
+        parts.fold(honest, |answer, part| (part.alter)(question, answer))
+    }
+}
+
+impl<'a> Question<'a> {
+    pub(crate) fn new(method: &'a str, uri: &'a Uri, earlier: &'a [Exchange]) -> Self {
+        Self { method, path: uri.path(), query: uri.query().unwrap_or_default(), earlier }
+    }
+
+    /// What it is about.
+    pub fn subject(&self) -> Subject {
+        match (self.method, self.path) {
+            ("GET", path) if path.starts_with("/v1/vaults/") && path.ends_with("/changes") => Subject::Pull,
+            ("GET", "/v1/states") => Subject::States,
+            ("GET", "/v1/keysets") => Subject::Keysets,
+            ("GET", "/v1/events") => Subject::Events,
+            (_, path) if path.starts_with("/v1/sessions") => Subject::Session,
+            ("POST", _) => Subject::Upload,
+            _ => Subject::Other,
+        }
+    }
+}

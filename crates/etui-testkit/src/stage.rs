@@ -1,0 +1,92 @@
+//! The place of one story.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tempfile::TempDir;
+
+use crate::{Device, Keyring, Server, disk::SmallDisk, wire::Route};
+
+/// The login password of every account made here.
+pub const LOGIN_PASSWORD: &str = "canary-login-Vp3!kd";
+/// The master password of every account made here.
+pub const MASTER_PASSWORD: &str = "canary master quilt lantern orbit";
+/// The e-mail address of every account made here.
+pub const EMAIL: &str = "ada@example.org";
+
+/// A folder for one story: a server's data, devices' homes, password files.
+pub struct Stage {
+    folder: TempDir,
+    route: Route,
+}
+
+impl Stage {
+    /// An empty stage.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::create_dir(folder.path().join("tmp")).expect("a folder");
+        let stage = Self { folder, route: Route::default() };
+        stage.write("login", &format!("{LOGIN_PASSWORD}\n"));
+        stage.write("master", &format!("{MASTER_PASSWORD}\n"));
+        stage
+    }
+
+    /// Where everything lies.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The server's data.
+    pub fn data(&self) -> PathBuf {
+        self.path().join("data")
+    }
+
+    /// Writes a file that commands can name, since they run in this folder.
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path().join(name), text).expect("a file");
+    }
+
+    /// Starts the server on this stage's data and waits until it listens. Every device finds it.
+    pub fn serve(&self) -> Server {
+        Server::start(self.path(), &self.data(), &self.route, None)
+    }
+
+    /// As [`Self::serve`], with the data on a small disk.
+    pub fn serve_on(&self, disk: &SmallDisk) -> Server {
+        Server::start(self.path(), &disk.path().join("data"), &self.route, Some(disk))
+    }
+
+    /// What a server says that cannot start with its data on a small disk.
+    pub fn fails_to_serve_on(&self, disk: &SmallDisk) -> String {
+        Server::fails_to_start(self.path(), &disk.path().join("data"), disk)
+    }
+
+    /// A device with a home of that name.
+    pub fn device(&self, name: &str) -> Device {
+        Device::new(self.path(), self.path().join(name), &self.route, None)
+    }
+
+    /// A device with a home of that name, in the session of that keyring.
+    pub fn device_with(&self, keyring: &Keyring, name: &str) -> Device {
+        self.device(name).in_session(keyring)
+    }
+
+    /// A device whose home is on a small disk.
+    pub fn device_on(&self, disk: &Arc<SmallDisk>) -> Device {
+        Device::new(self.path(), disk.path().join("home"), &self.route, Some(Arc::clone(disk)))
+    }
+
+    /// A small disk of that name, seen only by the processes that are put on it.
+    pub fn small_disk(&self, name: &str, kib: u32) -> SmallDisk {
+        SmallDisk::mount(&self.path().join(name), kib)
+    }
+}
+
+impl Default for Stage {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,96 @@
+//! Carrying one request over and its answer back.
+
+use std::{error::Error, io, sync::Arc};
+
+use bytes::Bytes;
+use http::{Request, Response, header::CONTENT_LENGTH};
+use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
+use hyper::{body::Incoming, client, server, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{Active, Shared, traffic::Place};
+use crate::evil::{Answer, Question};
+
+type AnyError = Box<dyn Error + Send + Sync>;
+type Body = BoxBody<Bytes, hyper::Error>;
+
+/// Takes connections until the wire is dropped.
+pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(converse(stream, Arc::clone(&shared)));
+    }
+}
+
+/// One connection, until it ends or the wire is cut.
+async fn converse(stream: TcpStream, shared: Arc<Shared>) {
+    let mut cut = shared.cut.subscribe();
+    let service = service_fn(|request| pass(Arc::clone(&shared), request));
+    let connection = server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // Where there is no server the connection just ends, as it does where nobody listens.
+        _ = connection => {}
+        _ = cut.wait_for(|cut| *cut) => {}
+    }
+}
+
+async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, AnyError> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let earlier = if shared.is_honest() { Vec::new() } else { shared.traffic.all() };
+    let place = shared.traffic.begin(&parts, &body);
+    let question = Question::new(parts.method.as_str(), &parts.uri, &earlier);
+    let active = shared.active_for(&question);
+    if !active.iter().all(|active| active.mutation.asks(&question)) {
+        return Ok(lie(&shared, place, &question, &active, Answer::default()));
+    }
+    let answer = ask(&shared, Request::from_parts(parts.clone(), Full::new(body))).await?;
+    if active.is_empty() {
+        return Ok(record(shared, place, answer));
+    }
+    let (parts, body) = answer.into_parts();
+    let body = body.collect().await?.to_bytes().to_vec();
+    let honest = Answer { status: parts.status, headers: parts.headers, body };
+    Ok(lie(&shared, place, &question, &active, honest))
+}
+
+async fn ask(shared: &Shared, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, AnyError> {
+    let server = shared.route.server().ok_or(io::ErrorKind::ConnectionRefused).map_err(io::Error::from)?;
+    let stream = TcpStream::connect(server).await?;
+    let (mut sender, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    Ok(sender.send_request(request).await?)
+}
+
+/// Passes the answer on as it comes.
+fn record(shared: Arc<Shared>, place: Place, answer: Response<Incoming>) -> Response<Body> {
+    let (parts, body) = answer.into_parts();
+    shared.traffic.answer(place, parts.status, &parts.headers, false);
+    let body = body.map_frame(move |frame| {
+        if let Some(bytes) = frame.data_ref() {
+            shared.traffic.body(place, bytes);
+        }
+        frame
+    });
+    Response::from_parts(parts, body.boxed())
+}
+
+/// Alters an answer and passes it on.
+fn lie(
+    shared: &Shared,
+    place: Place,
+    question: &Question<'_>,
+    active: &[Arc<Active>],
+    honest: Answer,
+) -> Response<Body> {
+    let mut answer = active.iter().fold(honest, |answer, active| active.alter(question, answer));
+    // The length is that of the new body.
+    answer.headers.remove(CONTENT_LENGTH);
+    shared.traffic.answer(place, answer.status, &answer.headers, true);
+    shared.traffic.body(place, &answer.body);
+    let body = Full::new(Bytes::from(answer.body)).map_err(|never| match never {});
+    let mut response = Response::new(body.boxed());
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    response
+}

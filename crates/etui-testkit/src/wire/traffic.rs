@@ -1,0 +1,89 @@
+//! What has passed over a wire.
+
+use std::sync::Mutex;
+
+use http::{HeaderMap, StatusCode, request};
+
+use super::locked;
+
+/// One request and its answer, as they passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// The request's method.
+    pub method: String,
+    /// The request's path with its query.
+    pub path: String,
+    /// The request's headers, one a line.
+    pub request_headers: String,
+    /// The request's body.
+    pub request_body: Vec<u8>,
+    /// The answer's status; 0 while there is none.
+    pub status: u16,
+    /// The answer's headers, one a line.
+    pub answer_headers: String,
+    /// The answer's body, as far as it has passed.
+    pub answer_body: Vec<u8>,
+    /// Whether a mutation was switched on for this answer: then it need not be the server's.
+    pub is_altered: bool,
+}
+
+/// The recording of a wire.
+#[derive(Debug, Default)]
+pub(super) struct Traffic(Mutex<Vec<Exchange>>);
+
+/// The place of an exchange in the recording.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place(usize);
+
+impl Exchange {
+    /// Everything that went from the device to the server.
+    pub fn sent(&self) -> Vec<u8> {
+        let head = format!("{} {}\n{}\n", self.method, self.path, self.request_headers);
+        [head.as_bytes(), &self.request_body].concat()
+    }
+
+    /// Everything that came back.
+    pub fn received(&self) -> Vec<u8> {
+        let head = format!("{}\n{}\n", self.status, self.answer_headers);
+        [head.as_bytes(), &self.answer_body].concat()
+    }
+}
+
+impl Traffic {
+    pub(super) fn all(&self) -> Vec<Exchange> {
+        locked(&self.0).clone()
+    }
+
+    pub(super) fn begin(&self, parts: &request::Parts, body: &[u8]) -> Place {
+        let mut all = locked(&self.0);
+        all.push(Exchange {
+            method: parts.method.to_string(),
+            path: parts.uri.to_string(),
+            request_headers: lines(&parts.headers),
+            request_body: body.to_vec(),
+            status: 0,
+            answer_headers: String::new(),
+            answer_body: Vec::new(),
+            is_altered: false,
+        });
+        Place(all.len() - 1)
+    }
+
+    pub(super) fn answer(&self, Place(place): Place, status: StatusCode, headers: &HeaderMap, altered: bool) {
+        let exchange = &mut locked(&self.0)[place];
+        exchange.status = status.as_u16();
+        exchange.answer_headers = lines(headers);
+        exchange.is_altered = altered;
+    }
+
+    pub(super) fn body(&self, Place(place): Place, bytes: &[u8]) {
+        locked(&self.0)[place].answer_body.extend_from_slice(bytes);
+    }
+}
+
+fn lines(headers: &HeaderMap) -> String {
+    let line = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes()))
+    };
+    headers.iter().map(line).collect()
+}
