@@ -9,8 +9,8 @@ use tokio::time::timeout;
 
 use crate::{
     backend::{Backend, signed_up},
-    client::{Edit, NOW_MS},
-    pushes::push,
+    client::NOW_MS,
+    pushes::{push, race},
 };
 
 /// Longer than any news takes; only a failing test waits for it.
@@ -51,21 +51,7 @@ pub(crate) async fn of_two_pushes_on_two_nodes_one_wins(backend: &Backend) {
     let (one, mut client, authority, vault_id) = signed_up(backend).await;
     let two = backend.open().await;
     let also = two.authority(authority.session_id(), NOW_MS).await.unwrap().unwrap();
-    for round in 0..20 {
-        let length = if round % 2 == 0 { 8 } else { 20_000 };
-        let [left, right] = [client.id(), client.id()];
-        let left = client.edit(vault_id, &[Edit::Put(left, length)]);
-        let right = client.edit(vault_id, &[Edit::Put(right, length)]);
-        let (left_answer, right_answer) = tokio::join!(
-            one.push(&authority, vault_id, left.clone()),
-            two.push(&also, vault_id, right.clone()),
-        );
-        let (winner, loser) = if left_answer.is_ok() { (left, right_answer) } else { (right, left_answer) };
-        client.take(&winner);
-        let head = client.head(vault_id);
-        let error = loser.unwrap_err();
-        assert!(matches!(error, StoreError::HeadMoved(moved) if moved == head), "{error:?}");
-    }
+    race([(&one, &authority), (&two, &also)], &mut client, vault_id).await;
 }
 
 pub(crate) async fn nodes_that_start_at_once_migrate_once(backend: &Backend) {

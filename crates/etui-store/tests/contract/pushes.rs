@@ -220,21 +220,27 @@ pub(crate) async fn a_repeated_push_is_answered_as_the_first(backend: &Backend) 
 
 pub(crate) async fn of_two_pushes_at_once_one_wins(backend: &Backend) {
     let (store, mut client, authority, vault_id) = signed_up(backend).await;
+    race([(&store, &authority), (&store, &authority)], &mut client, vault_id).await;
+}
+
+/// Pushes two commits onto one head at once, over and over: exactly one is taken, and the other told so.
+pub(crate) async fn race(nodes: [(&Store, &Authority); 2], client: &mut Client, vault_id: VaultId) {
+    let [(one, left_authority), (two, right_authority)] = nodes;
     for round in 0..20 {
         let length = if round % 2 == 0 { 8 } else { 20_000 };
         let [left, right] = [client.id(), client.id()];
         let left = client.edit(vault_id, &[Edit::Put(left, length)]);
         let right = client.edit(vault_id, &[Edit::Put(right, length)]);
         let (left_answer, right_answer) = tokio::join!(
-            store.push(&authority, vault_id, left.clone()),
-            store.push(&authority, vault_id, right.clone()),
+            one.push(left_authority, vault_id, left.clone()),
+            two.push(right_authority, vault_id, right.clone()),
         );
         let (winner, loser) = if left_answer.is_ok() { (left, right_answer) } else { (right, left_answer) };
         client.take(&winner);
         let head = client.head(vault_id);
         let error = loser.unwrap_err();
         assert!(matches!(error, StoreError::HeadMoved(moved) if moved == head), "{error:?}");
-        assert_eq!(head_of(&store, &authority, vault_id).await, head);
+        assert_eq!(head_of(two, right_authority, vault_id).await, head);
     }
 }
 
