@@ -64,6 +64,10 @@ pub enum Command {
         /// The folder of the backup
         #[arg(long, value_name = "FOLDER")]
         from: PathBuf,
+        /// Use a bucket or folder of segments that belongs to another database, which must be gone for good: what this
+        /// one does not know will be removed from it
+        #[arg(long)]
+        take_over: bool,
         /// Where the server keeps its data
         #[command(flatten)]
         options: ServeOptions,

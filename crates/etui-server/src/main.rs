@@ -12,6 +12,8 @@ use etui_server::{
 };
 
 fn main() -> ExitCode {
+    // Whatever is made here is for its owner alone, in a folder that others may enter too.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let CommandLine { command, serve } = CommandLine::parse();
     let result = match command {
         None => run(serve),
@@ -21,9 +23,10 @@ fn main() -> ExitCode {
         Some(Command::Backup { to, options }) => {
             options.settings().map_err(Into::into).and_then(|settings| maintenance::back_up(&settings, &to))
         }
-        Some(Command::Restore { from, options }) => {
-            options.settings().map_err(Into::into).and_then(|settings| maintenance::restore(&settings, &from))
-        }
+        Some(Command::Restore { from, take_over, options }) => options
+            .settings()
+            .map_err(Into::into)
+            .and_then(|settings| maintenance::restore(&settings, &from, take_over)),
         Some(Command::Verify(options)) => {
             options.settings().map_err(Into::into).and_then(|settings| maintenance::verify(&settings))
         }

@@ -28,13 +28,14 @@ pub fn back_up(settings: &Settings, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Fills an empty store from a backup.
+/// Fills an empty store from a backup; `take_over`: even if the segments belong to a database that is gone.
 ///
 /// # Errors
 /// `NotEmpty`, or what could not be read or written.
-pub fn restore(settings: &Settings, from: &Path) -> anyhow::Result<()> {
+pub fn restore(settings: &Settings, from: &Path, take_over: bool) -> anyhow::Result<()> {
     let copied = run(async {
-        let store = Store::open(&settings.store()?).await?;
+        let config = settings.store()?;
+        let store = if take_over { Store::take_over(&config).await } else { Store::open(&config).await }?;
         let copied =
             store.restore(from).await.with_context(|| format!("restoring from {}", from.display()))?;
         store.close().await;

@@ -177,6 +177,9 @@ async fn open(settings: &Settings, address: SocketAddr) -> Result<App, StartErro
     let tokens = Tokens::open(&settings.token_key_file)?;
     let store =
         Store::open(&settings.store()?).await.map_err(|source| StartError::Store { folder, source })?;
+    if settings.s3.is_some() {
+        try_objects(&store, settings).await?;
+    }
     let over_tls = settings.tls.is_some();
     Ok(App {
         store,
@@ -192,6 +195,16 @@ async fn open(settings: &Settings, address: SocketAddr) -> Result<App, StartErro
     })
 }
 
+/// A bucket that cannot be used is said now, and not to the first device that saves something.
+async fn try_objects(store: &Store, settings: &Settings) -> Result<(), StartError> {
+    let failed = |source| StartError::Store { folder: settings.data.clone(), source };
+    let report = store.check_objects().await.map_err(failed)?;
+    if !report.refuses_overwriting {
+        tracing::info!("the bucket overwrites objects when asked not to; nothing here depends on that");
+    }
+    Ok(())
+}
+
 fn make_folder(folder: &Path) -> Result<(), StartError> {
     let failed = |source| StartError::DataFolder { folder: folder.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
@@ -202,7 +215,7 @@ fn make_folder(folder: &Path) -> Result<(), StartError> {
 
 fn url(settings: &Settings, address: SocketAddr, over_tls: bool) -> String {
     if let Some(url) = &settings.public_url {
-        return url.trim_end_matches('/').to_owned();
+        return url.clone();
     }
     let scheme = if over_tls { "https" } else { "http" };
     if address.ip().is_loopback() {
@@ -233,7 +246,22 @@ fn announce(server: &Server, settings: &Settings) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let url = server.url();
     writeln!(out, "Etui listens on {url} ({}).", server.address())?;
-    writeln!(out, "Everything is kept in {}.", settings.data.display())?;
+    match (&settings.database_url_file, &settings.s3) {
+        (None, None) => writeln!(out, "Everything is kept in {}.", settings.data.display())?,
+        (database, bucket) => {
+            let folder = format!("in {}", settings.data.display());
+            let rows = database.as_ref().map_or(folder.as_str(), |_| "in PostgreSQL");
+            let records =
+                bucket.as_ref().map_or(folder.clone(), |bucket| format!("in the bucket {}", bucket.bucket));
+            writeln!(out, "Rows are kept {rows}, sealed records {records}.")?;
+        }
+    }
+    if !settings.listen.ip().is_loopback() && settings.tls.is_none() && settings.public_url.is_none() {
+        writeln!(
+            out,
+            "\nThis is plain HTTP: give a certificate, or --public-url behind a proxy that serves HTTPS."
+        )?;
+    }
     if settings.takes_sign_ups() {
         writeln!(out, "\nMake your account:\n  etui signup --server {url} --email you@example.org")?;
     } else if settings.sign_up == SignUpPolicy::Automatic {

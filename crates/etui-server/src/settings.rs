@@ -51,6 +51,12 @@ pub enum SettingsError {
         /// What is not.
         missing: &'static str,
     },
+    /// The public address is none.
+    #[error("`public_url` must be an address such as https://etui.example.org, and is “{given}”")]
+    PublicUrl {
+        /// What is there.
+        given: String,
+    },
     /// A file of credentials has another form.
     #[error("{} must have two lines: the access key id, the secret access key", path.display())]
     Credentials {
@@ -202,7 +208,8 @@ pub struct TlsSettings {
 /// A bucket.
 #[derive(Debug, Clone)]
 pub struct S3Settings {
-    bucket: String,
+    /// Its name.
+    pub bucket: String,
     endpoint: Option<String>,
     region: String,
     prefix: Option<String>,
@@ -235,7 +242,7 @@ impl Settings {
             token_key_file: given.token_key_file.unwrap_or_else(|| data.join("token.key")),
             data,
             listen: given.listen.unwrap_or(DEFAULT_LISTEN),
-            public_url: given.public_url,
+            public_url: given.public_url.map(public_url).transpose()?,
             sign_up: given.sign_up.unwrap_or(SignUpPolicy::Automatic),
             trusted_proxies: given.trusted_proxy.unwrap_or_default(),
             log: given.log.unwrap_or(LevelFilter::INFO),
@@ -317,6 +324,19 @@ impl S3Settings {
 /// Processor cores that this process may use.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Without a slash at its end.
+fn public_url(given: String) -> Result<String, SettingsError> {
+    let url = given.trim_end_matches('/').parse::<http::Uri>().ok();
+    let right = url.filter(|url| {
+        let plain = url.path() == "/" && url.query().is_none();
+        plain && url.authority().is_some() && matches!(url.scheme_str(), Some("http" | "https"))
+    });
+    match right {
+        Some(_) => Ok(given.trim_end_matches('/').to_owned()),
+        None => Err(SettingsError::PublicUrl { given }),
+    }
 }
 
 fn tls(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsSettings>, SettingsError> {
@@ -421,6 +441,8 @@ mod tests {
             ("listne = '127.0.0.1:1'", "unknown field `listne`"),
             ("threads = 'many'", "threads"),
             ("log = 'loud'", "a level is off"),
+            ("public_url = 'banana'", "`public_url` must be"),
+            ("public_url = 'https://a.example/path'", "`public_url` must be"),
             ("tls_key = 'key.pem'", "`tls_key` needs `tls_certificate`"),
             ("s3_bucket = 'etui'", "`s3_bucket` needs `s3_credentials_file`"),
             ("s3_prefix = 'etui'", "`s3_prefix` needs `s3_bucket`"),

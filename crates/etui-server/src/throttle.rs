@@ -13,7 +13,7 @@ const REFILL_MS: u64 = 10_000;
 /// Places that are remembered.
 const MAX_PLACES: usize = 16_384;
 
-/// Counts failures. A success costs nothing, so people are never slowed down by signing in.
+/// Counts attempts that did not succeed. A success costs nothing, so people are never slowed down by signing in.
 #[derive(Debug, Default)]
 pub struct Throttle {
     /// For each place, when its failures will all be forgiven, in ms since 1970.
@@ -29,36 +29,48 @@ pub struct Throttled {
 }
 
 impl Throttle {
-    /// Whether another attempt may be made.
+    /// Begins an attempt, which counts as a failure until [`Self::succeeded`]: however many are made at once, no more
+    /// than allowed are looked at.
     ///
     /// # Errors
     /// [`Throttled`].
-    pub fn check(&self, client: IpAddr, now_ms: u64) -> Result<(), Throttled> {
-        let forgiven_ms = self.places().get(&place(client)).copied().unwrap_or(0);
+    pub fn attempt(&self, client: IpAddr, now_ms: u64) -> Result<(), Throttled> {
+        let mut places = self.places();
+        let forgiven_ms = places.get(&place(client)).copied().unwrap_or(0);
         let owed_ms = forgiven_ms.saturating_sub(now_ms);
         let wait_ms = (owed_ms + REFILL_MS).saturating_sub(BURST * REFILL_MS);
-        if wait_ms == 0 {
-            return Ok(());
+        if wait_ms > 0 {
+            return Err(Throttled {
+                retry_after_s: u32::try_from(wait_ms.div_ceil(1000)).unwrap_or(u32::MAX),
+            });
         }
-        Err(Throttled { retry_after_s: u32::try_from(wait_ms.div_ceil(1000)).unwrap_or(u32::MAX) })
-    }
-
-    /// Notes a failure.
-    pub fn failed(&self, client: IpAddr, now_ms: u64) {
-        let mut places = self.places();
         if places.len() >= MAX_PLACES {
             places.retain(|_, forgiven_ms| *forgiven_ms > now_ms);
         }
         if places.len() >= MAX_PLACES {
-            // More places than anyone can remember: a fresh start for all of them, and bounded memory.
-            places.clear();
+            forget_least(&mut places);
         }
-        let forgiven_ms = places.entry(place(client)).or_insert(now_ms);
-        *forgiven_ms = (*forgiven_ms).max(now_ms) + REFILL_MS;
+        places.insert(place(client), forgiven_ms.max(now_ms) + REFILL_MS);
+        Ok(())
+    }
+
+    /// Gives an attempt back.
+    pub fn succeeded(&self, client: IpAddr) {
+        if let Some(forgiven_ms) = self.places().get_mut(&place(client)) {
+            *forgiven_ms = forgiven_ms.saturating_sub(REFILL_MS);
+        }
     }
 
     fn places(&self) -> MutexGuard<'_, HashMap<IpAddr, u64>> {
         self.forgiven_ms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// More places than anyone can remember: whoever owes the least is forgotten, and those who owe much stay.
+fn forget_least(places: &mut HashMap<IpAddr, u64>) {
+    let least = places.iter().min_by_key(|(_, forgiven_ms)| **forgiven_ms).map(|(place, _)| *place);
+    if let Some(least) = least {
+        places.remove(&least);
     }
 }
 
@@ -84,32 +96,47 @@ mod tests {
         let throttle = Throttle::default();
         let client = "203.0.113.9".parse().unwrap();
         for _ in 0..BURST {
-            assert_eq!(throttle.check(client, NOW_MS), Ok(()));
-            throttle.failed(client, NOW_MS);
+            assert_eq!(throttle.attempt(client, NOW_MS), Ok(()));
         }
-        assert_eq!(throttle.check(client, NOW_MS), Err(Throttled { retry_after_s: 10 }));
-        assert_eq!(throttle.check(client, NOW_MS + REFILL_MS), Ok(()));
-        throttle.failed(client, NOW_MS + REFILL_MS);
-        assert!(throttle.check(client, NOW_MS + REFILL_MS).is_err());
-        assert_eq!(throttle.check("203.0.113.10".parse().unwrap(), NOW_MS), Ok(()), "others are not meant");
+        assert_eq!(throttle.attempt(client, NOW_MS), Err(Throttled { retry_after_s: 10 }));
+        assert_eq!(throttle.attempt(client, NOW_MS + REFILL_MS), Ok(()));
+        assert!(throttle.attempt(client, NOW_MS + REFILL_MS).is_err());
+        assert_eq!(throttle.attempt("203.0.113.10".parse().unwrap(), NOW_MS), Ok(()), "others are not meant");
+    }
+
+    #[test]
+    fn a_success_costs_nothing() {
+        let throttle = Throttle::default();
+        let client = "203.0.113.9".parse().unwrap();
+        for _ in 0..10 * BURST {
+            throttle.attempt(client, NOW_MS).unwrap();
+            throttle.succeeded(client);
+        }
+        for _ in 0..BURST {
+            throttle.attempt(client, NOW_MS).unwrap();
+        }
+        assert!(throttle.attempt(client, NOW_MS).is_err());
     }
 
     #[test]
     fn a_network_of_ipv6_is_one_place() {
         let throttle = Throttle::default();
         for number in 0..BURST {
-            throttle.failed(format!("2001:db8::{number:x}").parse().unwrap(), NOW_MS);
+            throttle.attempt(format!("2001:db8::{number:x}").parse().unwrap(), NOW_MS).unwrap();
         }
-        assert!(throttle.check("2001:db8::ffff".parse().unwrap(), NOW_MS).is_err());
-        assert!(throttle.check("2001:db8:0:1::1".parse().unwrap(), NOW_MS).is_ok());
+        assert!(throttle.attempt("2001:db8::ffff".parse().unwrap(), NOW_MS).is_err());
+        assert!(throttle.attempt("2001:db8:0:1::1".parse().unwrap(), NOW_MS).is_ok());
     }
 
     #[test]
-    fn memory_is_bounded() {
+    fn memory_is_bounded_and_a_crowd_forgives_nobody() {
         let throttle = Throttle::default();
+        let guesser = "203.0.113.9".parse().unwrap();
+        while throttle.attempt(guesser, NOW_MS).is_ok() {}
         for number in 0..=u32::try_from(MAX_PLACES).unwrap() {
-            throttle.failed(IpAddr::V4(number.into()), NOW_MS);
+            throttle.attempt(IpAddr::V4(number.into()), NOW_MS).unwrap();
         }
         assert!(throttle.places().len() <= MAX_PLACES);
+        assert!(throttle.attempt(guesser, NOW_MS).is_err());
     }
 }

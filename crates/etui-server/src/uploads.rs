@@ -1,7 +1,8 @@
 //! What several operations take as frames: a state with what it names, a commit with its records.
 
+use bytes::Bytes;
 use etui_api::frame::Frame;
-use etui_chain::{Commit, Refusal, Refused, State};
+use etui_chain::{Commit, MIN_RECORD_BYTES, Refusal, Refused, State};
 use etui_store::{CommitUpload, HealStep, HealUpload, StateUpload};
 
 use crate::{body::Frames, problem::ApiError};
@@ -15,12 +16,12 @@ pub(crate) async fn state_upload(frames: &mut Frames) -> Result<StateUpload, Api
         StateUpload { state: State::parse(&state)?, named_records: Vec::new(), first_commits: Vec::new() };
     while let Some(frame) = frames.next().await? {
         match (frame, upload.first_commits.last_mut()) {
-            (Frame::NamedRecord(record), None) => upload.named_records.push(record.into()),
+            (Frame::NamedRecord(record), None) => upload.named_records.push(whole(record)?),
             (Frame::Commit(commit), _) => {
                 let commit = Commit::parse(&commit)?;
                 upload.first_commits.push(CommitUpload { commit, records: Vec::new() });
             }
-            (Frame::Record(record), Some(first)) => first.records.push(record.into()),
+            (Frame::Record(record), Some(first)) => first.records.push(whole(record)?),
             _ => return Err(OUT_OF_ORDER.into()),
         }
     }
@@ -33,7 +34,7 @@ pub(crate) async fn commit_upload(frames: &mut Frames) -> Result<CommitUpload, A
     let mut upload = CommitUpload { commit: Commit::parse(&commit)?, records: Vec::new() };
     while let Some(frame) = frames.next().await? {
         let Frame::Record(record) = frame else { return Err(OUT_OF_ORDER.into()) };
-        upload.records.push(record.into());
+        upload.records.push(whole(record)?);
     }
     Ok(upload)
 }
@@ -45,10 +46,18 @@ pub(crate) async fn heal_upload(frames: &mut Frames) -> Result<HealUpload, ApiEr
         match frame {
             Frame::State(state) => upload.steps.push(HealStep::State(State::parse(&state)?)),
             Frame::Commit(commit) => upload.steps.push(HealStep::Commit(Commit::parse(&commit)?)),
-            Frame::Record(record) => upload.records.push(record.into()),
-            Frame::NamedRecord(record) => upload.named_records.push(record.into()),
+            Frame::Record(record) => upload.records.push(whole(record)?),
+            Frame::NamedRecord(record) => upload.named_records.push(whole(record)?),
             Frame::Header(_) | Frame::End(_) => return Err(OUT_OF_ORDER.into()),
         }
     }
     Ok(upload)
+}
+
+/// No record is shorter. A frame of a few bytes would take many times its size in memory, whatever becomes of it.
+fn whole(record: Vec<u8>) -> Result<Bytes, Refused> {
+    if record.len() < MIN_RECORD_BYTES {
+        return Err(Refusal::Truncated.because("a record shorter than any can be"));
+    }
+    Ok(record.into())
 }

@@ -1,7 +1,7 @@
 //! Backup and restore: a backup is a data folder like any other, with a database and segments, whatever it was made of.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io,
     path::Path,
@@ -12,7 +12,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
 use sea_orm::{AccessMode, DatabaseTransaction, IsolationLevel, TransactionOptions, TransactionTrait as _};
 
 use crate::{
-    DatabaseConfig, ObjectsConfig, Store, StoreConfig, StoreError, migration,
+    DatabaseConfig, ObjectsConfig, Store, StoreConfig, StoreError, identity, migration,
     segment::{self, ObjectKey},
     sql::{self, Columns as _},
     sqlite,
@@ -55,15 +55,19 @@ impl Store {
         migration::run(&database).await?;
         let writing = database.begin().await.map_err(sql::failed("beginning the backup"))?;
         let rows = tables::copy(&snapshot, &writing).await?;
+        // A copy of the same store, backup after backup.
+        identity::copy(&snapshot, &writing).await?;
         writing.commit().await.map_err(sql::failed("completing the backup"))?;
         drop(snapshot);
 
         let keys = segment_keys(&database).await?;
         let objects = crate::objects::open_folder(&segments)?;
         let (copied, kept) = copy_segments(&*self.inner().objects, &*objects, &keys).await?;
+        identity::take_over(&database, &*objects).await?;
         sqlite::settle(&database).await?;
         let finished = folder.join(DATABASE_FILE);
-        let named = remove_database(&finished).and_then(|()| fs::rename(&unfinished, &finished));
+        // What SQLite keeps beside a file would be taken for the new one's; the file itself is replaced in one step.
+        let named = remove_beside(&finished).and_then(|()| fs::rename(&unfinished, &finished));
         named
             .and_then(|()| File::open(folder)?.sync_all())
             .map_err(StoreError::folder("naming the backup"))?;
@@ -115,10 +119,14 @@ impl Store {
     }
 }
 
-async fn segment_keys(database: &sea_orm::DatabaseConnection) -> Result<BTreeSet<ObjectKey>, StoreError> {
-    const SELECT: &str = "SELECT segment_number, object_key FROM segment \
-         WHERE object_key IS NOT NULL AND segment_number > $1 ORDER BY segment_number LIMIT $2";
-    let mut keys = BTreeSet::new();
+/// The segments that are objects, and whether any live record lies in them.
+async fn segment_keys(
+    database: &sea_orm::DatabaseConnection,
+) -> Result<BTreeMap<ObjectKey, bool>, StoreError> {
+    const SELECT: &str = "SELECT s.segment_number, s.object_key, \
+         EXISTS (SELECT 1 FROM object o WHERE o.segment_number = s.segment_number) FROM segment s \
+         WHERE s.object_key IS NOT NULL AND s.segment_number > $1 ORDER BY s.segment_number LIMIT $2";
+    let mut keys = BTreeMap::new();
     let mut last = 0;
     loop {
         let values = [sql::number(last), sql::number(PAGE_ROWS)];
@@ -126,22 +134,29 @@ async fn segment_keys(database: &sea_orm::DatabaseConnection) -> Result<BTreeSet
         let Some(newest) = rows.last() else { return Ok(keys) };
         last = newest.number(0)?;
         for row in &rows {
-            keys.insert(ObjectKey(row.column(1)?));
+            keys.insert(ObjectKey(row.column(1)?), row.column(2)?);
         }
     }
 }
 
-/// How many were copied, and how many were there. One that has left its source meanwhile was dead already.
+/// How many were copied, and how many were there. One without a live record may have left its source meanwhile.
 async fn copy_segments(
     from: &dyn ObjectStore,
     to: &dyn ObjectStore,
-    keys: &BTreeSet<ObjectKey>,
+    keys: &BTreeMap<ObjectKey, bool>,
 ) -> Result<(u64, u64), StoreError> {
     let there = listed(to).await?;
-    let mut copied = 0;
-    for key in keys.difference(&there) {
+    let (mut copied, mut kept) = (0, 0);
+    for (key, is_live) in keys {
+        if there.contains(key) {
+            kept += 1;
+            continue;
+        }
         let bytes = match from.get(&key.path()).await {
-            Err(object_store::Error::NotFound { .. }) => continue,
+            Err(object_store::Error::NotFound { .. }) if !is_live => continue,
+            Err(object_store::Error::NotFound { .. }) => {
+                return Err(StoreError::Damaged { found: "a segment with live records is missing" });
+            }
             got => got.map_err(StoreError::blobs("reading a segment"))?.bytes().await,
         };
         let bytes = bytes.map_err(StoreError::blobs("reading a segment"))?;
@@ -149,11 +164,14 @@ async fn copy_segments(
         put.map_err(StoreError::blobs("writing a segment"))?;
         copied += 1;
     }
-    Ok((copied, keys.intersection(&there).count() as u64))
+    Ok((copied, kept))
 }
 
-async fn remove_unknown(objects: &dyn ObjectStore, keys: &BTreeSet<ObjectKey>) -> Result<(), StoreError> {
-    for key in listed(objects).await?.difference(keys) {
+async fn remove_unknown(
+    objects: &dyn ObjectStore,
+    keys: &BTreeMap<ObjectKey, bool>,
+) -> Result<(), StoreError> {
+    for key in listed(objects).await?.iter().filter(|key| !keys.contains_key(*key)) {
         objects.delete(&key.path()).await.map_err(StoreError::blobs("removing an old segment"))?;
     }
     Ok(())
@@ -165,15 +183,24 @@ async fn listed(objects: &dyn ObjectStore) -> Result<BTreeSet<ObjectKey>, StoreE
     keys.try_collect().await.map_err(StoreError::blobs("listing segments"))
 }
 
-/// The file and what SQLite keeps beside it.
 fn remove_database(file: &Path) -> io::Result<()> {
-    for suffix in ["", "-wal", "-shm", "-journal"] {
+    remove_beside(file)?;
+    remove_if_there(file)
+}
+
+/// What SQLite keeps beside a file.
+fn remove_beside(file: &Path) -> io::Result<()> {
+    for suffix in ["-wal", "-shm", "-journal"] {
         let mut name = file.as_os_str().to_owned();
         name.push(suffix);
-        match fs::remove_file(&name) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        remove_if_there(Path::new(&name))?;
     }
     Ok(())
+}
+
+fn remove_if_there(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }

@@ -53,6 +53,17 @@ pub enum StoreError {
         /// What to do.
         hint: &'static str,
     },
+    /// The bucket or folder of segments belongs to another database.
+    #[error(
+        "the bucket or folder of segments belongs to another database: choose another with --s3-prefix, or          `etui-server restore --take-over` if that database is gone for good"
+    )]
+    OtherStore,
+    /// Another process serves this folder.
+    #[error("another etui-server uses {}: stop it, or choose another folder with --data", folder.display())]
+    InUse {
+        /// The data folder.
+        folder: std::path::PathBuf,
+    },
     /// Something is there already that would be mixed with what comes.
     #[error("there are accounts already: restore into an empty database and bucket or folder")]
     NotEmpty,

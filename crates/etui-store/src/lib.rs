@@ -14,6 +14,7 @@ mod error;
 mod events;
 mod garbage;
 mod heal;
+mod identity;
 mod ledgers;
 mod migration;
 mod named;

@@ -10,7 +10,7 @@ use crate::{
 
 const MINUTE_MS: u64 = 60_000;
 /// How long a refresh token may come a second time because the answer to the first was lost.
-const LOST_ANSWER_MS: u64 = 10 * MINUTE_MS;
+const LOST_ANSWER_MS: u64 = 2 * MINUTE_MS;
 
 /// Names one session; it travels in access tokens and is no secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

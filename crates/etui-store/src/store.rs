@@ -1,10 +1,10 @@
 //! The store itself: opening, closing, and the one way to write.
 
 use std::{
-    fs,
+    fs::{self, File},
     ops::Deref,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, OnceLock, PoisonError, Weak},
 };
 
 use etui_api::sync::Event;
@@ -17,11 +17,12 @@ use sea_orm::{
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{
-    DatabaseUrl, ObjectsConfig, ObjectsReport, StoreError, events::Events, ledgers::Ledgers, migration,
-    news::News, objects, postgres, sql, sqlite,
+    DatabaseUrl, ObjectsConfig, ObjectsReport, StoreError, events::Events, identity, ledgers::Ledgers,
+    migration, news::News, objects, postgres, sql, sqlite,
 };
 
 pub(crate) const DATABASE_FILE: &str = "etui.db";
+const LOCK_FILE: &str = "etui.lock";
 pub(crate) const OBJECTS_FOLDER: &str = "objects";
 
 /// Where the store keeps its data.
@@ -66,6 +67,8 @@ pub(crate) struct Inner {
     news: OnceLock<News>,
     /// SQLite has one writer: waiting here is fair and wakes at once, waiting for its lock is neither.
     turn: Option<Arc<Mutex<()>>>,
+    /// Held while this process serves a folder; the operating system lets go of it when the process dies.
+    lock: std::sync::Mutex<Option<File>>,
 }
 
 impl Store {
@@ -74,6 +77,18 @@ impl Store {
     /// # Errors
     /// `Folder`, `NewerSchema`, `Database`, `Blobs`.
     pub async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
+        Self::open_own(config, false).await
+    }
+
+    /// As [`Self::open`], even if the segments belong to another database, which must be gone for good.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn take_over(config: &StoreConfig) -> Result<Self, StoreError> {
+        Self::open_own(config, true).await
+    }
+
+    async fn open_own(config: &StoreConfig, take_over: bool) -> Result<Self, StoreError> {
         let objects = match &config.objects {
             ObjectsConfig::Folder => {
                 let folder = config.data.join(OBJECTS_FOLDER);
@@ -82,7 +97,7 @@ impl Store {
             }
             ObjectsConfig::S3(config) => config.open()?,
         };
-        Self::open_with_objects(config, objects).await
+        Self::open_with(config, objects, take_over).await
     }
 
     /// Opens a store that is there, perhaps beside a server that uses it: nothing is made, migrated or cleaned up.
@@ -106,7 +121,8 @@ impl Store {
             ObjectsConfig::S3(config) => config.open()?,
         };
         migration::check(&database).await?;
-        Ok(Self::assemble(database, objects))
+        identity::check(&database, &*objects).await?;
+        Ok(Self::assemble(database, objects, None))
     }
 
     /// Opens the store with its segments in another object store than the data folder. When that store says that an
@@ -118,13 +134,29 @@ impl Store {
         config: &StoreConfig,
         objects: Arc<dyn ObjectStore>,
     ) -> Result<Self, StoreError> {
+        Self::open_with(config, objects, false).await
+    }
+
+    async fn open_with(
+        config: &StoreConfig,
+        objects: Arc<dyn ObjectStore>,
+        take_over: bool,
+    ) -> Result<Self, StoreError> {
         make_private(&config.data).map_err(StoreError::folder("making the data folder"))?;
-        let database = match &config.database {
-            DatabaseConfig::File => sqlite::open(config.data.join(DATABASE_FILE)).await?,
-            DatabaseConfig::Postgres(url) => postgres::open(url).await?,
+        let (database, lock) = match &config.database {
+            DatabaseConfig::File => {
+                let lock = lock(&config.data)?;
+                (sqlite::open(config.data.join(DATABASE_FILE)).await?, Some(lock))
+            }
+            DatabaseConfig::Postgres(url) => (postgres::open(url).await?, None),
         };
         migration::run(&database).await?;
-        let store = Self::assemble(database, objects);
+        if take_over {
+            identity::take_over(&database, &*objects).await?;
+        } else {
+            identity::claim(&database, &*objects).await?;
+        }
+        let store = Self::assemble(database, objects, lock);
         if store.0.turn.is_none() {
             let weak = WeakStore(Arc::downgrade(&store.0));
             let news = News::start(weak, store.database().clone()).await?;
@@ -133,7 +165,7 @@ impl Store {
         Ok(store)
     }
 
-    fn assemble(database: DatabaseConnection, objects: Arc<dyn ObjectStore>) -> Self {
+    fn assemble(database: DatabaseConnection, objects: Arc<dyn ObjectStore>, lock: Option<File>) -> Self {
         let one_writer = database.get_database_backend() == DbBackend::Sqlite;
         Self(Arc::new(Inner {
             database,
@@ -142,6 +174,7 @@ impl Store {
             events: Events::default(),
             news: OnceLock::new(),
             turn: one_writer.then(Arc::default),
+            lock: std::sync::Mutex::new(lock),
         }))
     }
 
@@ -151,6 +184,7 @@ impl Store {
         if let Err(error) = self.0.database.close_by_ref().await {
             tracing::warn!(%error, "the database did not close cleanly");
         }
+        drop(self.0.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Whether the database answers.
@@ -234,6 +268,18 @@ pub(crate) async fn compute<T: Send + 'static>(long: bool, work: impl FnOnce() -
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// One process serves a folder: two would not hear of each other's news, nor share the one turn to write.
+fn lock(folder: &Path) -> Result<File, StoreError> {
+    let failed = StoreError::folder("locking the data folder");
+    let file = File::options().create(true).truncate(false).write(true).open(folder.join(LOCK_FILE));
+    let file = file.map_err(&failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(StoreError::InUse { folder: folder.to_owned() }),
+        Err(fs::TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 

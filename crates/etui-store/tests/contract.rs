@@ -80,6 +80,7 @@ macro_rules! contracts {
         durability:
             everything_is_there_after_reopening
             a_full_disk_stores_nothing
+            one_process_serves_a_folder
             the_object_store_is_tried_and_left_as_it_was
             an_interrupted_push_leaves_an_orphan_that_is_collected_after_its_grace
             superseded_segments_are_collected_after_their_grace
@@ -89,7 +90,9 @@ macro_rules! contracts {
             what_is_restored_is_what_was_backed_up
             a_later_backup_copies_only_what_is_new
             verification_names_what_is_wrong_and_nothing_else
-            a_folder_without_a_store_is_not_made_into_one;
+            a_folder_without_a_store_is_not_made_into_one
+            what_is_missing_is_not_passed_over
+            segments_of_another_database_are_left_alone;
         model:
             pulls_equal_the_model_under_random_edits;
         } }

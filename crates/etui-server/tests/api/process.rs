@@ -154,6 +154,26 @@ fn what_keeps_it_from_starting_is_one_sentence_with_the_next_step() {
 }
 
 #[test]
+fn what_is_made_is_for_its_owner_alone_and_for_one_process() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("made before");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let program = Program::start(&data);
+    for name in ["etui.db", "etui.db-wal", "token.key", "etui.lock", "objects/store"] {
+        let mode = data.join(name).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name}");
+    }
+    let second = command(&data, "127.0.0.1:0").output().unwrap();
+    let sentence = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(sentence.contains("another etui-server uses"), "{sentence}");
+    program.ask_to_stop();
+    program.log();
+}
+
+#[test]
 fn the_health_command_tells_a_ready_server_from_none() {
     let folder = tempfile::tempdir().unwrap();
     let program = Program::start(folder.path());

@@ -88,6 +88,9 @@ async fn what_does_not_verify_is_refused_by_name() {
     let wanting = push(commit_frames(&commit, &[])).await;
     assert_eq!(wanting.code(), ErrorCode::Refused);
 
+    let tiny = [commit_frames(&commit, &records), vec![Frame::Record(vec![0; 135])]].concat();
+    assert_eq!(push(tiny).await.problem().refusal.as_deref(), Some("truncated"), "on the way already");
+
     let skipped = person.commit(vec![put(object(1), 1, &records[0])]);
     let other_vault = format!("/v1/vaults/{}/commits", "ab".repeat(16));
     let answer = server.post_frames(&other_vault, &session, &commit_frames(&skipped, &records)).await;

@@ -10,10 +10,12 @@ use sea_orm_migration::{
     MigrationName, MigrationTrait, SchemaManager, async_trait,
     prelude::{
         ColumnDef, DbErr, DeriveIden, Expr, ExprTrait, ForeignKey, ForeignKeyAction,
-        ForeignKeyCreateStatement, Index, IndexCreateStatement, IntoIden, Table, TableCreateStatement,
+        ForeignKeyCreateStatement, Index, IndexCreateStatement, IntoIden, Query, Table, TableCreateStatement,
     },
     sea_query::ConditionalStatement,
 };
+
+use crate::identity;
 
 pub(super) struct Migration;
 
@@ -27,6 +29,7 @@ impl MigrationName for Migration {
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let tables = [
+            store(),
             account(),
             session(),
             spent_refresh(),
@@ -43,8 +46,22 @@ impl MigrationTrait for Migration {
         for index in indices() {
             manager.create_index(index).await?;
         }
-        Ok(())
+        let store_id = identity::draw().map_err(|error| DbErr::Migration(error.to_string()))?;
+        let mut name = Query::insert();
+        name.into_table(Store::Table).columns([Store::StoreId]).values_panic([store_id.to_vec().into()]);
+        manager.execute(name).await.map(drop)
     }
+}
+
+#[derive(DeriveIden)]
+enum Store {
+    Table,
+    StoreId,
+}
+
+/// One row: whose the segments are.
+fn store() -> TableCreateStatement {
+    Table::create().table(Store::Table).col(bytes(Store::StoreId).primary_key()).take()
 }
 
 #[derive(DeriveIden)]

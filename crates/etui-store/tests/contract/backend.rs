@@ -104,12 +104,27 @@ impl Backend {
         Store::open_with_objects(&self.config(), Arc::new(Faulty { objects, fault })).await.unwrap()
     }
 
+    /// This database, pointed at the segments of another one.
+    pub(crate) fn with_objects_of(self, other: &Self) -> Self {
+        if matches!(other.objects, ObjectsConfig::Folder) {
+            let [ours, theirs] = [&self, other].map(|backend| backend.config().data);
+            std::fs::create_dir_all(&ours).unwrap();
+            std::os::unix::fs::symlink(theirs.join("objects"), ours.join("objects")).unwrap();
+        }
+        Self { objects: other.objects.clone(), ..self }
+    }
+
     pub(crate) fn config(&self) -> StoreConfig {
         StoreConfig {
             data: self.folder.path().join("data"),
             database: self.database.clone(),
             objects: self.objects.clone(),
         }
+    }
+
+    /// Whether everything lies in one folder, which one process has to itself.
+    pub(crate) const fn is_one_folder(&self) -> bool {
+        matches!(self.database, DatabaseConfig::File)
     }
 
     /// A statement from outside.

@@ -61,11 +61,23 @@ pub(crate) async fn a_full_disk_stores_nothing(backend: &Backend) {
     store.push(&authority, vault_id, upload).await.unwrap();
 }
 
+pub(crate) async fn one_process_serves_a_folder(backend: &Backend) {
+    let store = backend.open().await;
+    let second = Store::open(&backend.config()).await;
+    if backend.is_one_folder() {
+        assert!(matches!(second.err(), Some(StoreError::InUse { .. })));
+    } else {
+        second.unwrap().close().await;
+    }
+    store.close().await;
+    backend.open().await.close().await;
+}
+
 pub(crate) async fn the_object_store_is_tried_and_left_as_it_was(backend: &Backend) {
     let store = backend.open().await;
     let report = store.check_objects().await.unwrap();
     assert!(report.refuses_overwriting, "both a folder and Ceph's gateway do");
-    assert_eq!(backend.object_count("").await, 0, "nothing is left of it");
+    assert_eq!(backend.object_count("checks").await, 0, "nothing is left of it");
     store.close().await;
     let full = backend.open_faulty(Fault::Full).await;
     assert!(matches!(full.check_objects().await, Err(StoreError::StorageFull)));

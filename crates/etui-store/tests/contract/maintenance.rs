@@ -104,6 +104,42 @@ pub(crate) async fn a_folder_without_a_store_is_not_made_into_one(backend: &Back
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }
 
+pub(crate) async fn what_is_missing_is_not_passed_over(backend: &Backend) {
+    let (store, mut client, authority, vault_id) = signed_up(backend).await;
+    fill(&store, &mut client, &authority, vault_id).await;
+    let folder = tempfile::tempdir().unwrap();
+    store.back_up(folder.path()).await.unwrap();
+    std::fs::remove_dir_all(folder.path().join("objects/segments")).unwrap();
+    let elsewhere = (backend.another)();
+    let restored = elsewhere.open().await;
+    assert!(matches!(restored.restore(folder.path()).await, Err(StoreError::Damaged { .. })));
+    assert_eq!(restored.login("anybody@example.org").await.unwrap().map(|_| ()), None);
+    let verified = restored.verify(&mut |_| {}).await.unwrap();
+    assert_eq!(verified.accounts, 0, "nothing was restored");
+
+    store.back_up(folder.path()).await.unwrap();
+    backend.remove_objects(1).await;
+    std::fs::remove_dir_all(folder.path().join("objects/segments")).unwrap();
+    assert!(matches!(store.back_up(folder.path()).await, Err(StoreError::Damaged { .. })));
+    assert!(folder.path().join("etui.db").is_file(), "the backup before it is still named");
+}
+
+pub(crate) async fn segments_of_another_database_are_left_alone(backend: &Backend) {
+    let (store, mut client, authority, vault_id) = signed_up(backend).await;
+    fill(&store, &mut client, &authority, vault_id).await;
+    let count = backend.object_count("segments").await;
+    let elsewhere = (backend.another)().with_objects_of(backend);
+    let refused = Store::open(&elsewhere.config()).await.err().unwrap();
+    assert!(matches!(refused, StoreError::OtherStore), "{refused:?}");
+    assert_eq!(backend.object_count("segments").await, count);
+    let other = Store::take_over(&elsewhere.config()).await.unwrap();
+    other.close().await;
+    // What restarts of the first one say from now on.
+    store.close().await;
+    let refused = Store::open(&backend.config()).await.err().unwrap();
+    assert!(matches!(refused, StoreError::OtherStore), "{refused:?}");
+}
+
 /// Three objects in segments of their own, some inline, one superseded, one purged.
 async fn fill(store: &Store, client: &mut Client, authority: &Authority, vault_id: VaultId) {
     let large: Vec<_> = (0..3).map(|_| client.id()).collect();

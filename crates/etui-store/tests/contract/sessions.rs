@@ -59,7 +59,7 @@ pub(crate) async fn refresh_tokens_work_once_and_reuse_ends_the_session(backend:
 }
 
 pub(crate) async fn a_lost_answer_to_a_refresh_ends_no_session(backend: &Backend) {
-    const GRACE_MS: u64 = 600_000;
+    const GRACE_MS: u64 = 120_000;
     let (store, mut client, _, _) = signed_up(backend).await;
     let session = client.session();
     let first = session.refresh_hash;

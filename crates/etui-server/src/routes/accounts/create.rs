@@ -16,6 +16,7 @@ use crate::{
     client_address::was_forwarded,
     clock,
     document::{Bytes, Problems},
+    parameters::Client,
     problem::ApiError,
     routes::sessions,
     settings::SignUpPolicy,
@@ -33,10 +34,13 @@ use crate::{
 )]
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
+    Client(client): Client,
     headers: HeaderMap,
     frames: Frames,
 ) -> Result<(StatusCode, Json<Session>), ApiError> {
     require_sign_ups(&app, &headers)?;
+    // Not given back on success: whoever makes a hundred accounts from one place has to wait.
+    app.throttle.attempt(client, clock::now_ms())?;
     let mut frames = frames.up_to(MAX_SIGN_UP_BYTES);
     let Some(Frame::Header(header)) = frames.next().await? else {
         return Err(ApiError::because(ErrorCode::BadRequest, "The first frame is the header of a sign-up."));

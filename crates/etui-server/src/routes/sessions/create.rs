@@ -27,7 +27,7 @@ pub(crate) async fn create(
     Client(client): Client,
     JsonBody(sign_in): JsonBody<SignIn>,
 ) -> Result<Json<Session>, ApiError> {
-    app.throttle.check(client, clock::now_ms())?;
+    app.throttle.attempt(client, clock::now_ms())?;
     let SignIn { email, login_proof, device_id } = sign_in;
     let login = match normalize_email(&email) {
         Some(email) => app.store.login(&email).await?,
@@ -36,9 +36,9 @@ pub(crate) async fn create(
     let (account_id, stored) = login.map(|login| (login.account_id, login.login_hash)).unzip();
     let compared = app.login.compare(login_proof, stored).await?;
     let (Some(account_id), true) = (account_id, !matches!(compared, Compared::Different)) else {
-        app.throttle.failed(client, clock::now_ms());
         return Err(ApiError::new(ErrorCode::SignInFailed));
     };
+    app.throttle.succeeded(client);
     let now_ms = clock::now_ms();
     let (session, refresh_token) = sessions::draw(now_ms)?;
     let session_id = session.session_id;

@@ -16,7 +16,7 @@ use crate::{
 /// Refresh a session
 ///
 /// Each refresh token works once. One that comes a second time was copied by somebody: the session ends for both. Only if
-/// the answer was lost may it be repeated, within ten minutes and before the new token was used.
+/// the answer was lost may it be repeated, within two minutes and before the new token was used.
 #[utoipa::path(
     post, path = "/v1/sessions/refresh", operation_id = "refresh", tag = "sessions", security(()),
     request_body = Refresh,
