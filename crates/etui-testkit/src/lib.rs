@@ -4,6 +4,7 @@
 //! server over a [`Wire`] of its own, which records all that passes, can be cut, and can be made to lie as a malicious
 //! server would ([`evil`]). Processes are ended and disks are mounted in the ways of Linux.
 
+mod backing;
 pub mod canary;
 mod device;
 pub mod disk;

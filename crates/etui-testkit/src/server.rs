@@ -8,7 +8,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::{disk::SmallDisk, process::program, wire::Route};
+use crate::{backing::SETTINGS_FILE, disk::SmallDisk, process::program, wire::Route};
 
 /// A running server; killed when dropped.
 pub struct Server {
@@ -68,6 +68,10 @@ fn command(stage: &Path, data: &Path, disk: Option<&SmallDisk>) -> Command {
     let program = program("etui-server");
     let mut command = disk.map_or_else(|| Command::new(&program), |disk| disk.command(&program));
     command.args(["serve", "--data"]).arg(data).args(["--listen", "127.0.0.1:0"]);
+    let settings = stage.join(SETTINGS_FILE);
+    if settings.is_file() {
+        command.arg("--config").arg(settings);
+    }
     command.env("TMPDIR", stage.join("tmp")).stderr(log);
     command
 }

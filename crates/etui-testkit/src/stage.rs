@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{Device, Keyring, Server, disk::SmallDisk, wire::Route};
+use crate::{Device, Keyring, Server, backing, disk::SmallDisk, wire::Route};
 
 /// The login password of every account made here.
 pub const LOGIN_PASSWORD: &str = "canary-login-Vp3!kd";
@@ -31,6 +31,7 @@ impl Stage {
         let stage = Self { folder, route: Route::default() };
         stage.write("login", &format!("{LOGIN_PASSWORD}\n"));
         stage.write("master", &format!("{MASTER_PASSWORD}\n"));
+        backing::prepare(stage.path());
         stage
     }
 
