@@ -35,7 +35,8 @@ fn prepare_services(stage: &Path) {
     let [endpoint, bucket] = ["ETUI_TEST_S3_ENDPOINT", "ETUI_TEST_S3_BUCKET"].map(variable);
     let settings = format!(
         "database_url_file = '{url}'\ns3_endpoint = '{endpoint}'\ns3_bucket = '{bucket}'\ns3_prefix = '{name}'\n\
-         s3_credentials_file = '{credentials}'\n"
+         s3_credentials_file = '{credentials}'\ntoken_key_file = '{}'\n",
+        stage.join("token.key").display()
     );
     write(SETTINGS_FILE, settings);
 }

@@ -19,5 +19,5 @@ mod wire;
 pub use device::Device;
 pub use keyring::{Keyring, KeyringItem};
 pub use server::Server;
-pub use stage::{EMAIL, LOGIN_PASSWORD, MASTER_PASSWORD, Stage};
+pub use stage::{EMAIL, LOGIN_PASSWORD, MASTER_PASSWORD, Node, Stage};
 pub use wire::{Exchange, Lying, Wire};

@@ -55,6 +55,11 @@ impl Stage {
         Server::start(self.path(), &self.data(), &self.route, None)
     }
 
+    /// A further node of the same server, and a way to it. Its folder holds nothing that the others need.
+    pub fn node(&self, name: &str) -> Node<'_> {
+        Node { stage: self, data: self.path().join(name), route: Route::default() }
+    }
+
     /// As [`Self::serve`], with the data on a small disk.
     pub fn serve_on(&self, disk: &SmallDisk) -> Server {
         Server::start(self.path(), &disk.path().join("data"), &self.route, Some(disk))
@@ -83,6 +88,30 @@ impl Stage {
     /// A small disk of that name, seen only by the processes that are put on it.
     pub fn small_disk(&self, name: &str, kib: u32) -> SmallDisk {
         SmallDisk::mount(&self.path().join(name), kib)
+    }
+}
+
+/// One of several nodes, and the way that some devices take to it.
+pub struct Node<'a> {
+    stage: &'a Stage,
+    data: PathBuf,
+    route: Route,
+}
+
+impl Node<'_> {
+    /// Starts it and waits until it listens.
+    pub fn serve(&self) -> Server {
+        Server::start(self.stage.path(), &self.data, &self.route, None)
+    }
+
+    /// A device that reaches the server over this node.
+    pub fn device(&self, name: &str) -> Device {
+        Device::new(self.stage.path(), self.stage.path().join(name), &self.route, None)
+    }
+
+    /// Leads its devices to another node, as a load balancer does.
+    pub fn give_over_to(&self, other: &Server) {
+        self.route.lead_to(other.address());
     }
 }
 
