@@ -6,8 +6,9 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Failures that one place has at first.
-const BURST: u64 = 100;
+/// Failures that one place has at first: as many as may wait to be hashed at once, so that an office whose people all sign in
+/// at nine is not slowed down.
+const BURST: u64 = 256;
 /// One more after so long.
 const REFILL_MS: u64 = 10_000;
 /// Places that are remembered.

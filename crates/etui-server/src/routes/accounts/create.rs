@@ -39,7 +39,7 @@ pub(crate) async fn create(
     frames: Frames,
 ) -> Result<(StatusCode, Json<Session>), ApiError> {
     require_sign_ups(&app, &headers)?;
-    // Not given back on success: whoever makes a hundred accounts from one place has to wait.
+    // Not given back on success: whoever makes hundreds of accounts from one place has to wait.
     app.throttle.attempt(client, clock::now_ms())?;
     let mut frames = frames.up_to(MAX_SIGN_UP_BYTES);
     let Some(Frame::Header(header)) = frames.next().await? else {
