@@ -1,6 +1,8 @@
 //! Becoming a device of an account: signing up, signing in on a new device, recovering.
 
 mod place;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::collections::BTreeMap;
 
