@@ -264,7 +264,7 @@ fn login_proof(email: &str, password: &LoginPassword) -> Result<LoginProof, Clie
 }
 
 async fn newest_state(api: &Api) -> Result<(State, Vec<Vec<u8>>), ClientError> {
-    let mut frames = api.states(None, &mut Evidence::default()).await?;
+    let mut frames = api.newest_state(&mut Evidence::default()).await?;
     let missing = etui_chain::Refusal::Missing.because("the server has no state of this account");
     Ok((frames.states.pop().ok_or(missing)?, frames.named_records))
 }

@@ -115,7 +115,7 @@ impl Device {
     }
 
     async fn server_state(&self, evidence: &mut Evidence) -> Result<(State, Vec<Vec<u8>>), ClientError> {
-        let StateFrames { mut states, named_records } = self.api.states(None, evidence).await?;
+        let StateFrames { mut states, named_records } = self.api.newest_state(evidence).await?;
         let missing = Refusal::Missing.because("the server has no state of this account");
         Ok((states.pop().ok_or(missing)?, named_records))
     }

@@ -140,8 +140,8 @@ impl Device {
     }
 
     async fn pull_states(&self, evidence: &mut Evidence) -> Result<(), ClientError> {
-        let version = self.inner.borrow().engine.state().version;
-        let frames = self.api.states(Some(version), evidence).await;
+        let state = self.inner.borrow().engine.state().clone();
+        let frames = self.api.states_after(&state, evidence).await;
         self.save_session()?;
         let frames = frames?;
         if frames.states.is_empty() && frames.named_records.is_empty() {
@@ -267,7 +267,10 @@ impl Device {
 
     /// Keeps what was refused for a person to look at.
     pub(super) fn put_aside_if_refused<T>(&self, result: &Result<T, ClientError>, evidence: &Evidence) {
-        if let Err(ClientError::Refused { refused }) = result {
+        // Of an answer that has nothing to do with the account's data nothing is kept: it may hold a token.
+        if let Err(ClientError::Refused { refused }) = result
+            && evidence.length_bytes() > 0
+        {
             let inner = self.inner.borrow();
             // Not being able to keep it must not hide the refusal itself.
             let _ = inner.store.put_aside(now_ms(), refused.refusal.name(), refused.found, evidence);
