@@ -2,9 +2,11 @@
 
 mod answer;
 mod history;
+mod news;
+mod patience;
 mod states;
 
-use std::{cell::RefCell, ops::ControlFlow, time::Duration};
+use std::{cell::RefCell, ops::ControlFlow};
 
 use bytes::Bytes;
 use etui_api::{
@@ -19,16 +21,13 @@ use etui_api::{
 };
 use etui_chain::{Commit, DeviceId, Head, VaultId};
 use etui_sync::{Pull, Snapshot};
-use futures_util::{Stream, StreamExt as _};
 use reqwest::{Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 
 use crate::{ClientError, evidence::Evidence};
 use answer::{Answer, answered, send};
+pub(crate) use patience::Patience;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a whole answer may take; the largest is a first pull over a slow line.
-const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 /// What a frame takes in memory beside its bytes: an answer of empty ones is not small.
 const BESIDE_FRAME_BYTES: u64 = 64;
 
@@ -36,6 +35,7 @@ const BESIDE_FRAME_BYTES: u64 = 64;
 pub(crate) struct Api {
     server: String,
     http: reqwest::Client,
+    patience: Patience,
     access_token: RefCell<Option<Token>>,
     refresh_token: RefCell<Option<Token>>,
     /// One refresh at a time: a refresh token is good for one use.
@@ -48,6 +48,11 @@ impl Api {
     /// # Errors
     /// [`ClientError::NotAServer`] for something that is no HTTP address.
     pub(crate) fn new(server: &str) -> Result<Self, ClientError> {
+        Self::with_patience(server, Patience::default())
+    }
+
+    /// The same with another patience.
+    pub(crate) fn with_patience(server: &str, patience: Patience) -> Result<Self, ClientError> {
         let server = server.trim_end_matches('/').to_owned();
         let is_http = server.starts_with("http://") || server.starts_with("https://");
         if !is_http || reqwest::Url::parse(&server).is_err() {
@@ -56,7 +61,7 @@ impl Api {
         // Somebody else in this process may have installed it already; it is the same one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_timeout(patience.connecting)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("etui/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -64,6 +69,7 @@ impl Api {
         Ok(Self {
             server,
             http,
+            patience,
             access_token: RefCell::default(),
             refresh_token: RefCell::default(),
             refreshing: tokio::sync::Mutex::default(),
@@ -73,6 +79,11 @@ impl Api {
     /// Where the server is.
     pub(crate) fn server(&self) -> &str {
         &self.server
+    }
+
+    /// How long the server is waited for.
+    pub(crate) const fn patience(&self) -> &Patience {
+        &self.patience
     }
 
     /// Takes up a session kept by the local store.
@@ -102,16 +113,16 @@ impl Api {
     ) -> Result<Session, ClientError> {
         let sign_in = SignIn { email: email.to_owned(), login_proof, device_id };
         let request = self.request(Method::POST, "/v1/sessions").json(&sign_in);
-        let session = answered(request, "signing in").await?;
+        let session = answered(request.timeout(self.patience.small_answer), "signing in").await?;
         self.keep(&session);
         Ok(session)
     }
 
     /// Ends the session on the server.
     pub(crate) async fn sign_out(&self) -> Result<(), ClientError> {
-        self.authorised("signing out", || self.request(Method::DELETE, "/v1/sessions/current"))
-            .await
-            .map(|_| ())
+        let path = "/v1/sessions/current";
+        let request = || self.request(Method::DELETE, path).timeout(self.patience.small_answer);
+        self.authorised("signing out", request).await.map(|_| ())
     }
 
     /// What a device needs to unlock.
@@ -195,25 +206,13 @@ impl Api {
         self.post_frames("/v1/heal", "bringing back what the server has lost", body, evidence).await
     }
 
-    /// The server's news, as pieces of an event stream. Each piece means "pull".
-    pub(crate) async fn events(&self) -> Result<impl Stream<Item = bool> + use<>, ClientError> {
-        let response = self
-            .authorised("following the server's news", || self.request(Method::GET, "/v1/events"))
-            .await?;
-        Ok(response.bytes_stream().map(|piece| {
-            piece.is_ok_and(|bytes| {
-                bytes.windows(5).any(|window| window == b"data:") || bytes.first() == Some(&b':')
-            })
-        }))
-    }
-
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.server))
     }
 
     fn frames_request(&self, path: &str, body: Bytes) -> RequestBuilder {
         self.request(Method::POST, path)
-            .timeout(ANSWER_TIMEOUT)
+            .timeout(self.patience.whole_answer)
             .header("content-type", frame::CONTENT_TYPE)
             .body(body)
     }
@@ -224,7 +223,7 @@ impl Api {
         doing: &'static str,
         limit_bytes: u64,
     ) -> Result<T, ClientError> {
-        let request = || self.request(Method::GET, path).timeout(ANSWER_TIMEOUT);
+        let request = || self.request(Method::GET, path).timeout(self.patience.whole_answer);
         Answer::to(self.authorised(doing, request).await?, doing, limit_bytes).json().await
     }
 
@@ -256,7 +255,7 @@ impl Api {
         evidence: &mut Evidence,
         mut visit: impl FnMut(Frame) -> Result<ControlFlow<()>, ClientError>,
     ) -> Result<(), ClientError> {
-        let request = || self.request(Method::GET, path).timeout(ANSWER_TIMEOUT);
+        let request = || self.request(Method::GET, path).timeout(self.patience.whole_answer);
         evidence.begin(&format!("GET {path}"));
         let mut answer = Answer::to(self.authorised(doing, request).await?, doing, limit_bytes);
         let mut reader = FrameReader::new();
@@ -303,7 +302,7 @@ impl Api {
         let refresh_token = self.refresh_token.borrow().clone().ok_or(ClientError::SignedOut)?;
         let request = self.request(Method::POST, "/v1/sessions/refresh").json(&Refresh { refresh_token });
         let doing = "renewing the session";
-        let session: Session = match send(request.timeout(CONNECT_TIMEOUT * 3), doing).await {
+        let session: Session = match send(request.timeout(self.patience.small_answer), doing).await {
             Ok(response) => Answer::to(response, doing, MAX_JSON_ANSWER_BYTES).json().await?,
             Err(error) => {
                 if matches!(error, ClientError::SignedOut) {
@@ -316,7 +315,7 @@ impl Api {
         Ok(session.access_token)
     }
 
-    fn keep(&self, session: &Session) {
+    pub(crate) fn keep(&self, session: &Session) {
         *self.access_token.borrow_mut() = Some(session.access_token.clone());
         *self.refresh_token.borrow_mut() = Some(session.refresh_token.clone());
     }

@@ -1,12 +1,7 @@
 //! Leaving: this folder stops being a device, and nothing that was said to be saved goes with it.
 
-use std::time::Duration;
-
 use super::Device;
 use crate::{ClientError, secure_storage::forget_in_keyring};
-
-/// How long leaving waits for the server. A session that it does not end now ends by itself.
-const SIGN_OUT_LIMIT: Duration = Duration::from_secs(5);
 
 impl Device {
     /// Ends the session, where the server can be reached, and takes the account off this folder. From its beginning
@@ -18,7 +13,7 @@ impl Device {
         let leaving = Leaving::begin(self)?;
         leaving.refuse_if_unsent(force)?;
         // Leaving must also work without the server.
-        let _ = tokio::time::timeout(SIGN_OUT_LIMIT, self.api.sign_out()).await;
+        let _ = tokio::time::timeout(self.api.patience().leaving, self.api.sign_out()).await;
         leaving.refuse_if_unsent(force)?;
         self.home.remove_left_branches()?;
         leaving.finish()
