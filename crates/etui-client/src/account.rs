@@ -140,7 +140,7 @@ impl Device {
         let (use_keyring, anew) = (log_in.use_keyring, log_in.anew);
         let place = Place { home, email: &email, device_id, seed: &seed, use_keyring, anew };
         let device = place.settle(api, &master_key, step, |engine, store| {
-            let vault_keys = unlock::vault_keys(engine.state(), &keyset, store)?;
+            let vault_keys = unlock::vault_keys(engine, &keyset, store)?;
             Ok(Unlocked { keyset, vault_keys, device_key: SigningKey::from_seed(&seed) })
         })?;
         device.write_file()?;
@@ -173,7 +173,7 @@ impl Device {
             fresh_master_key(&master_password, account_id, KdfParameters::of(&kdf), Some(&kdf))?;
         let place = Place { home, email: &email, device_id, seed: &seed, use_keyring, anew: false };
         let device = place.settle(api, &master_key, step, |engine, store| {
-            let vault_keys = unlock::vault_keys(engine.state(), &keyset, store)?;
+            let vault_keys = unlock::vault_keys(engine, &keyset, store)?;
             Ok(Unlocked { keyset, vault_keys, device_key: SigningKey::from_seed(&seed) })
         })?;
         let finished = async {

@@ -4,10 +4,14 @@ use etui_api::session::Token;
 
 use super::*;
 
+/// The master password of every such account.
+pub(crate) fn password() -> MasterPassword {
+    MasterPassword::new("quilt lantern orbit canary").unwrap()
+}
+
 /// Sets a device up in a folder, signed in at a server of which nothing is asked, with the master password as its key.
 pub(crate) fn device(home: &Home, api: Api) -> Device {
-    let password = MasterPassword::new("quilt lantern orbit canary").unwrap();
-    let new = new_account(&password, KdfChoice::Keep, "a device").unwrap();
+    let new = new_account(&password(), KdfChoice::Keep, "a device").unwrap();
     let (account, vault_keys) = create_account(&new.draft(), &mut OsRandom).unwrap();
     api.resume(Some(Token::new("a refresh token".to_owned())));
     let step = account.into_step(new.device_id).unwrap();

@@ -244,7 +244,7 @@ impl Inner {
                 return Err(error);
             }
         };
-        self.keys.vault_keys = unlock::vault_keys(self.engine.state(), &self.keys.keyset, &self.store)?;
+        self.keys.vault_keys = unlock::vault_keys(&self.engine, &self.keys.keyset, &self.store)?;
         self.last_sync = None;
         self.index = Index::new();
         self.unreadable.clear();
@@ -277,7 +277,7 @@ impl Inner {
                 _ => None,
             })
             .collect();
-        let mut keys = unlock::vault_keys(self.engine.state(), &self.keys.keyset, &self.store)?;
+        let mut keys = unlock::vault_keys(&self.engine, &self.keys.keyset, &self.store)?;
         for vault in &branch.engine.state().vaults {
             for (epoch, hash) in &vault.keys {
                 let missing = Refusal::Missing.because("a vault's key is not there; it is never made anew");

@@ -149,7 +149,7 @@ impl Device {
         let mut inner = self.inner.borrow_mut();
         let step = inner.engine.accept_states(frames)?;
         inner.take(step)?;
-        inner.keys.vault_keys = unlock::vault_keys(inner.engine.state(), &inner.keys.keyset, &inner.store)?;
+        inner.keys.vault_keys = unlock::vault_keys(&inner.engine, &inner.keys.keyset, &inner.store)?;
         drop(inner);
         self.refresh_ways_in()
     }
@@ -203,8 +203,7 @@ impl Device {
                 let mut inner = self.inner.borrow_mut();
                 let step = inner.engine.confirm_state(pushed.hash)?;
                 inner.take(step)?;
-                inner.keys.vault_keys =
-                    unlock::vault_keys(inner.engine.state(), &inner.keys.keyset, &inner.store)?;
+                inner.keys.vault_keys = unlock::vault_keys(&inner.engine, &inner.keys.keyset, &inner.store)?;
                 drop(inner);
                 self.refresh_ways_in()?;
                 Ok(true)

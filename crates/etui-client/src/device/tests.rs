@@ -7,6 +7,8 @@ use etui_api::{
     session::{Session, Token},
     sync::{PullHeader, StatesHeader, encode_header},
 };
+use etui_chain::StateBody;
+use etui_sync::StateFrames;
 use etui_vault::{Entry, EntryType};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -193,4 +195,24 @@ async fn news_that_fall_silent_are_over() {
     let mut news = news.unwrap();
     assert!(news.next().await, "a sign of life");
     assert!(!news.next().await);
+}
+
+#[tokio::test]
+async fn a_vault_that_is_listed_no_more_stays_readable() {
+    let stage = Stage::new().await;
+    let entry = stage.add("Kept").await.unwrap()[0];
+    {
+        let mut inner = stage.device.inner.borrow_mut();
+        let mut body = StateBody::clone(inner.engine.state());
+        (body.version, body.previous) = (body.version + 1, inner.engine.state().hash());
+        body.vaults.clear();
+        let unlisting = inner.keys.keyset.identity().sign_state(body);
+        let frames = StateFrames { states: vec![unlisting], named_records: Vec::new() };
+        let step = inner.engine.accept_states(frames).unwrap();
+        inner.take(step).unwrap();
+    }
+    let Stage { device, folder, .. } = stage;
+    drop(device);
+    let device = Device::unlock(&Home::at(folder.path().to_owned()), &testing::password()).await.unwrap();
+    assert_eq!(device.entry(entry).unwrap().title(), "Kept");
 }
