@@ -28,3 +28,18 @@ pub const MAX_LIVE_OBJECTS: usize = 1 << 20;
 pub const MAX_COMMITS_PER_ANSWER: usize = 4096;
 /// States in one answer; ask again from the last.
 pub const MAX_STATES_PER_ANSWER: usize = 256;
+
+/// An answer in JSON, and a problem, that a device takes in; those below are larger.
+pub const MAX_JSON_ANSWER_BYTES: u64 = 64 << 10;
+/// An answer with the account's devices: 256 bytes for each that a state may list, and for three more with a session.
+pub const MAX_DEVICES_ANSWER_BYTES: u64 = MAX_DEVICES as u64 * 4 * 256;
+/// An answer with keysets: each with hundreds of root keys.
+pub const MAX_KEYSETS_ANSWER_BYTES: u64 = MAX_KEYSETS as u64 * (64 << 10);
+/// An answer with states and what they name, that a device takes in: 256 KiB for each, many times what the largest
+/// account's states have.
+pub const MAX_STATES_ANSWER_BYTES: u64 = MAX_STATES_PER_ANSWER as u64 * (256 << 10);
+/// An answer with the changes of a vault, or a vault whole, that a device takes in: 1 KiB for each live object, half as much
+/// again as the smallest record has.
+pub const MAX_CHANGES_ANSWER_BYTES: u64 = MAX_LIVE_OBJECTS as u64 * (1 << 10);
+/// An answer with older commits: as many as there may be, each as large as it may be. Of these a device keeps few at a time.
+pub const MAX_COMMITS_ANSWER_BYTES: u64 = MAX_COMMITS_PER_ANSWER as u64 * MAX_FRAME_BYTES as u64;

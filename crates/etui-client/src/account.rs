@@ -1,6 +1,8 @@
 //! Becoming a device of an account: signing up, signing in on a new device, recovering.
 
 mod place;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::collections::BTreeMap;
 
@@ -138,7 +140,7 @@ impl Device {
         let (use_keyring, anew) = (log_in.use_keyring, log_in.anew);
         let place = Place { home, email: &email, device_id, seed: &seed, use_keyring, anew };
         let device = place.settle(api, &master_key, step, |engine, store| {
-            let vault_keys = unlock::vault_keys(engine.state(), &keyset, store)?;
+            let vault_keys = unlock::vault_keys(engine, &keyset, store)?;
             Ok(Unlocked { keyset, vault_keys, device_key: SigningKey::from_seed(&seed) })
         })?;
         device.write_file()?;
@@ -171,7 +173,7 @@ impl Device {
             fresh_master_key(&master_password, account_id, KdfParameters::of(&kdf), Some(&kdf))?;
         let place = Place { home, email: &email, device_id, seed: &seed, use_keyring, anew: false };
         let device = place.settle(api, &master_key, step, |engine, store| {
-            let vault_keys = unlock::vault_keys(engine.state(), &keyset, store)?;
+            let vault_keys = unlock::vault_keys(engine, &keyset, store)?;
             Ok(Unlocked { keyset, vault_keys, device_key: SigningKey::from_seed(&seed) })
         })?;
         let finished = async {
@@ -262,7 +264,7 @@ fn login_proof(email: &str, password: &LoginPassword) -> Result<LoginProof, Clie
 }
 
 async fn newest_state(api: &Api) -> Result<(State, Vec<Vec<u8>>), ClientError> {
-    let mut frames = api.states(None, &mut Evidence::default()).await?;
+    let mut frames = api.newest_state(&mut Evidence::default()).await?;
     let missing = etui_chain::Refusal::Missing.because("the server has no state of this account");
     Ok((frames.states.pop().ok_or(missing)?, frames.named_records))
 }

@@ -1,33 +1,41 @@
 //! The server's operations, typed. Tokens are kept fresh here; what the answers mean is decided elsewhere.
 
+mod answer;
 mod history;
+mod news;
+mod patience;
+mod states;
 
-use std::{cell::RefCell, ops::ControlFlow, time::Duration};
+use std::{cell::RefCell, ops::ControlFlow};
 
 use bytes::Bytes;
 use etui_api::{
-    ErrorCode, Problem,
+    ErrorCode,
     account::{Devices, Keysets},
     frame::{self, Frame, FrameReader},
+    limits::{
+        MAX_CHANGES_ANSWER_BYTES, MAX_DEVICES_ANSWER_BYTES, MAX_JSON_ANSWER_BYTES, MAX_KEYSETS_ANSWER_BYTES,
+    },
     session::{LoginProof, Refresh, Session, SignIn, Token},
-    sync::{Healed, PullHeader, Pushed, StatePushed, StatesHeader, decode_header},
+    sync::{Healed, PullHeader, Pushed, StatePushed, decode_header},
 };
-use etui_chain::{Commit, DeviceId, Head, Refused, State, VaultId};
-use etui_sync::{Pull, Snapshot, StateFrames};
-use futures_util::{Stream, StreamExt as _};
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use etui_chain::{Commit, DeviceId, Head, VaultId};
+use etui_sync::{Pull, Snapshot};
+use reqwest::{Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 
 use crate::{ClientError, evidence::Evidence};
+use answer::{Answer, answered, send};
+pub(crate) use patience::Patience;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a whole answer may take; the largest is a first pull over a slow line.
-const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
+/// What a frame takes in memory beside its bytes: an answer of empty ones is not small.
+const BESIDE_FRAME_BYTES: u64 = 64;
 
 /// One server, and this device's session with it.
 pub(crate) struct Api {
     server: String,
     http: reqwest::Client,
+    patience: Patience,
     access_token: RefCell<Option<Token>>,
     refresh_token: RefCell<Option<Token>>,
     /// One refresh at a time: a refresh token is good for one use.
@@ -40,6 +48,11 @@ impl Api {
     /// # Errors
     /// [`ClientError::NotAServer`] for something that is no HTTP address.
     pub(crate) fn new(server: &str) -> Result<Self, ClientError> {
+        Self::with_patience(server, Patience::default())
+    }
+
+    /// The same with another patience.
+    pub(crate) fn with_patience(server: &str, patience: Patience) -> Result<Self, ClientError> {
         let server = server.trim_end_matches('/').to_owned();
         let is_http = server.starts_with("http://") || server.starts_with("https://");
         if !is_http || reqwest::Url::parse(&server).is_err() {
@@ -48,7 +61,7 @@ impl Api {
         // Somebody else in this process may have installed it already; it is the same one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_timeout(patience.connecting)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("etui/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -56,6 +69,7 @@ impl Api {
         Ok(Self {
             server,
             http,
+            patience,
             access_token: RefCell::default(),
             refresh_token: RefCell::default(),
             refreshing: tokio::sync::Mutex::default(),
@@ -65,6 +79,11 @@ impl Api {
     /// Where the server is.
     pub(crate) fn server(&self) -> &str {
         &self.server
+    }
+
+    /// How long the server is waited for.
+    pub(crate) const fn patience(&self) -> &Patience {
+        &self.patience
     }
 
     /// Takes up a session kept by the local store.
@@ -80,7 +99,7 @@ impl Api {
     /// Signs up; `body` is [`etui_sync::NewAccount::frames`].
     pub(crate) async fn sign_up(&self, body: Vec<u8>) -> Result<Session, ClientError> {
         let request = self.frames_request("/v1/accounts", body.into());
-        let session = json(send(request, "signing up").await?, "signing up").await?;
+        let session = answered(request, "signing up").await?;
         self.keep(&session);
         Ok(session)
     }
@@ -94,57 +113,26 @@ impl Api {
     ) -> Result<Session, ClientError> {
         let sign_in = SignIn { email: email.to_owned(), login_proof, device_id };
         let request = self.request(Method::POST, "/v1/sessions").json(&sign_in);
-        let session = json(send(request, "signing in").await?, "signing in").await?;
+        let session = answered(request.timeout(self.patience.small_answer), "signing in").await?;
         self.keep(&session);
         Ok(session)
     }
 
     /// Ends the session on the server.
     pub(crate) async fn sign_out(&self) -> Result<(), ClientError> {
-        self.authorised("signing out", || self.request(Method::DELETE, "/v1/sessions/current"))
-            .await
-            .map(|_| ())
+        let path = "/v1/sessions/current";
+        let request = || self.request(Method::DELETE, path).timeout(self.patience.small_answer);
+        self.authorised("signing out", request).await.map(|_| ())
     }
 
     /// What a device needs to unlock.
     pub(crate) async fn keysets(&self) -> Result<Keysets, ClientError> {
-        self.get_json("/v1/keysets", "fetching the keysets").await
+        self.get_json("/v1/keysets", "fetching the keysets", MAX_KEYSETS_ANSWER_BYTES).await
     }
 
     /// Devices with sessions, and those of the newest state.
     pub(crate) async fn devices(&self) -> Result<Devices, ClientError> {
-        self.get_json("/v1/devices", "fetching the devices").await
-    }
-
-    /// States after a version in one piece, however many answers that takes; `None` for the newest alone with
-    /// everything that it names.
-    pub(crate) async fn states(
-        &self,
-        after: Option<u64>,
-        evidence: &mut Evidence,
-    ) -> Result<StateFrames, ClientError> {
-        let mut all = StateFrames::default();
-        let mut after = after;
-        loop {
-            let path =
-                after.map_or_else(|| "/v1/states".to_owned(), |after| format!("/v1/states?after={after}"));
-            let frames = self.get_frames(&path, "fetching the account's state", evidence).await?;
-            let mut newest = 0;
-            for frame in frames {
-                match frame {
-                    Frame::Header(bytes) => newest = decode_header::<StatesHeader>(&bytes)?.newest,
-                    Frame::State(bytes) => all.states.push(State::parse(&bytes)?),
-                    Frame::NamedRecord(bytes) => all.named_records.push(bytes),
-                    _ => return Err(self.not_a_server()),
-                }
-            }
-            match (after, all.states.last()) {
-                (Some(_), Some(last)) if last.version < newest && Some(last.version) > after => {
-                    after = Some(last.version);
-                }
-                _ => return Ok(all),
-            }
-        }
+        self.get_json("/v1/devices", "fetching the devices", MAX_DEVICES_ANSWER_BYTES).await
     }
 
     /// Pushes a state; `body` is [`etui_sync::state_frames`].
@@ -177,14 +165,16 @@ impl Api {
         let path = format!("/v1/vaults/{vault_id}/changes?after={after}");
         let mut header = None;
         let (mut commits, mut records) = (Vec::new(), Vec::new());
-        for frame in self.get_frames(&path, "fetching changes", evidence).await? {
+        self.each_frame(&path, "fetching changes", MAX_CHANGES_ANSWER_BYTES, evidence, |frame| {
             match frame {
                 Frame::Header(bytes) => header = Some(decode_header::<PullHeader>(&bytes)?),
                 Frame::Commit(bytes) => commits.push(Commit::parse(&bytes)?),
                 Frame::Record(bytes) => records.push(bytes),
                 _ => return Err(self.not_a_server()),
             }
-        }
+            Ok(ControlFlow::Continue(()))
+        })
+        .await?;
         let header = header.ok_or_else(|| self.not_a_server())?;
         Ok(Pull { header, commits, records })
     }
@@ -216,32 +206,25 @@ impl Api {
         self.post_frames("/v1/heal", "bringing back what the server has lost", body, evidence).await
     }
 
-    /// The server's news, as pieces of an event stream. Each piece means "pull".
-    pub(crate) async fn events(&self) -> Result<impl Stream<Item = bool> + use<>, ClientError> {
-        let response = self
-            .authorised("following the server's news", || self.request(Method::GET, "/v1/events"))
-            .await?;
-        Ok(response.bytes_stream().map(|piece| {
-            piece.is_ok_and(|bytes| {
-                bytes.windows(5).any(|window| window == b"data:") || bytes.first() == Some(&b':')
-            })
-        }))
-    }
-
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.server))
     }
 
     fn frames_request(&self, path: &str, body: Bytes) -> RequestBuilder {
         self.request(Method::POST, path)
-            .timeout(ANSWER_TIMEOUT)
+            .timeout(self.patience.whole_answer)
             .header("content-type", frame::CONTENT_TYPE)
             .body(body)
     }
 
-    async fn get_json<T: DeserializeOwned>(&self, path: &str, doing: &'static str) -> Result<T, ClientError> {
-        let request = || self.request(Method::GET, path).timeout(ANSWER_TIMEOUT);
-        json(self.authorised(doing, request).await?, doing).await
+    async fn get_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        doing: &'static str,
+        limit_bytes: u64,
+    ) -> Result<T, ClientError> {
+        let request = || self.request(Method::GET, path).timeout(self.patience.whole_answer);
+        Answer::to(self.authorised(doing, request).await?, doing, limit_bytes).json().await
     }
 
     async fn post_frames<T: DeserializeOwned>(
@@ -252,26 +235,15 @@ impl Api {
         evidence: &mut Evidence,
     ) -> Result<T, ClientError> {
         let body = Bytes::from(body);
-        let response = self.authorised(doing, || self.frames_request(path, body.clone())).await?;
-        let answer = response.bytes().await.map_err(|source| offline(doing, source))?;
         evidence.begin(&format!("POST {path}"));
-        evidence.add(&answer);
-        serde_json::from_slice(&answer).map_err(|_| self.not_a_server())
-    }
-
-    async fn get_frames(
-        &self,
-        path: &str,
-        doing: &'static str,
-        evidence: &mut Evidence,
-    ) -> Result<Vec<Frame>, ClientError> {
-        let mut frames = Vec::new();
-        self.each_frame(path, doing, evidence, |frame| {
-            frames.push(frame);
-            Ok(ControlFlow::Continue(()))
-        })
-        .await?;
-        Ok(frames)
+        let response = self.authorised(doing, || self.frames_request(path, body.clone())).await?;
+        let mut answer = Answer::to(response, doing, MAX_JSON_ANSWER_BYTES);
+        let mut bytes = Vec::new();
+        while let Some(piece) = answer.piece().await? {
+            evidence.add(&piece);
+            bytes.extend_from_slice(&piece);
+        }
+        serde_json::from_slice(&bytes).map_err(|_| self.not_a_server())
     }
 
     /// Hands the frames of an answer on as they arrive, its end left out, until it ends or is read far enough.
@@ -279,18 +251,19 @@ impl Api {
         &self,
         path: &str,
         doing: &'static str,
+        limit_bytes: u64,
         evidence: &mut Evidence,
-        mut visit: impl FnMut(Frame) -> Result<ControlFlow<()>, Refused>,
+        mut visit: impl FnMut(Frame) -> Result<ControlFlow<()>, ClientError>,
     ) -> Result<(), ClientError> {
-        let request = || self.request(Method::GET, path).timeout(ANSWER_TIMEOUT);
-        let mut body = self.authorised(doing, request).await?.bytes_stream();
+        let request = || self.request(Method::GET, path).timeout(self.patience.whole_answer);
         evidence.begin(&format!("GET {path}"));
+        let mut answer = Answer::to(self.authorised(doing, request).await?, doing, limit_bytes);
         let mut reader = FrameReader::new();
-        while let Some(bytes) = body.next().await {
-            let bytes = bytes.map_err(|source| offline(doing, source))?;
-            evidence.add(&bytes);
-            reader.feed(&bytes);
+        while let Some(piece) = answer.piece().await? {
+            evidence.add(&piece);
+            reader.feed(&piece);
             while let Some(frame) = reader.next_frame()? {
+                answer.holds(BESIDE_FRAME_BYTES)?;
                 if !matches!(frame, Frame::End(_)) && visit(frame)?.is_break() {
                     return Ok(());
                 }
@@ -329,8 +302,8 @@ impl Api {
         let refresh_token = self.refresh_token.borrow().clone().ok_or(ClientError::SignedOut)?;
         let request = self.request(Method::POST, "/v1/sessions/refresh").json(&Refresh { refresh_token });
         let doing = "renewing the session";
-        let session: Session = match send(request.timeout(CONNECT_TIMEOUT * 3), doing).await {
-            Ok(response) => json(response, doing).await?,
+        let session: Session = match send(request.timeout(self.patience.small_answer), doing).await {
+            Ok(response) => Answer::to(response, doing, MAX_JSON_ANSWER_BYTES).json().await?,
             Err(error) => {
                 if matches!(error, ClientError::SignedOut) {
                     *self.refresh_token.borrow_mut() = None;
@@ -342,7 +315,7 @@ impl Api {
         Ok(session.access_token)
     }
 
-    fn keep(&self, session: &Session) {
+    pub(crate) fn keep(&self, session: &Session) {
         *self.access_token.borrow_mut() = Some(session.access_token.clone());
         *self.refresh_token.borrow_mut() = Some(session.refresh_token.clone());
     }
@@ -352,39 +325,5 @@ impl Api {
     }
 }
 
-async fn send(request: RequestBuilder, doing: &'static str) -> Result<Response, ClientError> {
-    let response = request.send().await.map_err(|source| offline(doing, source))?;
-    if response.status().is_success() {
-        return Ok(response);
-    }
-    let url = response.url().origin().ascii_serialization();
-    let status = response.status();
-    let Ok(problem) = response.json::<Problem>().await else {
-        return Err(if is_gateway(status) {
-            ClientError::Offline { doing, source: None }
-        } else {
-            ClientError::NotAServer(url)
-        });
-    };
-    Err(match problem.code {
-        ErrorCode::SignInFailed => ClientError::SignInFailed,
-        ErrorCode::SessionEnded | ErrorCode::Unauthenticated => ClientError::SignedOut,
-        _ => ClientError::Server(Box::new(problem)),
-    })
-}
-
-/// What a proxy answers by itself when the server behind it cannot be reached.
-fn is_gateway(status: StatusCode) -> bool {
-    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
-}
-
-async fn json<T: DeserializeOwned>(response: Response, doing: &'static str) -> Result<T, ClientError> {
-    let url = response.url().origin().ascii_serialization();
-    let bytes = response.bytes().await.map_err(|source| offline(doing, source))?;
-    serde_json::from_slice(&bytes).map_err(|_| ClientError::NotAServer(url))
-}
-
-/// The address in a transport error could tell what was asked for; it is left out.
-fn offline(doing: &'static str, source: reqwest::Error) -> ClientError {
-    ClientError::Offline { doing, source: Some(source.without_url()) }
-}
+#[cfg(test)]
+mod tests;

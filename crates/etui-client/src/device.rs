@@ -4,6 +4,7 @@ mod admin;
 mod follow;
 mod heal;
 mod history;
+mod leaving;
 mod password;
 mod refused;
 mod sync;
@@ -64,6 +65,8 @@ pub(crate) struct Inner {
     last_sync: Option<SyncOutcome>,
     /// Where a keyring keeps the store's key, it keeps these too.
     pins: Option<PinKeeper>,
+    /// Whether this folder stops being a device: nothing is saved in it any more.
+    is_leaving: bool,
 }
 
 /// What a device says of itself.
@@ -159,7 +162,8 @@ impl Device {
         let pins =
             file.uses_keyring().then(|| PinKeeper::start(Keyring::of(file.device_id), Pins::of(&engine)));
         let (index, unreadable) = (Index::new(), Vec::new());
-        let mut inner = Inner { store, engine, keys, index, unreadable, last_sync: None, pins };
+        let mut inner =
+            Inner { store, engine, keys, index, unreadable, last_sync: None, pins, is_leaving: false };
         inner.build_index()?;
         Ok(Self {
             home,
@@ -347,6 +351,9 @@ impl Device {
 impl Inner {
     /// Makes a step durable, then goes on with it.
     fn take(&mut self, step: Step) -> Result<Vec<Notice>, ClientError> {
+        if self.is_leaving {
+            return Err(ClientError::Leaving);
+        }
         self.store.apply(&step.writes)?;
         self.engine = step.engine;
         if let Some(pins) = &mut self.pins {
@@ -543,3 +550,6 @@ fn open_all(keys: &Unlocked, vault_id: VaultId, records: &[(Leaf, Vec<u8>)]) -> 
             .collect()
     })
 }
+
+#[cfg(test)]
+mod tests;

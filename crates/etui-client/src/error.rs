@@ -163,6 +163,9 @@ pub enum ClientError {
     /// Unsent changes would be lost.
     #[error("{0} changes have not reached the server yet and would be lost")]
     Unsent(usize),
+    /// The device is being signed out: nothing more is saved on it.
+    #[error("this device is being signed out; nothing was changed")]
+    Leaving,
     /// Other devices kept changing the account.
     #[error("other devices kept changing the account at the same time; nothing is lost")]
     Contended,
@@ -248,6 +251,7 @@ impl ClientError {
             Self::File { source, .. } => return file_hint(source).map(str::to_owned),
             Self::Store { .. } => "run `etui doctor`; what was saved is unharmed",
             Self::Unsent(_) => "run `etui sync` first, or repeat with --force to give them up",
+            Self::Leaving => "`etui login` makes this folder a device again",
             Self::Contended => "try again",
             Self::NoHistory => "run `etui heal` on a device that has been in use for longer",
             Self::NotForked => "run `etui sync`, or `etui heal` if the server has lost something",

@@ -11,11 +11,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::ClientError;
 
+/// How the names of folders begin into which a device was put aside.
+const SET_ASIDE: &str = "set-aside-";
+
 /// How the names of backups of left branches begin.
 const LEFT_BRANCH: &str = "left-branch-";
 
 /// What belongs to a device in its folder, in the order in which it goes.
-const DEVICE_FILES: [&str; 4] = ["vault.db", "vault.db-wal", "vault.db-shm", "device.json"];
+const DEVICE_FILES: [&str; 6] =
+    ["vault.db", "vault.db-wal", "vault.db-shm", "vault.db-journal", "device.partial", "device.json"];
 
 /// The folder in which one device keeps one account.
 #[derive(Debug, Clone)]
@@ -114,7 +118,7 @@ impl Home {
         if !DEVICE_FILES.iter().any(|name| self.0.join(name).exists()) {
             return Ok(());
         }
-        let aside = self.0.join(format!("set-aside-{now_ms}"));
+        let aside = self.0.join(format!("{SET_ASIDE}{now_ms}"));
         let moved = || -> std::io::Result<()> {
             fs::create_dir_all(&aside)?;
             for name in DEVICE_FILES {
@@ -151,14 +155,37 @@ impl Home {
 
     /// Removes the backups of branches that were left: with the account they go, too.
     pub(crate) fn remove_left_branches(&self) -> Result<(), ClientError> {
-        let failed = |source| ClientError::File { doing: format!("clearing {}", self.0.display()), source };
-        for item in fs::read_dir(&self.0).map_err(failed)? {
-            let item = item.map_err(failed)?;
-            if item.file_name().to_string_lossy().starts_with(LEFT_BRANCH) {
-                fs::remove_file(item.path()).map_err(failed)?;
-            }
+        for path in self.items_named(LEFT_BRANCH)? {
+            fs::remove_file(&path).map_err(|source| {
+                let doing = format!("removing {}", path.display());
+                ClientError::File { doing, source }
+            })?;
         }
         Ok(())
+    }
+
+    /// The folders into which devices were put aside, oldest first. Nothing removes them but a person.
+    ///
+    /// # Errors
+    /// [`ClientError::File`].
+    pub fn set_aside_folders(&self) -> Result<Vec<PathBuf>, ClientError> {
+        self.items_named(SET_ASIDE)
+    }
+
+    /// What lies in the folder under names that begin so, in their order.
+    fn items_named(&self, beginning: &str) -> Result<Vec<PathBuf>, ClientError> {
+        let found = || -> std::io::Result<Vec<PathBuf>> {
+            let items = fs::read_dir(&self.0)?.collect::<Result<Vec<_>, _>>()?;
+            let named = |item: &fs::DirEntry| item.file_name().to_string_lossy().starts_with(beginning);
+            let mut paths: Vec<PathBuf> =
+                items.iter().filter(|item| named(item)).map(fs::DirEntry::path).collect();
+            paths.sort_unstable();
+            Ok(paths)
+        };
+        found().map_err(|source| ClientError::File {
+            doing: format!("looking into {}", self.0.display()),
+            source,
+        })
     }
 
     fn device_path(&self) -> PathBuf {
@@ -212,5 +239,34 @@ mod base64_bytes {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         URL_SAFE_NO_PAD.decode(String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever a kill at any moment leaves of a store: its log, and the journal of encrypting it anew.
+    #[test]
+    fn nothing_of_a_device_stays_when_it_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path().to_owned());
+        let names = || {
+            let items = fs::read_dir(folder.path()).unwrap();
+            items.map(|item| item.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+        };
+        let make_all =
+            || DEVICE_FILES.iter().for_each(|name| fs::write(folder.path().join(name), "").unwrap());
+        make_all();
+        assert!(folder.path().join("vault.db-journal").exists());
+        home.remove_device().unwrap();
+        assert!(names().is_empty());
+
+        make_all();
+        home.set_aside(7).unwrap();
+        assert_eq!(names(), ["set-aside-7"]);
+        let aside = home.set_aside_folders().unwrap();
+        assert_eq!(aside, [folder.path().join("set-aside-7")]);
+        assert!(DEVICE_FILES.iter().all(|name| aside[0].join(name).exists()));
     }
 }

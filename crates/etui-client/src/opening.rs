@@ -82,7 +82,7 @@ impl Opened {
                 .because("the keyset on this device is not of the account in its store")
                 .into());
         }
-        let vault_keys = unlock::vault_keys(engine.state(), &keyset, &store)?;
+        let vault_keys = unlock::vault_keys(&engine, &keyset, &store)?;
         let seed = store.value(key::SIGNING_SEED)?.ok_or_else(no_seed)?;
         let seed = Zeroizing::new(<[u8; 32]>::try_from(seed.as_slice()).map_err(|_| no_seed())?);
         let keys = Unlocked { keyset, vault_keys, device_key: SigningKey::from_seed(&seed) };

@@ -1,14 +1,20 @@
 //! From a master password or a Recovery Kit to the account's keys.
 
 use etui_api::account::Keysets;
-use etui_chain::{AccountId, KdfDescriptor, KeysetKind, Refusal, State, record_hash};
+use etui_chain::{
+    AccountId, KdfDescriptor, KeysetKind, RecordHeader, RecordType, Refusal, State, VaultId, record_hash,
+};
 use etui_crypto::{
     CheckedKdf, Keyset, KeysetKey, MasterKey, MasterPassword, RecoveryKit, SigningKey, derive_master_key,
     open_keyset, open_vault_key,
 };
-use etui_sync::{StateInFlight, VaultKeys, check_unlocked, check_way_in};
+use etui_sync::{Engine, StateInFlight, VaultKeys, check_unlocked, check_way_in};
 
-use crate::{ClientError, home::Unlock, store::Store};
+use crate::{
+    ClientError,
+    home::Unlock,
+    store::{Store, Stored},
+};
 
 /// The keys of an unlocked account. Wiped when dropped.
 pub(crate) struct Unlocked {
@@ -126,8 +132,13 @@ pub(crate) fn open_with_kit(
     Ok(keyset)
 }
 
-/// Opens every vault key that the state lists.
-pub(crate) fn vault_keys(state: &State, keyset: &Keyset, store: &Store) -> Result<VaultKeys, ClientError> {
+/// Opens every vault key that the newest state lists, and those of vaults that it lists no more: what is held of them
+/// stays readable.
+///
+/// # Errors
+/// `missing` or what the record shows, for a listed vault; [`ClientError::Store`].
+pub(crate) fn vault_keys(engine: &Engine, keyset: &Keyset, store: &Store) -> Result<VaultKeys, ClientError> {
+    let state = engine.state();
     let mut keys = VaultKeys::new();
     for vault in &state.vaults {
         for (epoch, hash) in &vault.keys {
@@ -135,6 +146,22 @@ pub(crate) fn vault_keys(state: &State, keyset: &Keyset, store: &Store) -> Resul
             let record = store.named_record(hash)?.ok_or(missing)?;
             keys.insert(open_vault_key(keyset, vault.id, *epoch, Some(*hash), &record)?);
         }
+    }
+    let unlisted: Vec<VaultId> =
+        engine.vault_ids().filter(|vault_id| state.vault(vault_id).is_none()).collect();
+    if !unlisted.is_empty() {
+        store.for_each(Stored::NamedRecords, |record| {
+            let header = RecordHeader::parse(record)?;
+            let held = unlisted.iter().find(|vault_id| vault_id.id() == header.object_id);
+            if let (RecordType::VaultKey, Some(vault_id)) = (header.record_type, held) {
+                // One that does not open, say under a root key that is gone, is no reason to open nothing.
+                let epoch = u32::try_from(header.version).unwrap_or_default();
+                if let Ok(key) = open_vault_key(keyset, *vault_id, epoch, None, record) {
+                    keys.insert(key);
+                }
+            }
+            Ok(())
+        })?;
     }
     Ok(keys)
 }

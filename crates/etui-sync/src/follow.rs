@@ -7,7 +7,7 @@ use std::{
 };
 
 use etui_chain::{
-    Change, Commit, Leaf, Ledger, ObjectId, Op, RecordHeader, Refusal, Refused, State, VaultId,
+    Change, Commit, Digest, Leaf, Ledger, ObjectId, Op, RecordHeader, Refusal, Refused, State, VaultId,
 };
 use etui_crypto::CheckedKdf;
 
@@ -105,11 +105,19 @@ impl Engine {
             let first = parting.ours.first().map(|commit| commit.seq - 1);
             (*vault_id, first.unwrap_or_else(|| self.head(vault_id).seq))
         };
+        let branch_names = branch.states.iter().flat_map(|state| state.named_records());
         Ok(Write::Leave {
             common_version,
             common_seqs: partings.iter().map(common_seq).collect(),
-            named_records: branch.states.iter().flat_map(|state| state.named_records()).collect(),
+            named_records: branch_names.chain(self.keys_of_vaults_beyond(branch)).collect(),
         })
+    }
+
+    /// The records with the keys of vaults that the branch does not list: what stays here has to stay readable.
+    fn keys_of_vaults_beyond<'a>(&'a self, branch: &'a Self) -> impl Iterator<Item = Digest> + 'a {
+        let listed = self.states.iter().flat_map(|state| &state.vaults);
+        let beyond = listed.filter(|vault| !branch.vaults.contains_key(&vault.id));
+        beyond.flat_map(|vault| vault.keys.iter().map(|(_, hash)| *hash))
     }
 }
 

@@ -245,6 +245,54 @@ fn a_person_decides_a_fork_and_nothing_is_lost() {
     assert!(!Path::new(&left).exists(), "nothing of the account is left in the folder");
 }
 
+/// Else the keyring would name a branch that the store has dropped, and the store would open no more.
+#[test]
+fn without_its_keyring_a_device_stays_on_its_branch() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let mut keyring = Keyring::start(&stage);
+    let (one, two) = (stage.device_with(&keyring, "one"), stage.device("two"));
+    one.sign_up();
+    one.add("Shared", "ada", "of-both");
+    one.ok(&["sync"]);
+    two.log_in();
+    two.ok(&["sync"]);
+    one.ok(&["sync"]);
+    let server = back_up(&stage, server);
+    let sent = one.add("Sent", "ada", "only-on-one");
+    one.ok(&["sync"]);
+    let _server = restore(&stage, server, &[&two, &one]);
+    two.add("Theirs", "ada", "only-on-two");
+    two.ok(&["sync"]);
+
+    // A screen lock closes the keyring; what is saved then gives the device's keeper of pins its first trouble.
+    keyring.lock();
+    let unsent = one.add("Not sent", "ada", "saved-after-the-fork");
+    let code = head_code(&two);
+    let before = head_code(&one);
+    let follow = ["sync", "--follow-server", &code];
+    for _ in 0..2 {
+        let error = one.failure(1, &follow);
+        assert!(error["message"].as_str().is_some_and(|text| text.contains("keyring is locked")), "{error}");
+        assert_eq!(error["hint"], "unlock the keyring and try again", "{error}");
+        assert_eq!((head_code(&one), one.unsent()), (before.clone(), 1), "nothing has changed");
+    }
+    one.ok(&["lock"]);
+    keyring.restart();
+    one.unlock();
+    assert_eq!(one.field(&unsent, "password"), "saved-after-the-fork");
+    one.ok(&follow);
+    one.ok(&["lock"]);
+    one.unlock();
+    one.ok(&["sync"]);
+    two.ok(&["sync"]);
+    for device in [&one, &two] {
+        assert_eq!(device.field(&unsent, "password"), "saved-after-the-fork");
+        assert_eq!(device.field(&sent, "password"), "only-on-one");
+        assert_eq!(device.field("Theirs", "password"), "only-on-two");
+    }
+}
+
 #[test]
 fn the_branch_of_one_device_is_kept_and_the_others_follow() {
     let stage = Stage::new();

@@ -57,7 +57,7 @@ fn a_keyring_keeps_the_key_of_the_store_and_the_pins_and_nothing_else() {
     one.unlock();
     assert_eq!(one.field("Bank", "password"), "canary-password-Zt9");
     one.ok(&["sync"]);
-    one.ok(&["logout"]);
+    assert!(one.ok(&["logout"]).contains("Nothing of the account is left in this folder"));
     assert!(keyring.items().is_empty(), "who leaves leaves nothing");
 }
 
@@ -109,6 +109,13 @@ fn an_older_copy_of_the_folder_is_noticed_and_nothing_is_lost() {
     let two = stage.device_with(&keyring, "newer");
     two.unlock();
     assert_eq!(two.field("After", "password"), "after-the-copy");
+
+    let said = one.ok(&["logout"]);
+    assert!(
+        !said.contains("Nothing of the account") && said.contains(&aside.display().to_string()),
+        "{said}"
+    );
+    assert!(aside.join("vault.db").is_file(), "nobody said that it should go");
 }
 
 #[test]

@@ -1,9 +1,15 @@
 //! `etui logout`: this folder stops being a device.
 
 use clap::Args;
+use etui_client::Home;
 use serde_json::json;
 
-use crate::{agent::protocol::Request, context::Context, failure::Failure};
+use crate::{
+    agent::{convert, protocol::Request},
+    context::Context,
+    failure::Failure,
+    output::printable,
+};
 
 /// Sign out and remove the local copy
 #[derive(Debug, Args)]
@@ -18,6 +24,18 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failur
     let mut agent = context.agent()?;
     agent.tell(&Request::LogOut { force: arguments.force })?;
     agent.lock()?;
-    context.output.document(&json!({ "signed_in": false }))?;
-    context.output.line("Signed out. Nothing of the account is left in this folder.")
+    let home = Home::at(context.home.path().to_owned());
+    let aside = home.set_aside_folders().map_err(convert::failure)?;
+    context.output.document(&json!({ "signed_in": false, "set_aside": aside }))?;
+    if aside.is_empty() {
+        return context.output.line("Signed out. Nothing of the account is left in this folder.");
+    }
+    context.output.line("Signed out. What `etui login --anew` has put aside in this folder stays:")?;
+    for folder in aside {
+        context.output.line(&format!("  {}", printable(&folder.display().to_string())))?;
+    }
+    context.output.line(
+        "If nothing in there is needed any more, delete it, and what your keyring keeps under the device id in its \
+         device.json.",
+    )
 }

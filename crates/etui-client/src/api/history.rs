@@ -4,7 +4,9 @@ use std::{collections::VecDeque, ops::ControlFlow};
 
 use etui_api::{
     frame::Frame,
-    limits::{MAX_COMMITS_PER_ANSWER, MAX_STATES_PER_ANSWER},
+    limits::{
+        MAX_COMMITS_ANSWER_BYTES, MAX_COMMITS_PER_ANSWER, MAX_STATES_ANSWER_BYTES, MAX_STATES_PER_ANSWER,
+    },
 };
 use etui_chain::{Commit, State, VaultId};
 use etui_sync::StateFrames;
@@ -26,7 +28,7 @@ impl Api {
         let after = version.saturating_sub(1 + MAX_STATES_PER_ANSWER as u64);
         let path = format!("/v1/states?after={after}");
         let (mut newest, mut named_records) = (Newest::default(), Vec::new());
-        self.each_frame(&path, "fetching older states", evidence, |frame| {
+        self.each_frame(&path, "fetching older states", MAX_STATES_ANSWER_BYTES, evidence, |frame| {
             match frame {
                 Frame::State(bytes) => {
                     let state = State::parse(&bytes)?;
@@ -53,7 +55,7 @@ impl Api {
     ) -> Result<Option<Commit>, ClientError> {
         let path = format!("/v1/vaults/{vault_id}/commits?after={}", seq.saturating_sub(1));
         let mut found = None;
-        self.each_frame(&path, "fetching a change", evidence, |frame| {
+        self.each_frame(&path, "fetching a change", MAX_COMMITS_ANSWER_BYTES, evidence, |frame| {
             if let Frame::Commit(bytes) = frame {
                 found = Some(Commit::parse(&bytes)?);
             }
@@ -73,7 +75,7 @@ impl Api {
         let after = seq.saturating_sub(1 + MAX_COMMITS_PER_ANSWER as u64);
         let path = format!("/v1/vaults/{vault_id}/commits?after={after}");
         let mut newest = Newest::default();
-        self.each_frame(&path, "fetching older changes", evidence, |frame| {
+        self.each_frame(&path, "fetching older changes", MAX_COMMITS_ANSWER_BYTES, evidence, |frame| {
             if let Frame::Commit(bytes) = frame {
                 let commit = Commit::parse(&bytes)?;
                 if commit.seq >= seq {

@@ -1,4 +1,4 @@
-//! The account's devices, passwords and kit; leaving.
+//! The account's devices and kit.
 
 use etui_chain::{DeviceId, KeysetEntry, KeysetId, KeysetKind, PublicKey, RecordHeader, Refusal};
 use etui_crypto::{
@@ -9,7 +9,7 @@ use etui_sync::StateChange;
 use etui_vault::AccountSettings;
 
 use super::{Device, Inner};
-use crate::{ClientError, OsRandom, secure_storage::forget_in_keyring, store::key};
+use crate::{ClientError, OsRandom, store::key};
 
 /// One device of the account.
 pub struct DeviceLine {
@@ -143,32 +143,6 @@ impl Device {
         })
         .await?;
         self.inner.borrow().store.set_value(key::PENDING_KIT, None)
-    }
-
-    /// Ends the session, where the server can be reached, and takes the account off this folder.
-    ///
-    /// # Errors
-    /// [`ClientError::Unsent`] unless `force`; [`ClientError::File`].
-    pub async fn log_out(&self, force: bool) -> Result<(), ClientError> {
-        let unsent = self.inner.borrow().engine.unsent();
-        if unsent > 0 && !force {
-            return Err(ClientError::Unsent(unsent));
-        }
-        // Leaving must also work without the server; its session ends by itself.
-        let _ = self.api.sign_out().await;
-        self.home.remove_left_branches()?;
-        self.leave_folder()
-    }
-
-    /// Takes the account off this folder and out of the keyring.
-    pub(crate) fn leave_folder(&self) -> Result<(), ClientError> {
-        // The last pin would come after the removal.
-        self.inner.borrow_mut().pins = None;
-        let file = self.file.borrow();
-        if file.uses_keyring() {
-            forget_in_keyring(file.device_id);
-        }
-        self.home.remove_device()
     }
 }
 

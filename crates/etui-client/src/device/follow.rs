@@ -15,7 +15,7 @@ use crate::{
     ClientError,
     evidence::Evidence,
     pins::{PinKeeper, Pins},
-    secure_storage::Keyring,
+    secure_storage::{Item, Keyring, SecureStorage as _, within_limit},
     store::Stored,
     unlock,
 };
@@ -75,8 +75,8 @@ impl Device {
     /// is left is written to a backup first; what was only on it is put on top as unsent changes.
     ///
     /// # Errors
-    /// [`ClientError::NotForked`], [`ClientError::OtherBranch`], or the name by which the branch was refused: nothing
-    /// has changed then. Once gone over, what listing this device again gives.
+    /// [`ClientError::NotForked`], [`ClientError::OtherBranch`], [`ClientError::Keyring`] where a keyring that has to
+    /// follow does not, or the name by which the branch was refused: nothing has changed then. Once gone over, what listing this device again gives.
     pub async fn follow_server(&self, code: &str) -> Result<Followed, ClientError> {
         let name = self.own_name()?;
         let mut evidence = Evidence::default();
@@ -115,7 +115,7 @@ impl Device {
     }
 
     async fn server_state(&self, evidence: &mut Evidence) -> Result<(State, Vec<Vec<u8>>), ClientError> {
-        let StateFrames { mut states, named_records } = self.api.states(None, evidence).await?;
+        let StateFrames { mut states, named_records } = self.api.newest_state(evidence).await?;
         let missing = Refusal::Missing.because("the server has no state of this account");
         Ok((states.pop().ok_or(missing)?, named_records))
     }
@@ -244,7 +244,7 @@ impl Inner {
                 return Err(error);
             }
         };
-        self.keys.vault_keys = unlock::vault_keys(self.engine.state(), &self.keys.keyset, &self.store)?;
+        self.keys.vault_keys = unlock::vault_keys(&self.engine, &self.keys.keyset, &self.store)?;
         self.last_sync = None;
         self.index = Index::new();
         self.unreadable.clear();
@@ -252,17 +252,19 @@ impl Inner {
         Ok(notices.into_iter().map(|notice| self.told(notice)).collect())
     }
 
-    /// Secure storage must not name what the store is about to drop: until it can follow, it names what both branches
-    /// have.
+    /// Secure storage must not name what the store is about to drop, or the store would open no more. So it names what
+    /// both branches have before anything is dropped, written here and now: a keeper that had trouble writes nothing.
     fn pin_common_place(&mut self, step: &Step) -> Result<(), ClientError> {
         let Some(Write::Leave { common_version, common_seqs, .. }) = step.writes.first() else {
             return Ok(());
         };
-        let common = Pins::at(&self.store, *common_version, common_seqs)?;
-        if let Some(mut keeper) = self.pins.take() {
-            keeper.follow(common);
-        }
-        Ok(())
+        let Some(keeper) = self.pins.take() else { return Ok(()) };
+        let common = Pins::at(&self.store, *common_version, common_seqs)?.to_bytes();
+        let keyring = Keyring::of(self.engine.device_id());
+        // Else an older pin that is still on its way could come after this one.
+        let written = keeper.end().and_then(|()| within_limit(move || keyring.write(Item::Pins, &common)));
+        let doing = "preparing the keyring for the server's branch, before anything is changed";
+        written.map_err(|source| ClientError::Keyring { doing, source })
     }
 
     /// The vault keys of this branch and of the other: bodies of both are opened.
@@ -275,7 +277,7 @@ impl Inner {
                 _ => None,
             })
             .collect();
-        let mut keys = unlock::vault_keys(self.engine.state(), &self.keys.keyset, &self.store)?;
+        let mut keys = unlock::vault_keys(&self.engine, &self.keys.keyset, &self.store)?;
         for vault in &branch.engine.state().vaults {
             for (epoch, hash) in &vault.keys {
                 let missing = Refusal::Missing.because("a vault's key is not there; it is never made anew");

@@ -74,7 +74,7 @@ impl Device {
     }
 
     async fn standing(&self, evidence: &mut Evidence) -> Result<Standing, ClientError> {
-        let newest = self.api.states(None, evidence).await?.states.pop();
+        let newest = self.api.newest_state(evidence).await?.states.pop();
         let state = newest.ok_or(Refusal::Missing.because("the server has no state of this account"))?;
         let vaults: Vec<VaultId> = self.inner.borrow().engine.vault_ids().collect();
         let mut heads = BTreeMap::new();

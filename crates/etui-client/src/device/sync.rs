@@ -5,14 +5,12 @@ use std::time::Duration;
 use etui_api::{ErrorCode, session::LoginProof};
 use etui_chain::{Refusal, VaultId};
 use etui_sync::{EngineError, Notice, Pull, StateChange, push_frames, state_frames};
-use futures_util::StreamExt as _;
 
 use super::{Device, Inner, SyncFailure, SyncOutcome};
 use crate::{ClientError, evidence::Evidence, now_ms, store::key, unlock};
 
 /// How often an exchange starts over because other devices were quicker.
 const MAX_ROUNDS: usize = 20;
-const FIRST_DELAY: Duration = Duration::from_secs(1);
 const LONGEST_DELAY: Duration = Duration::from_mins(1);
 
 /// What an exchange did.
@@ -50,15 +48,16 @@ impl Device {
 
     /// Follows the server's news until dropped: syncs at once and whenever the server says that there is something,
     /// fetches what this device lacks of the account's history meanwhile, and keeps trying, with growing delays, while
-    /// the server cannot be reached.
+    /// the server cannot be reached. News that have fallen silent are asked for anew.
     pub async fn watch(&self) {
-        let mut delay = FIRST_DELAY;
+        let first_delay = self.api.patience().pause;
+        let mut delay = first_delay;
         loop {
             if self.sync().await.is_ok() {
                 // What became of the history is noted by itself; the present does not wait for the past.
                 let (_, followed) = futures_util::join!(self.fetch_history(), self.follow());
                 if followed.is_ok() {
-                    delay = FIRST_DELAY;
+                    delay = first_delay;
                 }
             }
             tokio::time::sleep(delay).await;
@@ -140,8 +139,8 @@ impl Device {
     }
 
     async fn pull_states(&self, evidence: &mut Evidence) -> Result<(), ClientError> {
-        let version = self.inner.borrow().engine.state().version;
-        let frames = self.api.states(Some(version), evidence).await;
+        let state = self.inner.borrow().engine.state().clone();
+        let frames = self.api.states_after(&state, evidence).await;
         self.save_session()?;
         let frames = frames?;
         if frames.states.is_empty() && frames.named_records.is_empty() {
@@ -150,7 +149,7 @@ impl Device {
         let mut inner = self.inner.borrow_mut();
         let step = inner.engine.accept_states(frames)?;
         inner.take(step)?;
-        inner.keys.vault_keys = unlock::vault_keys(inner.engine.state(), &inner.keys.keyset, &inner.store)?;
+        inner.keys.vault_keys = unlock::vault_keys(&inner.engine, &inner.keys.keyset, &inner.store)?;
         drop(inner);
         self.refresh_ways_in()
     }
@@ -204,8 +203,7 @@ impl Device {
                 let mut inner = self.inner.borrow_mut();
                 let step = inner.engine.confirm_state(pushed.hash)?;
                 inner.take(step)?;
-                inner.keys.vault_keys =
-                    unlock::vault_keys(inner.engine.state(), &inner.keys.keyset, &inner.store)?;
+                inner.keys.vault_keys = unlock::vault_keys(&inner.engine, &inner.keys.keyset, &inner.store)?;
                 drop(inner);
                 self.refresh_ways_in()?;
                 Ok(true)
@@ -248,11 +246,8 @@ impl Device {
     }
 
     async fn follow(&self) -> Result<(), ClientError> {
-        let mut events = Box::pin(self.api.events().await?);
-        while let Some(alive) = events.next().await {
-            if !alive {
-                break;
-            }
+        let mut news = self.api.news().await?;
+        while news.next().await {
             self.sync().await?;
         }
         Ok(())
@@ -267,7 +262,10 @@ impl Device {
 
     /// Keeps what was refused for a person to look at.
     pub(super) fn put_aside_if_refused<T>(&self, result: &Result<T, ClientError>, evidence: &Evidence) {
-        if let Err(ClientError::Refused { refused }) = result {
+        // Of an answer that has nothing to do with the account's data nothing is kept: it may hold a token.
+        if let Err(ClientError::Refused { refused }) = result
+            && evidence.length_bytes() > 0
+        {
             let inner = self.inner.borrow();
             // Not being able to keep it must not hide the refusal itself.
             let _ = inner.store.put_aside(now_ms(), refused.refusal.name(), refused.found, evidence);

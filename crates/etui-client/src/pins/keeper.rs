@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     time::Duration,
 };
@@ -51,6 +51,19 @@ impl PinKeeper {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(ToString::to_string)
     }
 
+    /// Ends it; on return it writes no more.
+    ///
+    /// # Errors
+    /// [`SecureStorageError::NoAnswer`] if secure storage is still busy with a pin.
+    pub(crate) fn end(mut self) -> Result<(), SecureStorageError> {
+        if self.has_ended_within(LAST_PIN_LIMIT) { Ok(()) } else { Err(SecureStorageError::NoAnswer) }
+    }
+
+    fn has_ended_within(&mut self, limit: Duration) -> bool {
+        self.pins = None;
+        self.ended.recv_timeout(limit) != Err(RecvTimeoutError::Timeout)
+    }
+
     fn send(&self, pins: Pins) {
         if let Some(sender) = &self.pins {
             // It has ended if it had trouble, and said so.
@@ -61,8 +74,10 @@ impl PinKeeper {
 
 impl Drop for PinKeeper {
     fn drop(&mut self) {
-        self.pins = None;
-        let _ = self.ended.recv_timeout(LAST_PIN_LIMIT);
+        // Asked to end before, it has been waited for.
+        if self.pins.is_some() {
+            self.has_ended_within(LAST_PIN_LIMIT);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use etui_vault::{Entry, EntryType, FieldPath};
 
 use crate::{
     Pair,
-    kit::{Account, Random, device::Device, server::Server, wire::Wire},
+    kit::{Account, Random, device::Device, server::Server, vault::add_vault, wire::Wire},
     refusal, write,
 };
 
@@ -206,6 +206,22 @@ fn states_and_commits_in_flight_of_the_branch_that_is_left_do_not_stay() {
     forked.pair.one.fetch_history(&forked.second.server).unwrap();
     let commits = forked.second.server.commits_between(forked.pair.vault_id, 0, u64::MAX);
     assert!(forked.pair.one.store.commits(forked.pair.vault_id).eq(commits.iter().map(Commit::as_bytes)));
+}
+
+#[test]
+fn a_vault_that_only_the_branch_left_lists_stays_with_its_keys() {
+    let mut forked = Forked::with(&["one"]);
+    let Pair { account, one, wire, .. } = &mut forked.pair;
+    let only_here = add_vault(account, one, &mut wire.server).unwrap();
+    forked.two_writes(0, FieldPath::Username, "theirs");
+    forked.sync();
+    let one = &forked.pair.one;
+    let keys = one.engine.state().vault(&only_here).unwrap().keys.clone();
+    assert!(!keys.is_empty() && keys.iter().all(|(_, hash)| one.store.holds_named(hash)));
+    forked.one_follows();
+    let one = &forked.pair.one;
+    assert!(one.holds(&only_here) && one.engine.state().vault(&only_here).is_none());
+    assert!(keys.iter().all(|(_, hash)| one.store.holds_named(hash)), "what stays stays readable");
 }
 
 #[test]

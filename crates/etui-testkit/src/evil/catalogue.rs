@@ -122,6 +122,22 @@ pub fn further_state(state: &[u8], named_records: &[Vec<u8>]) -> Mutation {
     })
 }
 
+/// Gives a million records of nothing beside the states.
+pub fn endless_states() -> Mutation {
+    Mutation::of_frames("endless_states", states, |_, mut frames| {
+        frames.extend(std::iter::repeat_n(Frame::NamedRecord(Vec::new()), 1 << 20));
+        frames
+    })
+}
+
+/// Goes on and on about the keysets.
+pub fn endless_keysets() -> Mutation {
+    Mutation::new("endless_keysets", keysets, |_, mut answer| {
+        answer.body = vec![b' '; 8 << 20];
+        answer
+    })
+}
+
 /// Says that the master key is derived with less than it is: `member` is `m_kib`, `t` or `p`.
 pub fn weaker_derivation(member: &'static str, value: u32) -> Mutation {
     Mutation::of_json("weaker_derivation", keysets, move |_, body| {

@@ -3,16 +3,16 @@
 
 use etui_api::{
     frame::Frame,
-    sync::{PullHeader, decode_header},
+    sync::{PullHeader, StatesHeader, decode_header, encode_header},
 };
-use etui_chain::{Head, KeysetKind, State, StateBody};
+use etui_chain::{Head, KeysetKind, Signature, State, StateBody};
 use etui_crypto::{
     CheckedKdf, KdfParameters, Keyset, KeysetKey, MasterPassword, RandomSource, derive_master_key,
     open_keyset, random_salt, seal_keyset,
 };
 use etui_testkit::{
     Device, MASTER_PASSWORD,
-    evil::{Mutation, catalogue},
+    evil::{Mutation, Subject, catalogue},
     seed::Seeded,
 };
 
@@ -79,6 +79,22 @@ impl Insider {
         master.record_hash = sealed.hash;
         Signed { state: self.keyset.identity().sign_state(body), named_records: vec![sealed.bytes] }
     }
+}
+
+/// Has no key, and shows a line of states: one in each answer, and always more to come. It ends at last, so that a device
+/// that believes in it ends, too.
+pub(crate) fn long_line_of_states(seen_by: &Device) -> Mutation {
+    let Insider { newest, .. } = Insider::of(seen_by);
+    let states = |subject| subject == Subject::States;
+    Mutation::of_frames("long_line_of_states", states, move |question, _| {
+        let after = question.query.strip_prefix("after=").and_then(|after| after.parse().ok());
+        let mut body = StateBody::clone(&newest);
+        body.version = after.unwrap_or(newest.version) + 1;
+        body.previous = newest.hash();
+        let state = body.sign_with(vec![Signature::new([1; 64])]);
+        let header = StatesHeader { newest: newest.version + 20 };
+        vec![Frame::Header(encode_header(&header)), Frame::State(state.as_bytes().to_vec())]
+    })
 }
 
 impl Signed {

@@ -39,6 +39,14 @@ fn it_corrupts_or_keeps_back_or_adds_a_record() {
 }
 
 #[test]
+fn it_answers_without_end() {
+    let scene = Scene::new();
+    is_refused(&scene, catalogue::endless_keysets(), "limit");
+    is_refused(&scene, catalogue::endless_states(), "limit");
+    joins(&scene);
+}
+
+#[test]
 fn it_names_another_derivation_within_bounds() {
     let scene = Scene::new();
     is_refused(&scene, catalogue::weaker_derivation("t", 4), "keyset_hash");

@@ -5,7 +5,10 @@ use etui_testkit::{
     evil::{Subject, catalogue},
 };
 
-use crate::{insider::Insider, scene::Scene};
+use crate::{
+    insider::{Insider, long_line_of_states},
+    scene::Scene,
+};
 
 #[test]
 fn it_corrupts_a_record() {
@@ -42,6 +45,24 @@ fn it_forges_a_state() {
     let mut forged = None;
     let scene = Scene::after(|_, victim| forged = Some(Insider::of(victim).with_memory(128 << 10).forged()));
     scene.is_refused(forged.expect("it was made").as_mutation(), "state_signature");
+}
+
+#[test]
+fn it_answers_without_end() {
+    Scene::new().is_refused(catalogue::endless_states(), "limit");
+}
+
+/// Each answer is verified before the next is asked for.
+#[test]
+fn it_shows_a_line_of_states_without_end() {
+    let scene = Scene::new();
+    let passed = scene.victim.wire().traffic().len();
+    scene.is_refused(long_line_of_states(&scene.victim), "state_signature");
+    let newest = scene.other.json(&["status"])["state_version"].clone();
+    let asked = scene.victim.wire().traffic();
+    let asked = asked[passed..].iter().filter(|exchange| exchange.path.starts_with("/v1/states?after="));
+    let beyond = asked.filter(|exchange| exchange.path != format!("/v1/states?after={newest}"));
+    assert_eq!(beyond.count(), 0, "nobody asks for what comes after a state that does not verify");
 }
 
 #[test]
