@@ -1,6 +1,6 @@
 //! What can go wrong, in a sentence, with the next step.
 
-use std::io;
+use std::{io, path::PathBuf};
 
 use etui_api::{ErrorCode, Problem};
 use etui_chain::{ObjectId, Refusal, Refused};
@@ -157,6 +157,9 @@ pub enum ClientError {
         #[source]
         source: std::io::Error,
     },
+    /// What is there would be lost, and is not a file.
+    #[error("{} is not a file and is left as it is", .0.display())]
+    NotAFile(PathBuf),
     /// A file that is not what it should be.
     #[error("{0}")]
     Damaged(String),
@@ -190,6 +193,7 @@ impl ClientError {
                 ErrorKind::NotFound
             }
             Self::Choice { .. }
+            | Self::NotAFile(_)
             | Self::Edit(_)
             | Self::NeedsKdfConsent { .. }
             | Self::NeedsFormerMasterPassword => ErrorKind::Usage,
@@ -237,6 +241,7 @@ impl ClientError {
             Self::NotListed { .. } => "run `etui login` again",
             Self::Offline { .. } => "try again when the server can be reached: `etui sync`",
             Self::Server(problem) => return server_hint(problem.code).map(str::to_owned),
+            Self::NotAFile(_) => "name a new file, or an older one to take the place of",
             Self::NotAServer(_) => "check the address given with --server",
             Self::NoDevice => "run `etui signup` or `etui login` first",
             Self::OtherAccount => "choose another folder with ETUI_HOME, or run `etui logout` here",

@@ -10,7 +10,10 @@ use etui_chain::AccountId;
 use etui_crypto::RecoveryKit;
 use serde_json::json;
 
-use super::account::{self, AccountArguments, Choice, ConsentArguments, IdleArguments};
+use super::{
+    account::{self, AccountArguments, Choice, ConsentArguments, IdleArguments},
+    export::refuse_stdout,
+};
 use crate::{
     agent::{
         self, Agent, AgentError, platform,
@@ -89,6 +92,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
 }
 
 fn create(context: &Context, to: Option<&Path>) -> Result<(), Failure> {
+    to.map_or(Ok(()), refuse_stdout)?;
     let mut agent = context.agent()?;
     let Reply::Kit(code) = agent.ask(&Request::RecoveryCreate)? else {
         return Err(AgentError::OtherVersion.into());
