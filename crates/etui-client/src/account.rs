@@ -255,7 +255,8 @@ fn new_device() -> Result<(DeviceId, Zeroizing<[u8; 32]>), ClientError> {
     Ok((random_id(&mut OsRandom)?, seed))
 }
 
-fn login_proof(email: &str, password: &LoginPassword) -> Result<LoginProof, ClientError> {
+/// What says to the server who this is, derived from the login password.
+pub(crate) fn login_proof(email: &str, password: &LoginPassword) -> Result<LoginProof, ClientError> {
     let proof = etui_crypto::LoginProof::derive(email, password)?;
     let text = Zeroizing::new(format!("\"{}\"", *proof.to_base64url()));
     Ok(serde_json::from_str(&text).expect("a login proof has its wire form"))

@@ -51,6 +51,27 @@ fn a_pipe_that_brings_nothing_wipes_nothing() {
     one.ok(&["edit", &bank, "--clear", "password"]);
 }
 
+#[test]
+fn a_master_password_is_not_changed_with_a_wrong_login_password() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let one = stage.device("one");
+    one.sign_up();
+    stage.write("new", "another velvet harbour maple");
+    stage.write("wrong", "not-the-login-password");
+    let mut change = Device::change_of_master_password("master", "new");
+    change[6] = "wrong";
+    let said = one.failure(1, &change);
+    assert!(said["message"].as_str().is_some_and(|message| message.contains("login password")), "{said}");
+    // The session that it had is still good.
+    one.ok(&["sync"]);
+    one.ok(&["lock"]);
+    one.fails(1, &["unlock", "--master-password-file", "new"]);
+    one.unlock();
+    one.change_master_password("master", "new");
+    one.ok(&["sync"]);
+}
+
 fn entries(device: &Device) -> usize {
     device.json(&["list"]).as_array().expect("a list").len()
 }

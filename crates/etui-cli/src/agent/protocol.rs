@@ -122,7 +122,7 @@ pub(crate) enum Request {
         old: Secret,
         /// The new one.
         new: Secret,
-        /// The login password, for the check that the two are not alike.
+        /// The login password, which the server is asked about: the two must not be alike.
         login: Secret,
         /// What the key derivation is to cost.
         kdf: Kdf,
