@@ -43,7 +43,7 @@ pub struct Device {
     home: Home,
     /// What the plain file in the folder says, or should say as soon as it can be written.
     file: RefCell<DeviceFile>,
-    api: Api,
+    pub(crate) api: Api,
     /// Why a keyring that was wanted when the device was set up just now is not used.
     pub(crate) without_keyring: Option<SecureStorageError>,
     /// Borrowed only between awaits, so that reading never waits for the network.

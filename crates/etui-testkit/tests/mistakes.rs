@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink, os::unix::net::UnixListener};
 
-use etui_testkit::{Device, Stage};
+use etui_testkit::{Device, EMAIL, Stage};
 
 #[test]
 fn an_export_replaces_nothing_but_a_file() {
@@ -70,6 +70,89 @@ fn a_master_password_is_not_changed_with_a_wrong_login_password() {
     one.unlock();
     one.change_master_password("master", "new");
     one.ok(&["sync"]);
+}
+
+#[test]
+fn a_sign_in_that_fails_leaves_the_device_unlocked() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let one = stage.device("one");
+    one.sign_up();
+    one.add("Bank", "ada", "kept-through-it-all");
+    stage.write("wrong", "not the right one at all");
+    let again = one.credentials("login");
+    let instead = |place: usize, value: &'static str| {
+        let mut other = again;
+        other[place] = value;
+        other
+    };
+    for (place, value) in [(2, "http://127.0.0.1:1"), (4, "eve@example.org")] {
+        let said = one.failure(1, &instead(place, value));
+        assert_eq!(said["message"], format!("this device's account is {EMAIL} at {}", again[2]));
+        assert!(said["hint"].as_str().is_some_and(|hint| !hint.contains("logout")), "{said}");
+    }
+    for place in [6, 8] {
+        let said = one.failure(1, &instead(place, "wrong"));
+        assert!(said["message"].as_str().is_some_and(|message| message.contains("password")), "{said}");
+    }
+    assert_eq!(one.field("Bank", "password"), "kept-through-it-all");
+    one.ok(&["sync"]);
+    server.kill();
+    one.fails(6, &again);
+    assert_eq!(one.field("Bank", "password"), "kept-through-it-all");
+    let _server = stage.serve();
+    one.log_in();
+    one.ok(&["sync"]);
+
+    for verb in ["signup", "login"] {
+        let other =
+            one.run(&instead(4, "eve@example.org").map(|word| if word == "login" { verb } else { word }));
+        assert!(!other.status.success());
+    }
+}
+
+#[test]
+fn a_server_with_a_new_address_is_followed_if_it_has_the_account() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let (one, other_way) = (stage.device("one"), stage.device("other-way"));
+    one.sign_up();
+    one.ok(&["sync"]);
+    let bank = one.add("Bank", "ada", "sent-to-the-new-address");
+    let new_address = other_way.wire().url();
+    let mut moved = one.credentials("login");
+    moved[2] = &new_address;
+    let said = one.failure(1, &moved);
+    assert!(said["hint"].as_str().is_some_and(|hint| hint.contains("etui lock")), "{said}");
+
+    one.lock_for_good();
+    let (elsewhere, before) = (Stage::new(), fs::read(one.home().join("device.json")).expect("it is there"));
+    let _strange_server = elsewhere.serve();
+    let stranger = elsewhere.device("stranger");
+    stranger.sign_up();
+    let strange_address = stranger.wire().url();
+    let mut strange = moved;
+    strange[2] = &strange_address;
+    let said = one.failure(1, &strange);
+    assert!(
+        said["message"].as_str().is_some_and(|message| message.contains("this device's account is")),
+        "{said}"
+    );
+    assert_eq!(
+        fs::read(one.home().join("device.json")).expect("it is there"),
+        before,
+        "it stays where it was"
+    );
+
+    one.ok(&moved);
+    assert_eq!(one.json(&["status"])["server"], new_address.as_str());
+    one.wire().cut();
+    one.ok(&["sync"]);
+    one.lock_for_good();
+    one.unlock();
+    one.ok(&["sync"]);
+    other_way.log_in();
+    assert_eq!(other_way.field(&bank, "password"), "sent-to-the-new-address");
 }
 
 fn entries(device: &Device) -> usize {

@@ -78,7 +78,13 @@ impl Keeper {
     }
 
     async fn open(&self, request: Request) -> Result<Reply, Failure> {
-        if self.device.borrow().is_some() {
+        let held = self.device.borrow().clone();
+        if let Some(device) = held {
+            if let Request::LogIn { credentials, anew: false } = request {
+                let again = device.log_in_again(&log_in(credentials, false)?).await;
+                again.map_err(|error| convert::failure(error.while_signing_in()))?;
+                return Ok(Reply::Unlocked(convert::unlocked(&device)));
+            }
             return Err(Failure::new(Kind::Failed, "this device is already unlocked")
                 .with_hint("run `etui lock` first"));
         }
@@ -109,7 +115,7 @@ impl Keeper {
             }
             Err(error) => match convert::question(&error) {
                 Some(question) => Ok(Reply::Asks { question, failure: convert::failure(error) }),
-                None => Err(convert::failure(error)),
+                None => Err(convert::failure(error.while_signing_in())),
             },
         }
     }

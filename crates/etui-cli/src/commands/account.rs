@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use etui_client::{ClientError, ServerAddress, email_address};
 use etui_crypto::{
     LoginPassword, MasterPassword, check_login_choice, check_master_choice, check_password_reuse,
 };
@@ -27,6 +28,9 @@ pub(super) struct AccountArguments {
     /// The server's address
     #[arg(long, value_name = "URL", env = "ETUI_SERVER", hide_env = true)]
     pub(super) server: Option<String>,
+    /// Send to an http address, in clear: whoever is on the way can sign in as you and withhold or delete what you save
+    #[arg(long)]
+    insecure_http: bool,
     /// The account's e-mail address
     #[arg(long, value_name = "ADDRESS")]
     pub(super) email: Option<String>,
@@ -47,7 +51,7 @@ pub(super) struct AccountArguments {
 }
 
 /// How long the agent stays unlocked.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 pub(super) struct IdleArguments {
     /// Lock after so many minutes without use [default: 15]
     #[arg(long, value_name = "MINUTES", env = "ETUI_IDLE_MINUTES", hide_env = true,
@@ -77,21 +81,41 @@ pub(super) enum Choice {
 }
 
 impl AccountArguments {
+    /// Who and where, asked for where it was not given, and checked before anything else is asked.
+    pub(super) fn who(self) -> Result<Who, Failure> {
+        let server =
+            self.server.as_deref().map_or_else(|| prompt::line("Server address"), |it| Ok(it.to_owned()))?;
+        let server = checked_server(&server, self.insecure_http)?;
+        let email =
+            self.email.as_deref().map_or_else(|| prompt::line("E-mail address"), |it| Ok(it.to_owned()))?;
+        let email = email_address(&email).map_err(convert::failure)?;
+        Ok(Who { server, email, given: self })
+    }
+}
+
+/// Whose account it is, and what else was given.
+pub(super) struct Who {
+    server: String,
+    email: String,
+    given: AccountArguments,
+}
+
+impl Who {
     /// Everything that the agent needs, asked for where it was not given.
     pub(super) fn credentials(self, login: Choice, master: Choice) -> Result<Credentials, Failure> {
-        let server = self.server.map_or_else(|| prompt::line("Server address"), Ok)?;
-        let email = self.email.map_or_else(|| prompt::line("E-mail address"), Ok)?;
-        let login_password = password(self.login_password_file.as_ref(), "login password", login, &[&email])?;
+        let Self { server, email, given } = self;
+        let login_password =
+            password(given.login_password_file.as_ref(), "login password", login, &[&email])?;
         if login == Choice::New {
             check_login(&login_password)?;
         }
         let master_password =
-            password(self.master_password_file.as_ref(), "master password", master, &[&email])?;
+            password(given.master_password_file.as_ref(), "master password", master, &[&email])?;
         if master == Choice::New {
             check_new_master(&master_password, Some(&login_password), &[&email])?;
         }
-        let device_name = self.device_name.unwrap_or_else(platform::host_name);
-        let use_keyring = !self.no_keyring;
+        let device_name = given.device_name.unwrap_or_else(platform::host_name);
+        let use_keyring = !given.no_keyring;
         let accept_kdf_memory = false;
         Ok(Credentials {
             server,
@@ -103,6 +127,20 @@ impl AccountArguments {
             accept_kdf_memory,
         })
     }
+}
+
+/// A server's address as it is kept.
+fn checked_server(typed: &str, insecure_http: bool) -> Result<String, Failure> {
+    let address = ServerAddress::parse(typed).map_err(convert::failure)?;
+    if address.is_in_clear() && !insecure_http {
+        return Err(Failure::new(
+            Kind::Usage,
+            format!("{address} is not encrypted: the proof of your login password and the tokens of this device would \
+                     travel in clear"),
+        )
+        .with_hint("use https; in a network that you trust to the last cable, `--insecure-http` goes ahead"));
+    }
+    Ok(address.to_string())
 }
 
 /// Reads a password; a new one that is typed is asked for twice.
@@ -158,6 +196,28 @@ pub(super) fn open(
         let _ = agent.lock();
     }
     opened
+}
+
+/// Signs in by the agent that holds the device, which goes on holding it if that fails.
+pub(super) fn open_again(
+    mut agent: Agent,
+    idle: &IdleArguments,
+    mut request: Request,
+) -> Result<Unlocked, Failure> {
+    let unlocked = ask_until_open(&mut agent, &mut request)?;
+    if let Some(minutes) = idle.idle_minutes {
+        agent.tell(&Request::StayUnlocked { minutes })?;
+    }
+    Ok(unlocked)
+}
+
+/// Refuses a folder that is a device already, before anything is asked for in vain.
+pub(super) fn refuse_if_in_use(context: &Context) -> Result<(), Failure> {
+    match etui_client::Home::at(context.home.path().to_owned()).device() {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => Err(convert::failure(ClientError::InUse(context.home.path().to_owned()))),
+        Err(error) => Err(convert::failure(error)),
+    }
 }
 
 fn ask_until_open(agent: &mut Agent, request: &mut Request) -> Result<Unlocked, Failure> {

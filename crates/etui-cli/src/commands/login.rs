@@ -3,12 +3,11 @@
 use clap::Args;
 use serde_json::json;
 
-use super::account::{self, AccountArguments, Choice, ConsentArguments, IdleArguments};
-use crate::{
-    agent::{self, protocol::Request},
-    context::Context,
-    failure::Failure,
+use super::{
+    account::{self, AccountArguments, Choice, ConsentArguments},
+    unlock,
 };
+use crate::{agent::protocol::Request, context::Context, failure::Failure};
 
 /// Make this device one of an account, or sign in again
 ///
@@ -33,16 +32,21 @@ Examples:
   etui login --anew --server https://etui.example.org --email ada@example.org";
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
-    let idle = IdleArguments { idle_minutes: Some(arguments.account.idle.minutes()) };
+    let idle = arguments.account.idle;
     let anew = arguments.anew;
-    let mut credentials = arguments.account.credentials(Choice::Given, Choice::Given)?;
+    let mut credentials = arguments.account.who()?.credentials(Choice::Given, Choice::Given)?;
     credentials.accept_kdf_memory = arguments.consent.accept_kdf_memory;
     let email = credentials.email.clone();
-    // To sign in again the store is opened anew, by one agent.
-    if let Some(agent) = agent::client::connect(&context.home)? {
-        agent.lock()?;
-    }
-    let unlocked = account::open(context, &idle, Request::LogIn { credentials, anew })?;
+    let request = Request::LogIn { credentials, anew };
+    let unlocked = match unlock::unlocked_agent(context)? {
+        // What is put aside must be closed.
+        Some(agent) if anew => {
+            agent.lock()?;
+            account::open(context, &idle, request)?
+        }
+        Some(agent) => account::open_again(agent, &idle, request)?,
+        None => account::open(context, &idle, request)?,
+    };
     context.output.document(&json!({ "email": email, "unlocked": true }))?;
     context.output.line(&format!("Signed in as {email}. This device is unlocked."))?;
     account::note_keyring(context, &unlocked);

@@ -11,7 +11,7 @@ use etui_crypto::RecoveryKit;
 use serde_json::json;
 
 use super::{
-    account::{self, AccountArguments, Choice, ConsentArguments, IdleArguments},
+    account::{self, AccountArguments, Choice, ConsentArguments},
     export::refuse_stdout,
 };
 use crate::{
@@ -165,9 +165,11 @@ fn use_kit(
         return Err(Failure::new(Kind::Usage, "using a Recovery Kit: this device is unlocked")
             .with_hint("`etui change-master-password` needs no kit"));
     }
-    let idle = IdleArguments { idle_minutes: Some(account.idle.minutes()) };
+    account::refuse_if_in_use(context)?;
+    let idle = account.idle;
+    let who = account.who()?;
     let kit = read_kit(arguments, account_id)?;
-    let mut credentials = account.credentials(Choice::Given, Choice::New)?;
+    let mut credentials = who.credentials(Choice::Given, Choice::New)?;
     credentials.accept_kdf_memory = consent.accept_kdf_memory;
     let email = credentials.email.clone();
     let unlocked = account::open(context, &idle, Request::Recover { credentials, kit })?;

@@ -43,11 +43,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failur
         }
         return report(context, "This device is already unlocked.");
     }
-    let home = etui_client::Home::at(context.home.path().to_owned());
-    if home.device().map_err(agent::convert::failure)?.is_none() {
-        return Err(Failure::new(Kind::NotFound, "unlocking: this folder belongs to no account")
-            .with_hint("run `etui signup` or `etui login`, or set ETUI_HOME"));
-    }
+    agent::client::require_device(&context.home).map_err(agent::convert::failure)?;
     let file = arguments.master_password_file.as_ref();
     let master_password = account::password(file, "master password", Choice::Given, &[])?;
     let former = arguments.old_master_password_file.as_deref().map(secret_input::from_file).transpose()?;
@@ -63,7 +59,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failur
 pub(super) const CHANGED_ELSEWHERE: &str = "The master password was changed on another device; this one still opens with the one before. \
      `etui unlock` takes the new one too, and asks for the one before once.";
 /// An agent that holds keys; one that does not is about to end, or about to get them from another `unlock`.
-fn unlocked_agent(context: &Context) -> Result<Option<Agent>, Failure> {
+pub(super) fn unlocked_agent(context: &Context) -> Result<Option<Agent>, Failure> {
     let Some(mut agent) = agent::client::connect(&context.home)? else { return Ok(None) };
     match agent.ask(&Request::Status) {
         Ok(_) => Ok(Some(agent)),

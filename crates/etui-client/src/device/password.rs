@@ -86,10 +86,24 @@ impl Device {
         self.home.write_device(&file)
     }
 
+    /// The keyset whose master key leads to the store's key; none where a keyring keeps that.
+    pub(crate) fn opens_store(&self) -> Option<Unlock> {
+        self.file.borrow().opens_store().cloned()
+    }
+
+    /// Has the plain file say where the server is now.
+    pub(crate) fn write_server(&self) -> Result<(), ClientError> {
+        let mut file = self.file.borrow_mut();
+        let moved = DeviceFile { server: self.api.server().to_owned(), ..file.clone() };
+        self.home.write_device(&moved)?;
+        *file = moved;
+        Ok(())
+    }
+
     /// Has the plain file list the account's newest keyset beside the one that opens the store, and one that is on its
     /// way: whichever of them is right after a kill is there.
     pub(crate) fn refresh_ways_in(&self) -> Result<(), ClientError> {
-        let used = self.file.borrow().opens_store().cloned();
+        let used = self.opens_store();
         // A device that is being set up has no plain file yet.
         used.map_or(Ok(()), |used| self.list_ways_in(&used))
     }
