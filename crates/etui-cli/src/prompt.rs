@@ -1,5 +1,7 @@
 //! Asking the person. Prompts go to the terminal itself, so that a redirected output holds only the answer.
 
+mod terminal;
+
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use etui_vault::generator::{Strength, strength};
@@ -10,7 +12,9 @@ use crate::{secret::Secret, secret_input::InputError};
 pub(crate) fn secret(what: &str) -> Result<Secret, InputError> {
     let first = what.chars().next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
     let label = what.chars().skip(1).collect::<String>();
+    terminal::give_back_when_interrupted();
     rpassword::prompt_password(format!("{first}{label}: "))
+        .inspect_err(terminal::end_if_interrupted)
         .map(Secret::new)
         .map_err(|source| InputError::NoTerminal { what: what.to_owned(), source })
 }

@@ -1,8 +1,15 @@
 //! What a person does wrong: it is said, and it costs nothing.
 
-use std::{fs, os::unix::fs::symlink, os::unix::net::UnixListener};
+use std::{
+    fs::{self, File},
+    io::{Read as _, Write as _},
+    os::unix::{fs::symlink, net::UnixListener},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use etui_testkit::{Device, EMAIL, Stage};
+use rustix::termios::{LocalModes, tcgetattr};
 
 #[test]
 fn an_export_replaces_nothing_but_a_file() {
@@ -153,6 +160,79 @@ fn a_server_with_a_new_address_is_followed_if_it_has_the_account() {
     one.ok(&["sync"]);
     other_way.log_in();
     assert_eq!(other_way.field(&bank, "password"), "sent-to-the-new-address");
+}
+
+#[test]
+fn a_prompt_that_is_interrupted_gives_the_terminal_back() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let one = stage.device("one");
+    one.sign_up();
+    one.lock_for_good();
+    drop(server);
+    for interrupt in [Interrupt::Key, Interrupt::Signal("INT"), Interrupt::Signal("TERM")] {
+        let seen = interrupted(&one, interrupt);
+        let after = seen.split("ended ").nth(1).expect("it ended");
+        assert!(after.starts_with("130") || after.starts_with("143"), "{interrupt:?}: {seen}");
+        let words: Vec<&str> = after.split([' ', ';', '\r', '\n']).collect();
+        for on in ["echo", "icanon", "isig"] {
+            assert!(words.contains(&on), "{interrupt:?}, {on}: {seen}");
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Interrupt {
+    Key,
+    Signal(&'static str),
+}
+
+/// What is seen on a terminal where a prompt for a password is interrupted, and the terminal's settings after that.
+fn interrupted(device: &Device, interrupt: Interrupt) -> String {
+    // The shell lives on, and says which terminal and which process it is.
+    let script =
+        "trap : INT; tty; sh -c 'echo \"process $$.\"; exec \"$ETUI\" unlock'; echo ended $?; stty -a";
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--return", "--command", script, "/dev/null"]);
+    terminal.env("ETUI_HOME", device.home()).env("ETUI", etui()).env("SHELL", "/bin/sh");
+    let mut terminal = terminal
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script runs (package bsdutils)");
+    let (mut keyboard, mut screen) =
+        (terminal.stdin.take().expect("piped"), terminal.stdout.take().expect("piped"));
+    let mut seen = String::new();
+    while !seen.contains("password: ") {
+        let mut bytes = [0; 256];
+        let length = screen.read(&mut bytes).expect("it shows something");
+        assert!(length > 0, "{seen}");
+        seen.push_str(&String::from_utf8_lossy(&bytes[..length]));
+    }
+    let path = seen.lines().next().expect("the terminal").trim().to_owned();
+    let slave = File::open(path).expect("it is there");
+    let is_hidden = || !tcgetattr(&slave).expect("a terminal").local_modes.contains(LocalModes::ECHO);
+    while !is_hidden() {
+        std::thread::yield_now();
+    }
+    match interrupt {
+        Interrupt::Key => keyboard.write_all(&[3]).expect("it is typed"),
+        Interrupt::Signal(name) => {
+            let process =
+                seen.split("process ").nth(1).and_then(|rest| rest.split('.').next()).expect("its number");
+            let sent = Command::new("kill").args(["-s", name, process]).status().expect("kill runs");
+            assert!(sent.success());
+        }
+    }
+    screen.read_to_string(&mut seen).expect("it ends");
+    drop(keyboard);
+    terminal.wait().expect("it ends");
+    seen
+}
+
+fn etui() -> PathBuf {
+    let here = std::env::current_exe().expect("a test");
+    here.ancestors().nth(2).expect("the folder of the build").join("etui")
 }
 
 fn entries(device: &Device) -> usize {
