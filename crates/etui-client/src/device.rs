@@ -123,6 +123,8 @@ pub struct VaultInfo {
     pub head_seq: u64,
     /// When the head was made by its device's clock, in ms since 1970; 0 if unknown.
     pub head_time_ms: u64,
+    /// The name of the device that made the head; its id if it has no name here, nothing if unknown.
+    pub head_device: String,
 }
 
 /// How an exchange with the server ended.
@@ -470,8 +472,15 @@ impl Inner {
             name: name.map(|settings| settings.name().to_owned()).unwrap_or_default(),
             entries: self.index.len(),
             head_seq: head.seq,
-            head_time_ms: commit.map_or(0, |commit| commit.time_ms),
+            head_time_ms: commit.as_ref().map_or(0, |commit| commit.time_ms),
+            head_device: commit.map(|commit| self.device_name(commit.device_id)).unwrap_or_default(),
         }
+    }
+
+    fn device_name(&self, device_id: DeviceId) -> String {
+        let names = self.account_settings().ok();
+        let name = names.as_ref().and_then(|names| names.device_name(&device_id));
+        name.map_or_else(|| device_id.to_string(), str::to_owned)
     }
 
     fn warnings(&self) -> Vec<String> {

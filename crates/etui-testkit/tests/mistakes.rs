@@ -10,6 +10,7 @@ use std::{
 
 use etui_testkit::{Device, EMAIL, Stage};
 use rustix::termios::{LocalModes, tcgetattr};
+use serde_json::json;
 
 #[test]
 fn an_export_replaces_nothing_but_a_file() {
@@ -233,6 +234,41 @@ fn interrupted(device: &Device, interrupt: Interrupt) -> String {
 fn etui() -> PathBuf {
     let here = std::env::current_exe().expect("a test");
     here.ancestors().nth(2).expect("the folder of the build").join("etui")
+}
+
+/// A server that shows an old account to a new device is found by a person who compares two devices.
+#[test]
+fn a_new_device_says_what_it_was_shown() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let (one, two, three) = (stage.device("one"), stage.device("two"), stage.device("three"));
+    one.ok(&[&one.credentials("signup")[..], &["--device-name", "Desk"]].concat());
+    for title in ["Bank", "Mail"] {
+        one.add(title, "ada", "a-password");
+    }
+    one.ok(&["sync"]);
+    let status = one.json(&["status"]);
+    let (time_ms, device) = (&status["vaults"][0]["head_time_ms"], &status["vaults"][0]["head_device"]);
+    assert_eq!(device, "Desk");
+    assert!(one.ok(&["status"]).contains("by Desk at 20"));
+
+    let shown = two.json(&two.credentials("login"));
+    assert_eq!(shown["head"], json!({ "time_ms": time_ms, "device": "Desk", "entries": 2 }));
+    two.ok(&["logout"]);
+    let output = two.run(&two.credentials("login"));
+    let (seen, noted) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(seen.contains("2 entries; newest change by Desk at 20"), "{seen}");
+    assert!(noted.contains("could show an old account to a new device"), "{noted}");
+    let again = two.ok(&two.credentials("login"));
+    assert!(!again.contains("newest change"), "this one has pins: {again}");
+
+    let kit = one.json(&["recovery", "create"]);
+    stage.write("kit", kit["code"].as_str().expect("a code"));
+    stage.write("new", "another velvet harbour maple");
+    one.ok(&["recovery", "test", "--kit-file", "kit"]);
+    let mut recover = [&["recovery", "use", "--kit-file", "kit"], &three.credentials("login")[1..]].concat();
+    *recover.last_mut().expect("the master password") = "new";
+    assert_eq!(three.json(&recover)["head"], shown["head"]);
 }
 
 fn entries(device: &Device) -> usize {

@@ -13,10 +13,11 @@ use crate::{
         self, Agent, AgentError, convert,
         idle::{DEFAULT_MINUTES, MAX_MINUTES},
         platform,
-        protocol::{Credentials, Question, Reply, Request, Unlocked},
+        protocol::{Credentials, Head, Question, Reply, Request, Unlocked},
     },
     context::Context,
     failure::{Failure, Kind},
+    output::{count, time_text},
     prompt,
     secret::Secret,
     secret_input,
@@ -250,6 +251,19 @@ fn answer(question: Question, request: &mut Request) -> Option<()> {
         _ => return None,
     }
     Some(())
+}
+
+/// What a new device got: nothing here tells whether it is the newest, another device does.
+pub(super) fn say_head(context: &Context, head: &Head) -> Result<(), Failure> {
+    let Head { time_ms, device, entries } = head;
+    let entries = count(*entries, "entry", "entries");
+    context
+        .output
+        .line(&format!("The account has {entries}; newest change by {device} at {}.", time_text(*time_ms)))?;
+    context.output.note(
+        "Compare that with `etui status` on another device: a server could show an old account to a new device.",
+    );
+    Ok(())
 }
 
 /// Says calmly what opens the store on a device that was set up without a keyring.

@@ -7,7 +7,14 @@ use super::{
     account::{self, AccountArguments, Choice, ConsentArguments},
     unlock,
 };
-use crate::{agent::protocol::Request, context::Context, failure::Failure};
+use crate::{
+    agent::{
+        self,
+        protocol::{Request, Unlocked},
+    },
+    context::Context,
+    failure::Failure,
+};
 
 /// Make this device one of an account, or sign in again
 ///
@@ -37,6 +44,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
     let mut credentials = arguments.account.who()?.credentials(Choice::Given, Choice::Given)?;
     credentials.accept_kdf_memory = arguments.consent.accept_kdf_memory;
     let email = credentials.email.clone();
+    let is_new = anew || agent::client::require_device(&context.home).is_err();
     let request = Request::LogIn { credentials, anew };
     let unlocked = match unlock::unlocked_agent(context)? {
         // What is put aside must be closed.
@@ -47,8 +55,17 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
         Some(agent) => account::open_again(agent, &idle, request)?,
         None => account::open(context, &idle, request)?,
     };
-    context.output.document(&json!({ "email": email, "unlocked": true }))?;
+    let Unlocked { head, device_listed, .. } = &unlocked;
+    context.output.document(&json!({
+        "email": email, "unlocked": true, "device_listed": device_listed, "head": head
+    }))?;
     context.output.line(&format!("Signed in as {email}. This device is unlocked."))?;
+    if is_new {
+        account::say_head(context, head)?;
+    }
+    if !device_listed {
+        context.output.note(REMOVED);
+    }
     account::note_keyring(context, &unlocked);
     if anew {
         context.output.note(
@@ -58,3 +75,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
     }
     Ok(())
 }
+
+/// What to tell whose device was taken off the account.
+const REMOVED: &str = "The account does not list this device any more: what is changed here stays here. Everything can \
+     still be read, and `etui export` keeps it; `etui logout --force`, then `etui login` make this a device again.";

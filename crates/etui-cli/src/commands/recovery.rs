@@ -173,10 +173,11 @@ fn use_kit(
     credentials.accept_kdf_memory = consent.accept_kdf_memory;
     let email = credentials.email.clone();
     let unlocked = account::open(context, &idle, Request::Recover { credentials, kit })?;
-    context.output.document(&json!({ "email": email, "unlocked": true }))?;
+    context.output.document(&json!({ "email": email, "unlocked": true, "head": unlocked.head }))?;
     context
         .output
         .line(&format!("Welcome back, {email}. This device is unlocked with the new master password."))?;
+    account::say_head(context, &unlocked.head)?;
     account::note_keyring(context, &unlocked);
     context
         .output
