@@ -271,6 +271,47 @@ fn a_new_device_says_what_it_was_shown() {
     assert_eq!(three.json(&recover)["head"], shown["head"]);
 }
 
+#[test]
+fn a_new_master_password_is_taken_up_while_unlocked_and_a_wrong_one_is_said() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let (one, two) = (stage.device("one"), stage.device("two"));
+    one.sign_up();
+    two.log_in();
+    stage.write("new", "another velvet harbour maple");
+    stage.write("wrong", "not the right one at all");
+    one.change_master_password("master", "new");
+    two.ok(&["sync"]);
+    let opens_with = || two.json(&["status"])["store_opens_with"].clone();
+    assert_eq!(opens_with(), "former_master_password");
+    two.fails(1, &["unlock", "--master-password-file", "wrong"]);
+    two.ok(&["unlock", "--master-password-file", "master"]);
+    assert_eq!(opens_with(), "former_master_password", "and it is unlocked still");
+    two.ok(&["unlock", "--master-password-file", "new"]);
+    assert_eq!(opens_with(), "master_password");
+    two.fails(1, &["unlock", "--master-password-file", "master"]);
+    two.ok(&["lock"]);
+    two.ok(&["unlock", "--master-password-file", "new"]);
+    assert_eq!(opens_with(), "master_password");
+}
+
+#[test]
+fn a_damaged_backup_is_not_blamed_on_the_server() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let one = stage.device("one");
+    one.sign_up();
+    one.add("Bank", "ada", "a-password");
+    one.ok(&["export", "--to", "backup.etui"]);
+    let path = stage.path().join("backup.etui");
+    let mut bytes = fs::read(&path).expect("it is there");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&path, bytes).expect("a file");
+    let said = one.failure(5, &["backup", "verify", "backup.etui"]);
+    assert_eq!(said["hint"], "this file is damaged or not genuine: use another copy", "{said}");
+}
+
 fn entries(device: &Device) -> usize {
     device.json(&["list"]).as_array().expect("a list").len()
 }

@@ -7,6 +7,7 @@ use super::{LogIn, address::ServerAddress, login_proof};
 use crate::{
     ClientError, Device, Home,
     api::Api,
+    home::Unlock,
     unlock::{self, Consent},
 };
 
@@ -21,10 +22,32 @@ impl Device {
         if !self.is_of(&log_in.email) || !ServerAddress::parse(&log_in.server)?.is(self.server()) {
             return Err(self.other_account());
         }
-        self.check_master_password(&log_in.master_password)?;
+        self.unlock_again(&log_in.master_password)?;
         let proof = login_proof(&log_in.email, &log_in.login_password)?;
         self.begin_session(&log_in.email, proof).await?;
         self.finish_signing_in(log_in).await
+    }
+
+    /// Checks a master password on this device, which stays unlocked whatever comes of it. Where the store still opens
+    /// with the one before, it opens with this one from now on, if this is the account's.
+    ///
+    /// # Errors
+    /// [`ClientError::WrongMasterPassword`] for one that opens neither the account nor the store; [`ClientError::Store`].
+    pub fn unlock_again(&self, password: &MasterPassword) -> Result<(), ClientError> {
+        let (listed, account_id) = {
+            let inner = self.inner.borrow();
+            (unlock::master_way_in(inner.engine.state(), &inner.store)?, inner.engine.account_id())
+        };
+        let opens = |way_in: &Unlock| {
+            let master_key = unlock::derive(password, way_in.kdf, Consent::Pinned, account_id)?;
+            unlock::open(&KeysetKey::from_master(&master_key), way_in).map(|_| master_key)
+        };
+        let used = self.opens_store().filter(|used| *used != listed);
+        match (opens(&listed), used) {
+            (Ok(master_key), Some(_)) => self.adopt(&master_key),
+            (Err(ClientError::WrongMasterPassword), Some(used)) => opens(&used).map(drop),
+            (result, _) => result.map(drop),
+        }
     }
 
     fn is_of(&self, email: &str) -> bool {
@@ -33,24 +56,6 @@ impl Device {
 
     fn other_account(&self) -> ClientError {
         ClientError::OtherAccount { email: self.email(), server: self.server().to_owned() }
-    }
-
-    /// Whether it opens the account, or at least the store on this device.
-    fn check_master_password(&self, password: &MasterPassword) -> Result<(), ClientError> {
-        let (listed, account_id) = {
-            let inner = self.inner.borrow();
-            (unlock::master_way_in(inner.engine.state(), &inner.store)?, inner.engine.account_id())
-        };
-        let used = self.opens_store().filter(|used| *used != listed);
-        let mut result = Err(ClientError::WrongMasterPassword);
-        for way_in in std::iter::once(listed).chain(used) {
-            let key = unlock::derive(password, way_in.kdf, Consent::Pinned, account_id)?;
-            result = unlock::open(&KeysetKey::from_master(&key), &way_in).map(drop);
-            if result.is_ok() {
-                break;
-            }
-        }
-        result
     }
 
     /// Learns from the server what became of this device, and finishes what was interrupted.

@@ -133,7 +133,7 @@ impl Device {
     }
 
     /// Encrypts the store under the account's new master password, where it opens with one.
-    fn adopt(&self, master_key: &MasterKey) -> Result<(), ClientError> {
+    pub(crate) fn adopt(&self, master_key: &MasterKey) -> Result<(), ClientError> {
         if self.file.borrow().uses_keyring() {
             return Ok(());
         }
