@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::selection;
 use crate::{
     agent::{
         AgentError,
@@ -37,7 +38,7 @@ enum Action {
         #[arg(value_name = "ID")]
         device: String,
         /// Its new name
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", value_parser = selection::device_name)]
         name: String,
     },
     /// Take a device off the account
