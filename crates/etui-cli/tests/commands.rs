@@ -110,6 +110,12 @@ fn wrong_usage_exits_with_2() {
         &["generate", "--length", "4"],
         &["edit", "x", "--set", "username"],
         &["unlock", "--idle-minutes", "0"],
+        &["sync", "--follow-server", ""],
+        &["add", "login", "--title", " "],
+        &["add", "login", "--title", "Bank\nSons"],
+        &["devices", "rename", "5c01", ""],
+        &["devices", "rename", "5c01", &"a".repeat(101)],
+        &["login", "--device-name", &"a".repeat(101)],
         &[
             "signup",
             "--server",
@@ -246,6 +252,8 @@ fn completions_are_scripts() {
         let output = etui(&home, &["completions", shell]);
         let script = String::from_utf8(output.stdout).unwrap();
         assert!(script.contains("change-master-password") && !script.contains("CARGO"), "{shell}");
+        let of_agent = ["completions agent", "__agent", "Hold the keys"];
+        assert!(!of_agent.iter().any(|words| script.contains(words)), "{shell}: `agent` is not for people");
     }
 }
 

@@ -243,7 +243,7 @@ impl Device {
             [only] => Ok(only.id),
             several => Err(ClientError::Ambiguous {
                 name: name.to_owned(),
-                candidates: several.iter().map(|summary| (summary.id, summary.title.clone())).collect(),
+                candidates: several.iter().map(|summary| (summary.id, described(summary))).collect(),
             }),
         }
     }
@@ -499,6 +499,12 @@ impl Inner {
         }
         warnings
     }
+}
+
+/// By what a person tells entries of one title apart.
+fn described(summary: &Summary) -> String {
+    let Summary { title, username, .. } = summary;
+    if username.is_empty() { title.clone() } else { format!("{title}, {username}") }
 }
 
 impl From<&ClientError> for SyncFailure {

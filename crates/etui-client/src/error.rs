@@ -138,7 +138,7 @@ pub enum ClientError {
     Ambiguous {
         /// What was asked for.
         name: String,
-        /// What answers.
+        /// What answers, by id; title and user name.
         candidates: Vec<(ObjectId, String)>,
     },
     /// A password that may not be chosen.
@@ -212,10 +212,9 @@ impl ClientError {
         match self {
             Self::Refused { .. } | Self::OtherBranch { .. } => ErrorKind::Refused,
             Self::Offline { .. } | Self::NoAnswer { .. } => ErrorKind::Offline,
-            Self::NotFound(_) | Self::Ambiguous { .. } | Self::Engine(EngineError::NoObject) => {
-                ErrorKind::NotFound
-            }
+            Self::NotFound(_) | Self::Engine(EngineError::NoObject) => ErrorKind::NotFound,
             Self::Choice { .. }
+            | Self::Ambiguous { .. }
             | Self::InUse(_)
             | Self::Address(_)
             | Self::Email(_)

@@ -312,6 +312,37 @@ fn a_damaged_backup_is_not_blamed_on_the_server() {
     assert_eq!(said["hint"], "this file is damaged or not genuine: use another copy", "{said}");
 }
 
+#[test]
+fn what_is_named_or_written_wrongly_is_said_in_full() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let one = stage.device("one");
+    one.sign_up();
+    for username in ["ada", "eve"] {
+        one.add("Mail", username, "a-password");
+    }
+    let said = one.failure(2, &["get", "Mail"]);
+    let message = said["message"].as_str().expect("a sentence");
+    assert!(message.contains("Mail, ada") && message.contains("Mail, eve"), "{message}");
+    let bank = one.add("Bank", "ada", "a-password");
+    let said = one.failure(2, &["restore", &bank]);
+    assert_eq!(said["message"], "restoring an entry: Bank is not in the trash");
+
+    fs::write(stage.path().join("utf-16"), [0xff, 0xfe, b'{', 0]).expect("a file");
+    let said = one.failure(2, &["import", "--format", "jsonl", "utf-16"]);
+    assert_eq!(said["message"], "reading the file: it is not UTF-8");
+    assert_eq!(entries(&one), 3);
+}
+
+#[test]
+fn a_login_password_that_must_not_be_chosen_is_asked_for_once() {
+    let stage = Stage::new();
+    let one = stage.device("one");
+    let place = "--server http://localhost:1 --email ada@example.org";
+    let seen = one.fails_on_terminal(&format!("signup {place}"), &["short", "short", "short"]);
+    assert!(seen.contains("Login password: ") && !seen.contains("again"), "{seen}");
+}
+
 fn entries(device: &Device) -> usize {
     device.json(&["list"]).as_array().expect("a list").len()
 }

@@ -8,6 +8,7 @@ use etui_crypto::{
     LoginPassword, MasterPassword, check_login_choice, check_master_choice, check_password_reuse,
 };
 
+use super::selection;
 use crate::{
     agent::{
         self, Agent, AgentError, convert,
@@ -42,7 +43,7 @@ pub(super) struct AccountArguments {
     #[arg(long, value_name = "FILE")]
     pub(super) master_password_file: Option<PathBuf>,
     /// What to call this device (default: the name of the machine)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = selection::device_name)]
     pub(super) device_name: Option<String>,
     /// Do not use a keyring: the master password opens the store on this device
     #[arg(long)]
@@ -61,7 +62,7 @@ pub(super) struct IdleArguments {
 }
 
 impl IdleArguments {
-    pub(super) fn minutes(&self) -> u32 {
+    pub(super) fn minutes(self) -> u32 {
         self.idle_minutes.unwrap_or(DEFAULT_MINUTES)
     }
 }
@@ -75,7 +76,7 @@ pub(super) struct ConsentArguments {
 }
 
 /// Whether a password is being chosen or only given.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Choice {
     New,
     Given,
@@ -105,16 +106,17 @@ impl Who {
     /// Everything that the agent needs, asked for where it was not given.
     pub(super) fn credentials(self, login: Choice, master: Choice) -> Result<Credentials, Failure> {
         let Self { server, email, given } = self;
-        let login_password =
-            password(given.login_password_file.as_ref(), "login password", login, &[&email])?;
-        if login == Choice::New {
-            check_login(&login_password)?;
-        }
-        let master_password =
-            password(given.master_password_file.as_ref(), "master password", master, &[&email])?;
-        if master == Choice::New {
-            check_new_master(&master_password, Some(&login_password), &[&email])?;
-        }
+        let (file, what) = (given.login_password_file.as_ref(), "login password");
+        let login_password = match login {
+            Choice::New => new_password(file, what, &[&email], check_login)?,
+            Choice::Given => given_password(file, what)?,
+        };
+        let (file, what) = (given.master_password_file.as_ref(), "master password");
+        let judge = |master: &Secret| check_new_master(master, Some(&login_password), &[&email]);
+        let master_password = match master {
+            Choice::New => new_password(file, what, &[&email], judge)?,
+            Choice::Given => given_password(file, what)?,
+        };
         let device_name = given.device_name.unwrap_or_else(platform::host_name);
         let use_keyring = !given.no_keyring;
         let accept_kdf_memory = false;
@@ -144,17 +146,22 @@ fn checked_server(typed: &str, insecure_http: bool) -> Result<String, Failure> {
     Ok(address.to_string())
 }
 
-/// Reads a password; a new one that is typed is asked for twice.
-pub(super) fn password(
+/// Reads a password that there is already.
+pub(super) fn given_password(file: Option<&PathBuf>, what: &str) -> Result<Secret, Failure> {
+    Ok(secret_input::read(file.map(PathBuf::as_path), what)?)
+}
+
+/// Reads a new password, which is judged, and asked for twice where it is typed.
+pub(super) fn new_password(
     file: Option<&PathBuf>,
     what: &str,
-    choice: Choice,
     related: &[&str],
+    judge: impl Fn(&Secret) -> Result<(), Failure>,
 ) -> Result<Secret, Failure> {
-    Ok(match (file, choice) {
-        (None, Choice::New) => prompt::new_secret(what, related)?,
-        (file, _) => secret_input::read(file.map(PathBuf::as_path), what)?,
-    })
+    let Some(file) = file else { return prompt::new_secret(what, related, judge) };
+    let given = secret_input::from_file(file)?;
+    judge(&given)?;
+    Ok(given)
 }
 
 fn check_login(typed: &Secret) -> Result<(), Failure> {
@@ -187,7 +194,7 @@ pub(super) fn check_new_master(
 /// ends and nothing is unlocked.
 pub(super) fn open(
     context: &Context,
-    idle: &IdleArguments,
+    idle: IdleArguments,
     mut request: Request,
 ) -> Result<Unlocked, Failure> {
     let mut agent = agent::client::start(&context.home, idle.minutes())?;
@@ -202,7 +209,7 @@ pub(super) fn open(
 /// Signs in by the agent that holds the device, which goes on holding it if that fails.
 pub(super) fn open_again(
     mut agent: Agent,
-    idle: &IdleArguments,
+    idle: IdleArguments,
     mut request: Request,
 ) -> Result<Unlocked, Failure> {
     let unlocked = ask_until_open(&mut agent, &mut request)?;

@@ -50,10 +50,10 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
         // What is put aside must be closed.
         Some(agent) if anew => {
             agent.lock()?;
-            account::open(context, &idle, request)?
+            account::open(context, idle, request)?
         }
-        Some(agent) => account::open_again(agent, &idle, request)?,
-        None => account::open(context, &idle, request)?,
+        Some(agent) => account::open_again(agent, idle, request)?,
+        None => account::open(context, idle, request)?,
     };
     let Unlocked { head, device_listed, .. } = &unlocked;
     context.output.document(&json!({

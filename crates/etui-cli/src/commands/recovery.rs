@@ -172,7 +172,7 @@ fn use_kit(
     let mut credentials = who.credentials(Choice::Given, Choice::New)?;
     credentials.accept_kdf_memory = consent.accept_kdf_memory;
     let email = credentials.email.clone();
-    let unlocked = account::open(context, &idle, Request::Recover { credentials, kit })?;
+    let unlocked = account::open(context, idle, Request::Recover { credentials, kit })?;
     context.output.document(&json!({ "email": email, "unlocked": true, "head": unlocked.head }))?;
     context
         .output

@@ -38,7 +38,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
     let kdf = arguments.kdf.kdf;
     let credentials = arguments.account.who()?.credentials(Choice::New, Choice::New)?;
     let email = credentials.email.clone();
-    let unlocked = account::open(context, &idle, Request::SignUp { credentials, kdf })?;
+    let unlocked = account::open(context, idle, Request::SignUp { credentials, kdf })?;
     context.output.document(&json!({ "email": email, "unlocked": true }))?;
     context.output.line(&format!("Signed up as {email}. This device is unlocked."))?;
     account::note_keyring(context, &unlocked);

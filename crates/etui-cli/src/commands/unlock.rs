@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::account::{self, Choice, IdleArguments};
+use super::account::{self, IdleArguments};
 use crate::{
     agent::{
         self, Agent, AgentError,
@@ -42,9 +42,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failur
     }
     agent::client::require_device(&context.home).map_err(agent::convert::failure)?;
     let file = arguments.master_password_file.as_ref();
-    let master_password = account::password(file, "master password", Choice::Given, &[])?;
+    let master_password = account::given_password(file, "master password")?;
     let former = arguments.old_master_password_file.as_deref().map(secret_input::from_file).transpose()?;
-    let unlocked = account::open(context, &arguments.idle, Request::Unlock { master_password, former })?;
+    let unlocked = account::open(context, arguments.idle, Request::Unlock { master_password, former })?;
     report(context, "This device is unlocked.")?;
     if unlocked.store_opens_with == StoreOpensWith::FormerMasterPassword {
         context.output.note(CHANGED_ELSEWHERE);
@@ -62,7 +62,7 @@ fn again(mut agent: Agent, arguments: &Arguments, context: &Context) -> Result<(
     let mut still_former = false;
     if let Some(master_password) = master_password {
         let request = Request::Unlock { master_password, former: None };
-        let unlocked = account::open_again(agent, &arguments.idle, request)?;
+        let unlocked = account::open_again(agent, arguments.idle, request)?;
         still_former = unlocked.store_opens_with == StoreOpensWith::FormerMasterPassword;
     } else if let Some(minutes) = arguments.idle.idle_minutes {
         agent.tell(&Request::StayUnlocked { minutes })?;
