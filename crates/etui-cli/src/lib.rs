@@ -60,8 +60,9 @@ pub fn command() -> clap::Command {
 
 fn usage(error: &clap::Error) -> Failure {
     let text = error.render().to_string();
-    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    Failure::new(Kind::Usage, message).with_hint("see `etui help`")
+    // What is wrong stands before the first empty line, perhaps on several; then comes the usage.
+    let lines: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    Failure::new(Kind::Usage, lines.join(" ").trim_start_matches("error: ")).with_hint("see `etui help`")
 }
 
 #[cfg(test)]

@@ -4,9 +4,12 @@ use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::failure::{Failure, Kind};
+use crate::{
+    agent::platform,
+    failure::{Failure, Kind},
+};
 
 /// The way to standard output and standard error.
 pub(crate) struct Output {
@@ -52,13 +55,14 @@ impl Output {
         finish(writeln!(stdout))
     }
 
-    /// Aligned columns, for people. The last column is not padded.
+    /// Aligned columns, for people. Columns are as wide as the terminal at most; the last one, which nothing is aligned
+    /// after, is whole.
     pub(crate) fn table<const N: usize>(&self, rows: &[[String; N]]) -> Result<(), Failure> {
         if self.json {
             return Ok(());
         }
         let mut stdout = std::io::stdout().lock();
-        for line in aligned(rows) {
+        for line in aligned(rows, platform::terminal_width().unwrap_or(WIDTH_WITHOUT_TERMINAL)) {
             finish(writeln!(stdout, "{line}"))?;
         }
         Ok(())
@@ -107,17 +111,47 @@ pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
 
 /// The text without what a terminal would obey.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|letter| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter })
-        .collect()
+    let is_obeyed = |letter: char| (letter.is_control() && letter != '\n') || is_bidi_control(letter);
+    text.chars().map(|letter| if is_obeyed(letter) { '\u{fffd}' } else { letter }).collect()
 }
 
-fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
-    let cells: Vec<Vec<String>> =
-        rows.iter().map(|row| row.iter().map(|cell| printable(cell).replace('\n', " ")).collect()).collect();
+/// Whether it changes the direction of the text after it (Unicode, UAX #9): what is shown could be in another order than
+/// what is there.
+const fn is_bidi_control(letter: char) -> bool {
+    matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// How wide a column is at most where nothing else says so.
+const WIDTH_WITHOUT_TERMINAL: usize = 60;
+
+fn aligned<const N: usize>(rows: &[[String; N]], limit: usize) -> Vec<String> {
+    let cell = |column: usize, cell: &String| {
+        let cell = printable(cell).replace('\n', " ");
+        if column + 1 < N { cut(cell, limit) } else { cell }
+    };
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().enumerate().map(|(column, text)| cell(column, text)).collect())
+        .collect();
     let width = |column: usize| cells.iter().map(|row| row[column].width()).max().unwrap_or_default();
     let widths: Vec<usize> = (0..N).map(width).collect();
     cells.iter().map(|row| padded(row, &widths).trim_end().to_owned()).collect()
+}
+
+/// What fits, with a mark where something was left out.
+fn cut(cell: String, limit: usize) -> String {
+    if cell.width() <= limit {
+        return cell;
+    }
+    let mut fitting = String::new();
+    for letter in cell.chars() {
+        if fitting.width() + letter.width().unwrap_or_default() >= limit {
+            break;
+        }
+        fitting.push(letter);
+    }
+    fitting.push('…');
+    fitting
 }
 
 fn padded(row: &[String], widths: &[usize]) -> String {
@@ -144,12 +178,19 @@ mod tests {
     #[test]
     fn columns_are_aligned_by_what_is_seen() {
         let rows = [["Zoë", "x"], ["日本", "y"], ["a", ""]].map(|row| row.map(str::to_owned));
-        assert_eq!(aligned(&rows), ["Zoë   x", "日本  y", "a"]);
+        assert_eq!(aligned(&rows, 60), ["Zoë   x", "日本  y", "a"]);
+    }
+
+    #[test]
+    fn a_column_is_as_wide_as_the_terminal_at_most() {
+        let rows = [["abcdef", "abcdef"], ["日本語", "y"], ["abcde", "z"]].map(|row| row.map(str::to_owned));
+        assert_eq!(aligned(&rows, 5), ["abcd…  abcdef", "日本…  y", "abcde  z"]);
     }
 
     #[test]
     fn nothing_printed_can_steer_a_terminal() {
         assert_eq!(printable("a\x1b[2Jb\r\u{9b}c\n"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}c\n");
+        assert_eq!(printable("bank\u{202e}moc.live\u{2066}"), "bank\u{fffd}moc.live\u{fffd}");
     }
 
     #[test]

@@ -1,16 +1,20 @@
 //! Asking the person. Prompts go to the terminal itself, so that a redirected output holds only the answer.
 
+mod terminal;
+
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use etui_vault::generator::{Strength, strength};
 
-use crate::{secret::Secret, secret_input::InputError};
+use crate::{failure::Failure, secret::Secret, secret_input::InputError};
 
 /// Asks for a secret without showing it.
 pub(crate) fn secret(what: &str) -> Result<Secret, InputError> {
     let first = what.chars().next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
     let label = what.chars().skip(1).collect::<String>();
+    terminal::give_back_when_interrupted();
     rpassword::prompt_password(format!("{first}{label}: "))
+        .inspect_err(terminal::end_if_interrupted)
         .map(Secret::new)
         .map_err(|source| InputError::NoTerminal { what: what.to_owned(), source })
 }
@@ -20,15 +24,21 @@ pub(crate) fn secret_of_person(what: &str) -> Option<Secret> {
     std::io::stdin().is_terminal().then(|| secret(what).ok()).flatten()
 }
 
-/// Asks for a new secret twice and says honestly how strong it is. `related`: what a guesser would try first.
-pub(crate) fn new_secret(what: &str, related: &[&str]) -> Result<Secret, InputError> {
+/// Asks for a new secret twice and says honestly how strong it is. `related`: what a guesser would try first. One that must
+/// not be chosen is not asked for again.
+pub(crate) fn new_secret(
+    what: &str,
+    related: &[&str],
+    judge: impl FnOnce(&Secret) -> Result<(), Failure>,
+) -> Result<Secret, Failure> {
     let first = secret(what)?;
     show(&meter(&strength(first.expose(), related)));
+    judge(&first)?;
     let second = secret(&format!("{what} again"))?;
     if first.expose() == second.expose() {
         Ok(first)
     } else {
-        Err(InputError::Differ { what: what.to_owned() })
+        Err(InputError::Differ { what: what.to_owned() }.into())
     }
 }
 

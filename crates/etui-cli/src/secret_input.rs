@@ -48,6 +48,9 @@ pub(crate) enum InputError {
     /// Not text.
     #[error("reading a secret: it is not UTF-8")]
     NotText,
+    /// Nothing, as when the command before a pipe failed.
+    #[error("reading a secret: it is empty")]
+    Empty,
     /// A prompt without a terminal.
     #[error("asking for the {what}: there is no terminal")]
     NoTerminal {
@@ -69,18 +72,23 @@ pub(crate) enum InputError {
 pub(crate) fn read(file: Option<&Path>, what: &str) -> Result<Secret, InputError> {
     match file {
         Some(path) => from_file(path),
-        None => prompt::secret(what),
+        None => something(prompt::secret(what)?),
     }
 }
 
 /// Reads a secret from a file, `-` being standard input. One trailing newline is not part of it.
 pub(crate) fn from_file(path: &Path) -> Result<Secret, InputError> {
-    text_of_file(path, MAX_SECRET_BYTES)
+    something(text_of_file(path, MAX_SECRET_BYTES)?)
 }
 
 /// Reads a file that holds many secrets, `-` being standard input.
 pub(crate) fn whole_file(path: &Path) -> Result<Secret, InputError> {
     text_of_file(path, MAX_FILE_BYTES)
+}
+
+/// An empty secret is a mistake, and taken for one it would replace what is there.
+fn something(secret: Secret) -> Result<Secret, InputError> {
+    if secret.expose().is_empty() { Err(InputError::Empty) } else { Ok(secret) }
 }
 
 fn text_of_file(path: &Path, limit: usize) -> Result<Secret, InputError> {
@@ -126,6 +134,9 @@ impl From<InputError> for Failure {
         let failure = Self::of(Kind::Usage, &error);
         match error {
             InputError::NoTerminal { .. } => failure.with_hint("give it by a file or `-` for standard input"),
+            InputError::Empty => {
+                failure.with_hint("nothing was changed; `etui edit ENTRY --clear FIELD` empties a field")
+            }
             _ => failure,
         }
     }
@@ -161,6 +172,19 @@ mod tests {
         assert!(matches!(read_bytes(b"\xff"), Err(InputError::NotText)));
         assert!(read_bytes(&vec![b'a'; MAX_SECRET_BYTES]).is_ok());
         assert!(matches!(read_bytes(&vec![b'a'; MAX_SECRET_BYTES + 1]), Err(InputError::TooLong { .. })));
+    }
+
+    #[test]
+    fn an_empty_secret_is_a_mistake() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        for text in ["", "\n", "\r\n"] {
+            std::fs::write(&file, text).unwrap();
+            assert!(matches!(from_file(&file), Err(InputError::Empty)), "{text:?}");
+        }
+        let failure = Failure::from(from_file(&file).unwrap_err());
+        assert_eq!((failure.kind, failure.message.as_str()), (Kind::Usage, "reading a secret: it is empty"));
+        assert!(failure.hint.is_some_and(|hint| hint.contains("--clear")));
     }
 
     #[test]

@@ -38,6 +38,7 @@ fn failures_to_parse_are_json_where_json_was_asked_for() {
     let failure = usage(&error);
     assert_eq!(failure.kind, Kind::Usage);
     assert!(failure.message.starts_with("the following required arguments"), "{}", failure.message);
+    assert!(failure.message.ends_with("<ENTRY>"), "what is missing is named: {}", failure.message);
 }
 
 fn describe(command: &mut clap::Command, name: &str, help: &mut String) {

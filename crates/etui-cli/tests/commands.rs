@@ -17,9 +17,50 @@ fn json(bytes: &[u8]) -> serde_json::Value {
     serde_json::from_slice(bytes).expect("it is JSON")
 }
 
+/// A folder that holds a device, as far as can be seen without its keys.
+fn set_up() -> TempDir {
+    let home = tempfile::tempdir().unwrap();
+    let id = "ab".repeat(16);
+    let device = serde_json::json!({
+        "server": "http://localhost:1", "account_id": id, "device_id": id, "store_key": "keyring"
+    });
+    std::fs::write(home.path().join("device.json"), device.to_string()).unwrap();
+    home
+}
+
+#[test]
+fn a_folder_without_an_account_is_not_called_locked() {
+    let home = tempfile::tempdir().unwrap();
+    let verbs = [
+        &["list"][..],
+        &["get", "GitHub"],
+        &["add", "login", "--title", "x"],
+        &["edit", "x", "--set", "title=y"],
+        &["sync"],
+        &["devices"],
+        &["export", "--to", "backup.etui"],
+        &["recovery", "create"],
+        &["logout"],
+        &["unlock"],
+    ];
+    for arguments in verbs {
+        let output = etui(&home, arguments);
+        assert_eq!(exit_code(&output), 1, "{arguments:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let folder = home.path().display();
+        assert_eq!(
+            said,
+            format!(
+                "etui: no account is set up in {folder}\n  run `etui signup` or `etui login`, or set ETUI_HOME\n"
+            ),
+            "{arguments:?}"
+        );
+    }
+}
+
 #[test]
 fn a_locked_device_exits_with_3_and_says_what_to_do() {
-    let home = tempfile::tempdir().unwrap();
+    let home = set_up();
     for arguments in [
         &["list"][..],
         &["get", "GitHub", "--field", "password"],
@@ -46,7 +87,7 @@ fn a_locked_device_exits_with_3_and_says_what_to_do() {
 
 #[test]
 fn failures_are_json_on_standard_error_where_json_was_asked_for() {
-    let home = tempfile::tempdir().unwrap();
+    let home = set_up();
     let output = etui(&home, &["list", "--json"]);
     assert!(output.stdout.is_empty());
     assert_eq!(
@@ -69,6 +110,12 @@ fn wrong_usage_exits_with_2() {
         &["generate", "--length", "4"],
         &["edit", "x", "--set", "username"],
         &["unlock", "--idle-minutes", "0"],
+        &["sync", "--follow-server", ""],
+        &["add", "login", "--title", " "],
+        &["add", "login", "--title", "Bank\nSons"],
+        &["devices", "rename", "5c01", ""],
+        &["devices", "rename", "5c01", &"a".repeat(101)],
+        &["login", "--device-name", &"a".repeat(101)],
         &[
             "signup",
             "--server",
@@ -118,6 +165,63 @@ fn passwords_that_must_not_be_chosen_are_refused_before_anything_is_sent() {
 }
 
 #[test]
+fn who_and_where_are_checked_before_anything_is_asked() {
+    let home = tempfile::tempdir().unwrap();
+    for verb in [&["signup"][..], &["login"], &["recovery", "use"]] {
+        let refused = |server: &str, email: &str| {
+            let account =
+                ["--json", "--server", server, "--email", email, "--login-password-file", "/nowhere"];
+            let output =
+                etui(&home, &[verb, &account, &["--kit-file", "/nowhere"][..2 * (verb.len() - 1)]].concat());
+            assert_eq!(exit_code(&output), 2, "{verb:?} {server} {email}");
+            json(&output.stderr)["error"]["message"].as_str().unwrap().to_owned()
+        };
+        for server in ["etui.example.org", "localhost:8484", "https://etui.example.org/etui"] {
+            let said = refused(server, "ada@example.org");
+            assert_eq!(said, format!("“{server}” is not the address of a server"));
+        }
+        let said = refused("http://etui.example.org", "ada@example.org");
+        assert!(said.contains("login password") && said.contains("in clear"), "{said}");
+        assert_eq!(refused("https://etui.example.org", "ada"), "“ada” is not an e-mail address");
+        // What is right goes on to the passwords.
+        for server in
+            ["https://etui.example.org", "http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1"]
+        {
+            let said = refused(server, " Ada@example.org ");
+            assert!(said.contains("/nowhere"), "{server}: {said}");
+        }
+    }
+    let insecure = ["--server", "http://etui.example.org", "--insecure-http", "--email", "a@b.c"];
+    let output = etui(&home, &[&["login"], &insecure[..], &["--login-password-file", "/nowhere"]].concat());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere"));
+}
+
+#[test]
+fn a_server_that_does_not_answer_may_have_another_address() {
+    let home = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = home.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.into_os_string().into_string().unwrap()
+    };
+    let (login, master) =
+        (file("login", "a login password\n"), file("master", "correct horse battery staple\n"));
+    // Bound and not listening: nobody else gets the port, and nobody answers.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let account = ["--server", &address, "--email", "ada@example.org", "--json"];
+    let passwords = ["--login-password-file", &login, "--master-password-file", &master];
+    for verb in ["signup", "login"] {
+        let output = etui(&home, &[&[verb][..], &account, &passwords].concat());
+        let error = &json(&output.stderr)["error"];
+        assert_eq!(exit_code(&output), 6, "{error}");
+        let (message, hint) = (error["message"].as_str().unwrap(), error["hint"].as_str().unwrap());
+        assert!(!message.contains("stay on this device") && hint.starts_with("check --server"), "{error}");
+    }
+}
+
+#[test]
 fn generating_needs_no_account() {
     let home = tempfile::tempdir().unwrap();
     let generate = |arguments: &[&str]| {
@@ -138,7 +242,6 @@ fn a_folder_without_an_account_says_so() {
     let home = tempfile::tempdir().unwrap();
     let status = etui(&home, &["status", "--json"]);
     assert_eq!((exit_code(&status), &json(&status.stdout)["unlocked"]), (0, &serde_json::json!(false)));
-    assert_eq!(exit_code(&etui(&home, &["unlock"])), 4);
     assert_eq!(exit_code(&etui(&home, &["lock"])), 0);
 }
 
@@ -149,6 +252,8 @@ fn completions_are_scripts() {
         let output = etui(&home, &["completions", shell]);
         let script = String::from_utf8(output.stdout).unwrap();
         assert!(script.contains("change-master-password") && !script.contains("CARGO"), "{shell}");
+        let of_agent = ["completions agent", "__agent", "Hold the keys"];
+        assert!(!of_agent.iter().any(|words| script.contains(words)), "{shell}: `agent` is not for people");
     }
 }
 

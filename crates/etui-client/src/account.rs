@@ -1,14 +1,14 @@
 //! Becoming a device of an account: signing up, signing in on a new device, recovering.
 
+pub(crate) mod address;
+mod again;
 mod place;
 #[cfg(test)]
 pub(crate) mod testing;
 
 use std::collections::BTreeMap;
 
-use etui_api::{
-    account::SignUp as SignUpHeader, email::normalize_email, session::LoginProof, sync::encode_header,
-};
+use etui_api::{account::SignUp as SignUpHeader, session::LoginProof, sync::encode_header};
 use etui_chain::{AccountId, DeviceId, KdfDescriptor, KeysetKind, State, VaultId};
 use etui_crypto::{
     CheckedKdf, KdfParameters, Keyset, KeysetKey, LoginPassword, MasterKey, MasterPassword,
@@ -72,7 +72,8 @@ impl Device {
     /// Makes a new account and this its first device.
     ///
     /// # Errors
-    /// [`ClientError::Choice`] for a weak password, `password_reuse` for two that are alike; what the server answers.
+    /// [`ClientError::InUse`]; [`ClientError::Choice`] for a weak password, `password_reuse` for two that are alike; what
+    /// the server answers.
     pub async fn sign_up(home: &Home, sign_up: SignUp) -> Result<Self, ClientError> {
         self_test()?;
         refuse_if_in_use(home)?;
@@ -110,7 +111,7 @@ impl Device {
     }
 
     /// Signs in. On a new device this fetches and verifies everything and lists the device; on a device that is set up
-    /// already it begins a new session and unlocks.
+    /// already it begins a new session and unlocks; given a new address of the same account, the device goes there.
     ///
     /// # Errors
     /// [`ClientError::SignInFailed`], [`ClientError::WrongMasterPassword`], [`ClientError::OtherAccount`],
@@ -119,11 +120,7 @@ impl Device {
         self_test()?;
         check_password_reuse(&log_in.login_password, &log_in.master_password)?;
         if !log_in.anew && home.device()?.is_some() {
-            let device = sign_in_again(home, &log_in).await?;
-            if device.was_never_listed() {
-                device.list_this_device(&log_in.device_name).await?;
-            }
-            return Ok(device);
+            return again::log_in_again(home, &log_in).await;
         }
         let LogIn { server, email, login_password, master_password, device_name, .. } = log_in;
         let api = Api::new(&server)?;
@@ -151,7 +148,7 @@ impl Device {
     /// Opens the account with its Recovery Kit on a new device and gives it a new master password.
     ///
     /// # Errors
-    /// As [`Self::log_in`]; `commitment` if the kit is not this account's.
+    /// As [`Self::log_in`]; [`ClientError::InUse`]; `commitment` if the kit is not this account's.
     pub async fn recover(home: &Home, log_in: LogIn, kit: RecoveryKit) -> Result<Self, ClientError> {
         self_test()?;
         refuse_if_in_use(home)?;
@@ -257,7 +254,8 @@ fn new_device() -> Result<(DeviceId, Zeroizing<[u8; 32]>), ClientError> {
     Ok((random_id(&mut OsRandom)?, seed))
 }
 
-fn login_proof(email: &str, password: &LoginPassword) -> Result<LoginProof, ClientError> {
+/// What says to the server who this is, derived from the login password.
+pub(crate) fn login_proof(email: &str, password: &LoginPassword) -> Result<LoginProof, ClientError> {
     let proof = etui_crypto::LoginProof::derive(email, password)?;
     let text = Zeroizing::new(format!("\"{}\"", *proof.to_base64url()));
     Ok(serde_json::from_str(&text).expect("a login proof has its wire form"))
@@ -277,19 +275,7 @@ async fn snapshots(api: &Api, state: &State) -> Result<BTreeMap<VaultId, etui_sy
     Ok(snapshots)
 }
 
-/// A new session for a device that is set up; the local copy stays what it is.
-async fn sign_in_again(home: &Home, log_in: &LogIn) -> Result<Device, ClientError> {
-    let device = Device::unlock(home, &log_in.master_password).await?;
-    let same = normalize_email(&log_in.email) == normalize_email(&device.email())
-        && log_in.server.trim_end_matches('/') == device.server();
-    if !same {
-        return Err(ClientError::OtherAccount);
-    }
-    let proof = login_proof(&log_in.email, &log_in.login_password)?;
-    device.begin_session(&log_in.email, proof).await?;
-    Ok(device)
-}
-
 fn refuse_if_in_use(home: &Home) -> Result<(), ClientError> {
-    if home.device()?.is_some() { Err(ClientError::OtherAccount) } else { Ok(()) }
+    let in_use = || ClientError::InUse(home.path().to_owned());
+    if home.device()?.is_some() { Err(in_use()) } else { Ok(()) }
 }

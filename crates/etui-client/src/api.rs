@@ -111,6 +111,8 @@ impl Api {
         login_proof: LoginProof,
         device_id: DeviceId,
     ) -> Result<Session, ClientError> {
+        // A renewal on its way would take the end of the former session for the end of this one.
+        let _one_at_a_time = self.refreshing.lock().await;
         let sign_in = SignIn { email: email.to_owned(), login_proof, device_id };
         let request = self.request(Method::POST, "/v1/sessions").json(&sign_in);
         let session = answered(request.timeout(self.patience.small_answer), "signing in").await?;

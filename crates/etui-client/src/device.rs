@@ -44,7 +44,7 @@ pub struct Device {
     home: Home,
     /// What the plain file in the folder says, or should say as soon as it can be written.
     file: RefCell<DeviceFile>,
-    api: Api,
+    pub(crate) api: Api,
     /// Why a keyring that was wanted when the device was set up just now is not used.
     pub(crate) without_keyring: Option<SecureStorageError>,
     /// Borrowed only between awaits, so that reading never waits for the network.
@@ -126,6 +126,8 @@ pub struct VaultInfo {
     pub head_seq: u64,
     /// When the head was made by its device's clock, in ms since 1970; 0 if unknown.
     pub head_time_ms: u64,
+    /// The name of the device that made the head; its id if it has no name here, nothing if unknown.
+    pub head_device: String,
 }
 
 /// How an exchange with the server ended.
@@ -245,7 +247,7 @@ impl Device {
             [only] => Ok(only.id),
             several => Err(ClientError::Ambiguous {
                 name: name.to_owned(),
-                candidates: several.iter().map(|summary| (summary.id, summary.title.clone())).collect(),
+                candidates: several.iter().map(|summary| (summary.id, described(summary))).collect(),
             }),
         }
     }
@@ -477,8 +479,15 @@ impl Inner {
             name: name.map(|settings| settings.name().to_owned()).unwrap_or_default(),
             entries: self.index.len(),
             head_seq: head.seq,
-            head_time_ms: commit.map_or(0, |commit| commit.time_ms),
+            head_time_ms: commit.as_ref().map_or(0, |commit| commit.time_ms),
+            head_device: commit.map(|commit| self.device_name(commit.device_id)).unwrap_or_default(),
         }
+    }
+
+    fn device_name(&self, device_id: DeviceId) -> String {
+        let names = self.account_settings().ok();
+        let name = names.as_ref().and_then(|names| names.device_name(&device_id));
+        name.map_or_else(|| device_id.to_string(), str::to_owned)
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -497,6 +506,12 @@ impl Inner {
         }
         warnings
     }
+}
+
+/// By what a person tells entries of one title apart.
+fn described(summary: &Summary) -> String {
+    let Summary { title, username, .. } = summary;
+    if username.is_empty() { title.clone() } else { format!("{title}, {username}") }
 }
 
 impl From<&ClientError> for SyncFailure {

@@ -1,6 +1,6 @@
 //! What can go wrong, in a sentence, with the next step.
 
-use std::io;
+use std::{io, path::PathBuf};
 
 use etui_api::{ErrorCode, Problem};
 use etui_chain::{ObjectId, Refusal, Refused};
@@ -86,6 +86,15 @@ pub enum ClientError {
         /// How many objects have unsent changes.
         unsent: usize,
     },
+    /// The server could not be reached, and there is nothing yet that could wait for it.
+    #[error("the server could not be reached while {doing}")]
+    NoAnswer {
+        /// What was being done.
+        doing: &'static str,
+        /// Why.
+        #[source]
+        source: Option<reqwest::Error>,
+    },
     /// The server could not be reached.
     #[error("the server could not be reached while {doing}; nothing is lost, changes stay on this device")]
     Offline {
@@ -102,11 +111,25 @@ pub enum ClientError {
     #[error("{0} does not answer like an Etui server")]
     NotAServer(String),
     /// The folder belongs to no account yet.
-    #[error("no account is set up on this device")]
-    NoDevice,
-    /// The folder belongs to another account.
-    #[error("this folder belongs to another account")]
-    OtherAccount,
+    #[error("no account is set up in {}", .0.display())]
+    NoDevice(PathBuf),
+    /// The folder is a device already.
+    #[error("{} is a device of an account already", .0.display())]
+    InUse(PathBuf),
+    /// The device is one of another account, or the account is elsewhere.
+    #[error("this device's account is {email} at {server}")]
+    OtherAccount {
+        /// The e-mail address of the account.
+        email: String,
+        /// The server's address.
+        server: String,
+    },
+    /// That is not where a server can be.
+    #[error("“{0}” is not the address of a server")]
+    Address(String),
+    /// That is no e-mail address.
+    #[error("“{0}” is not an e-mail address")]
+    Email(String),
     /// Nothing of that name or id.
     #[error("there is no entry “{0}”")]
     NotFound(String),
@@ -115,7 +138,7 @@ pub enum ClientError {
     Ambiguous {
         /// What was asked for.
         name: String,
-        /// What answers.
+        /// What answers, by id; title and user name.
         candidates: Vec<(ObjectId, String)>,
     },
     /// A password that may not be chosen.
@@ -157,6 +180,9 @@ pub enum ClientError {
         #[source]
         source: std::io::Error,
     },
+    /// What is there would be lost, and is not a file.
+    #[error("{} is not a file and is left as it is", .0.display())]
+    NotAFile(PathBuf),
     /// A file that is not what it should be.
     #[error("{0}")]
     Damaged(String),
@@ -188,15 +214,27 @@ impl ClientError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Refused { .. } | Self::OtherBranch { .. } => ErrorKind::Refused,
-            Self::Offline { .. } => ErrorKind::Offline,
-            Self::NotFound(_) | Self::Ambiguous { .. } | Self::Engine(EngineError::NoObject) => {
-                ErrorKind::NotFound
-            }
+            Self::Offline { .. } | Self::NoAnswer { .. } => ErrorKind::Offline,
+            Self::NotFound(_) | Self::Engine(EngineError::NoObject) => ErrorKind::NotFound,
             Self::Choice { .. }
+            | Self::Ambiguous { .. }
+            | Self::InUse(_)
+            | Self::Address(_)
+            | Self::Email(_)
+            | Self::NotAFile(_)
             | Self::Edit(_)
             | Self::NeedsKdfConsent { .. }
             | Self::NeedsFormerMasterPassword => ErrorKind::Usage,
             _ => ErrorKind::Failed,
+        }
+    }
+
+    /// The same while a device is set up or signed in: then it is the address that may be wrong.
+    #[must_use]
+    pub fn while_signing_in(self) -> Self {
+        match self {
+            Self::Offline { doing, source } => Self::NoAnswer { doing, source },
+            other => other,
         }
     }
 
@@ -238,11 +276,22 @@ impl ClientError {
                  make this a device again"
             }
             Self::NotListed { .. } => "run `etui login` again",
+            Self::NoAnswer { .. } => "check --server: is it http or https, and is the port right?",
             Self::Offline { .. } => "try again when the server can be reached: `etui sync`",
             Self::Server(problem) => return server_hint(problem.code).map(str::to_owned),
+            Self::NotAFile(_) => "name a new file, or an older one to take the place of",
             Self::NotAServer(_) => "check the address given with --server",
-            Self::NoDevice => "run `etui signup` or `etui login` first",
-            Self::OtherAccount => "choose another folder with ETUI_HOME, or run `etui logout` here",
+            Self::NoDevice(_) => "run `etui signup` or `etui login`, or set ETUI_HOME",
+            Self::InUse(_) => {
+                "`etui unlock` opens it; for one more device or account choose another folder with ETUI_HOME"
+            }
+            Self::OtherAccount { .. } => {
+                "for another account choose another folder with ETUI_HOME; if its server has a new address, run `etui lock`, \
+                 then `etui login` with that"
+            }
+            Self::Address(_) => {
+                "it has the form https://etui.example.org, with a port if need be and no path"
+            }
             Self::NotFound(_) => "`etui list` shows what is there, `etui list --trash` what was removed",
             Self::Ambiguous { .. } => "name it by its id",
             Self::NoKit => "make one with `etui recovery create` and test it with `etui recovery test`",
@@ -307,7 +356,7 @@ fn keyring_hint(error: &SecureStorageError) -> &'static str {
 fn server_hint(code: ErrorCode) -> Option<&'static str> {
     Some(match code {
         ErrorCode::AccountExists => "sign in with `etui login`",
-        ErrorCode::SignUpClosed => "ask whoever runs the server for an invitation",
+        ErrorCode::SignUpClosed => "ask whoever runs the server to open sign-up",
         ErrorCode::TooManyRequests | ErrorCode::Unavailable | ErrorCode::Internal => "try again in a moment",
         ErrorCode::TokenExpired => {
             "the server takes not even a fresh token: its clock may be wrong; your changes stay on this device"

@@ -21,7 +21,10 @@ mod secure_storage;
 mod store;
 mod unlock;
 
-pub use account::{LogIn, SignUp};
+pub use account::{
+    LogIn, SignUp,
+    address::{ServerAddress, email_address},
+};
 pub use backup::{BackupReport, BackupVault, Opened, verify_backup};
 pub use device::{
     Branch, Branches, Device, DeviceInfo, DeviceLine, Followed, HealReport, Progress, PutAside,

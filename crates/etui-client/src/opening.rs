@@ -49,7 +49,7 @@ fn open(
     former: Option<&MasterPassword>,
 ) -> Result<Device, ClientError> {
     self_test()?;
-    let file = home.device()?.ok_or(ClientError::NoDevice)?;
+    let file = home.device()?.ok_or_else(|| ClientError::NoDevice(home.path().to_owned()))?;
     match &file.store_key {
         StoreKeyPlace::Keyring => open_with_keyring(home, &file, password)?.into_device(home, file),
         StoreKeyPlace::MasterPassword { ways_in } => {

@@ -91,6 +91,19 @@ impl Device {
 
     /// Runs a command that must succeed on a terminal of its own, where a person types these lines; what is seen there.
     pub fn on_terminal(&self, command: &str, lines: &[&str]) -> String {
+        let (succeeded, seen) = self.seen_on_terminal(command, lines);
+        assert!(succeeded, "etui {command}: {seen}");
+        seen
+    }
+
+    /// The same with a command that must fail.
+    pub fn fails_on_terminal(&self, command: &str, lines: &[&str]) -> String {
+        let (succeeded, seen) = self.seen_on_terminal(command, lines);
+        assert!(!succeeded, "etui {command}: {seen}");
+        seen
+    }
+
+    fn seen_on_terminal(&self, command: &str, lines: &[&str]) -> (bool, String) {
         let mut terminal = Command::new("script");
         self.set_up(&mut terminal);
         let line = format!("'{}' {command}", program("etui").display());
@@ -106,9 +119,7 @@ impl Device {
         }
         let output = terminal.wait_with_output().expect("it ends");
         drop(keyboard);
-        let seen = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "etui {command}: {seen}");
-        seen
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Runs a command with `--json` that must end with this exit code; the `error` that it said.

@@ -33,7 +33,17 @@ fn a_removed_device_keeps_what_it_has_and_sends_nothing_more() {
     assert_eq!(lost.contents(), before, "it reads all that it had");
     assert_eq!(lost.unsent(), 2);
     // Whoever has both passwords may sign in from it, and learns that its changes go nowhere.
-    lost.log_in();
+    let output = lost.run(&lost.credentials("login"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("does not list this device"), "{said}");
+    let doctor = lost.run(&["doctor", "--json"]);
+    let findings: Value = serde_json::from_slice(&doctor.stdout).expect("JSON");
+    let health = |check: &str| {
+        let mut all = findings.as_array().expect("a list").iter();
+        all.find(|finding| finding["check"] == check).map(|finding| finding["health"].clone())
+    };
+    let healths = ["session", "device", "unsent"].map(|check| health(check).expect(check));
+    assert_eq!((doctor.status.code(), healths), (Some(1), [json!("good"), json!("bad"), json!("warning")]));
     let removed = lost.failure(1, &["sync"]);
     let message = removed["message"].as_str().expect("a sentence");
     assert!(message.contains("removed from the account") && message.contains('2'), "{message}");

@@ -5,9 +5,10 @@ use std::{
     process::ChildStdout,
 };
 
-use etui_client::file_hint;
+use etui_client::{ClientError, DeviceFile, Home, file_hint};
 
 use super::{
+    convert,
     frame::{self, FrameError},
     platform::{self, Stream},
     protocol::{Reply, Request},
@@ -31,6 +32,9 @@ pub(crate) enum AgentError {
     /// There is no agent, that is, no keys are in memory.
     #[error("this device is locked")]
     Locked,
+    /// There is no agent, and no device that it could open.
+    #[error(transparent)]
+    NoDevice(#[from] ClientError),
     /// There is no place for its socket.
     #[error(transparent)]
     Home(#[from] HomeError),
@@ -65,7 +69,16 @@ pub(crate) fn connect(home: &HomeFolder) -> Result<Option<Agent>, AgentError> {
 
 /// Connects to the agent, which must be there.
 pub(crate) fn require(home: &HomeFolder) -> Result<Agent, AgentError> {
-    connect(home)?.ok_or(AgentError::Locked)
+    match connect(home)? {
+        Some(agent) => Ok(agent),
+        None => Err(require_device(home).map_or_else(AgentError::NoDevice, |_| AgentError::Locked)),
+    }
+}
+
+/// What the folder says of itself, which must be that it is a device.
+pub(crate) fn require_device(home: &HomeFolder) -> Result<DeviceFile, ClientError> {
+    let home = Home::at(home.path().to_owned());
+    home.device()?.ok_or_else(|| ClientError::NoDevice(home.path().to_owned()))
 }
 
 /// Starts an agent and connects to it. It holds nothing yet, and ends if the first connection leaves it so.
@@ -75,7 +88,7 @@ pub(crate) fn start(home: &HomeFolder, idle_minutes: u32) -> Result<Agent, Agent
     command.arg("--idle-minutes").arg(idle_minutes.to_string());
     let mut child = command.spawn().map_err(AgentError::Start)?;
     match child.stdout.take().map(first_line).transpose().map_err(AgentError::Start)? {
-        Some(line) if line == READY => require(home),
+        Some(line) if line == READY => connect(home)?.ok_or(AgentError::Locked),
         Some(line) => Err(serde_json::from_str(&line)
             .map_or_else(|_| AgentError::Start(io::ErrorKind::UnexpectedEof.into()), AgentError::Unwilling)),
         None => Err(AgentError::Start(io::ErrorKind::UnexpectedEof.into())),
@@ -150,6 +163,7 @@ impl From<AgentError> for Failure {
                 Self::of(Kind::Locked, &error).with_hint("run `etui unlock`")
             }
             AgentError::Failed(failure) | AgentError::Unwilling(failure) => failure,
+            AgentError::NoDevice(error) => convert::failure(error),
             AgentError::Home(error) => error.into(),
             AgentError::OtherVersion | AgentError::Frame(_) => {
                 Self::of(Kind::Failed, &error).with_hint(again)

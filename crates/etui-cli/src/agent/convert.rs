@@ -101,9 +101,16 @@ pub(super) const fn kdf(asked: protocol::Kdf) -> KdfChoice {
 }
 
 pub(super) fn unlocked(device: &Device) -> protocol::Unlocked {
+    let info = device.info();
+    let entries = info.vaults.iter().map(|vault| vault.entries).sum();
+    let newest = info.vaults.into_iter().max_by_key(|vault| vault.head_time_ms);
+    let (time_ms, device_name) =
+        newest.map(|vault| (vault.head_time_ms, vault.head_device)).unwrap_or_default();
     protocol::Unlocked {
         without_keyring: device.without_keyring().map(ToString::to_string),
-        store_opens_with: store_opens_with(device.info().store_opens_with),
+        store_opens_with: store_opens_with(info.store_opens_with),
+        device_listed: info.device_listed,
+        head: protocol::Head { time_ms, device: device_name, entries },
     }
 }
 
@@ -238,6 +245,7 @@ fn vault(vault: etui_client::VaultInfo) -> protocol::Vault {
         entries: vault.entries,
         head_seq: vault.head_seq,
         head_time_ms: vault.head_time_ms,
+        head_device: vault.head_device,
     }
 }
 

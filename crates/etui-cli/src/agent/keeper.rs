@@ -78,9 +78,9 @@ impl Keeper {
     }
 
     async fn open(&self, request: Request) -> Result<Reply, Failure> {
-        if self.device.borrow().is_some() {
-            return Err(Failure::new(Kind::Failed, "this device is already unlocked")
-                .with_hint("run `etui lock` first"));
+        let held = self.device.borrow().clone();
+        if let Some(device) = held {
+            return open_again(&device, request).await;
         }
         let device = match request {
             Request::Unlock { master_password, former: None } => {
@@ -109,7 +109,7 @@ impl Keeper {
             }
             Err(error) => match convert::question(&error) {
                 Some(question) => Ok(Reply::Asks { question, failure: convert::failure(error) }),
-                None => Err(convert::failure(error)),
+                None => Err(convert::failure(error.while_signing_in())),
             },
         }
     }
@@ -134,6 +134,23 @@ impl Keeper {
         *self.device.borrow_mut() = None;
         Ok(Reply::Done)
     }
+}
+
+/// Does what leaves the device unlocked as it is, whatever comes of it.
+async fn open_again(device: &Device, request: Request) -> Result<Reply, Failure> {
+    let opened = match request {
+        Request::Unlock { master_password, .. } => device.unlock_again(&convert::master(&master_password)?),
+        Request::LogIn { credentials, anew: false } => {
+            let again = device.log_in_again(&log_in(credentials, false)?).await;
+            again.map_err(ClientError::while_signing_in)
+        }
+        _ => {
+            return Err(Failure::new(Kind::Failed, "this device is already unlocked")
+                .with_hint("run `etui lock` first"));
+        }
+    };
+    opened.map_err(convert::failure)?;
+    Ok(Reply::Unlocked(convert::unlocked(device)))
 }
 
 /// Follows the server's news for as long as the agent lives.

@@ -122,7 +122,7 @@ pub(crate) enum Request {
         old: Secret,
         /// The new one.
         new: Secret,
-        /// The login password, for the check that the two are not alike.
+        /// The login password, which the server is asked about: the two must not be alike.
         login: Secret,
         /// What the key derivation is to cost.
         kdf: Kdf,
@@ -302,6 +302,22 @@ pub(crate) struct Unlocked {
     pub(crate) without_keyring: Option<String>,
     /// What opens the store on this device.
     pub(crate) store_opens_with: StoreOpensWith,
+    /// Whether the account lists this device.
+    pub(crate) device_listed: bool,
+    /// What the account is now, for a person to compare.
+    pub(crate) head: Head,
+}
+
+/// What a person compares with another device (`spec/crypto.md`, "Local store"); also in the JSON
+/// output of `login` and `recovery use`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Head {
+    /// When the newest change was made by its device's clock; 0 if unknown.
+    pub(crate) time_ms: u64,
+    /// By which device.
+    pub(crate) device: String,
+    /// How many entries there are.
+    pub(crate) entries: usize,
 }
 
 /// What opens the store on a device.
@@ -382,6 +398,8 @@ pub(crate) struct Vault {
     pub(crate) entries: usize,
     pub(crate) head_seq: u64,
     pub(crate) head_time_ms: u64,
+    /// Who made the head.
+    pub(crate) head_device: String,
 }
 
 /// How the last exchange with the server went.

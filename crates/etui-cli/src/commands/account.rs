@@ -3,19 +3,22 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use etui_client::{ClientError, ServerAddress, email_address};
 use etui_crypto::{
     LoginPassword, MasterPassword, check_login_choice, check_master_choice, check_password_reuse,
 };
 
+use super::selection;
 use crate::{
     agent::{
         self, Agent, AgentError, convert,
         idle::{DEFAULT_MINUTES, MAX_MINUTES},
         platform,
-        protocol::{Credentials, Question, Reply, Request, Unlocked},
+        protocol::{Credentials, Head, Question, Reply, Request, Unlocked},
     },
     context::Context,
     failure::{Failure, Kind},
+    output::{count, time_text},
     prompt,
     secret::Secret,
     secret_input,
@@ -27,6 +30,9 @@ pub(super) struct AccountArguments {
     /// The server's address
     #[arg(long, value_name = "URL", env = "ETUI_SERVER", hide_env = true)]
     pub(super) server: Option<String>,
+    /// Send to an http address, in clear: whoever is on the way can sign in as you and withhold or delete what you save
+    #[arg(long)]
+    insecure_http: bool,
     /// The account's e-mail address
     #[arg(long, value_name = "ADDRESS")]
     pub(super) email: Option<String>,
@@ -37,7 +43,7 @@ pub(super) struct AccountArguments {
     #[arg(long, value_name = "FILE")]
     pub(super) master_password_file: Option<PathBuf>,
     /// What to call this device (default: the name of the machine)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = selection::device_name)]
     pub(super) device_name: Option<String>,
     /// Do not use a keyring: the master password opens the store on this device
     #[arg(long)]
@@ -47,7 +53,7 @@ pub(super) struct AccountArguments {
 }
 
 /// How long the agent stays unlocked.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 pub(super) struct IdleArguments {
     /// Lock after so many minutes without use [default: 15]
     #[arg(long, value_name = "MINUTES", env = "ETUI_IDLE_MINUTES", hide_env = true,
@@ -56,7 +62,7 @@ pub(super) struct IdleArguments {
 }
 
 impl IdleArguments {
-    pub(super) fn minutes(&self) -> u32 {
+    pub(super) fn minutes(self) -> u32 {
         self.idle_minutes.unwrap_or(DEFAULT_MINUTES)
     }
 }
@@ -70,28 +76,49 @@ pub(super) struct ConsentArguments {
 }
 
 /// Whether a password is being chosen or only given.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Choice {
     New,
     Given,
 }
 
 impl AccountArguments {
+    /// Who and where, asked for where it was not given, and checked before anything else is asked.
+    pub(super) fn who(self) -> Result<Who, Failure> {
+        let server =
+            self.server.as_deref().map_or_else(|| prompt::line("Server address"), |it| Ok(it.to_owned()))?;
+        let server = checked_server(&server, self.insecure_http)?;
+        let email =
+            self.email.as_deref().map_or_else(|| prompt::line("E-mail address"), |it| Ok(it.to_owned()))?;
+        let email = email_address(&email).map_err(convert::failure)?;
+        Ok(Who { server, email, given: self })
+    }
+}
+
+/// Whose account it is, and what else was given.
+pub(super) struct Who {
+    server: String,
+    email: String,
+    given: AccountArguments,
+}
+
+impl Who {
     /// Everything that the agent needs, asked for where it was not given.
     pub(super) fn credentials(self, login: Choice, master: Choice) -> Result<Credentials, Failure> {
-        let server = self.server.map_or_else(|| prompt::line("Server address"), Ok)?;
-        let email = self.email.map_or_else(|| prompt::line("E-mail address"), Ok)?;
-        let login_password = password(self.login_password_file.as_ref(), "login password", login, &[&email])?;
-        if login == Choice::New {
-            check_login(&login_password)?;
-        }
-        let master_password =
-            password(self.master_password_file.as_ref(), "master password", master, &[&email])?;
-        if master == Choice::New {
-            check_new_master(&master_password, Some(&login_password), &[&email])?;
-        }
-        let device_name = self.device_name.unwrap_or_else(platform::host_name);
-        let use_keyring = !self.no_keyring;
+        let Self { server, email, given } = self;
+        let (file, what) = (given.login_password_file.as_ref(), "login password");
+        let login_password = match login {
+            Choice::New => new_password(file, what, &[&email], check_login)?,
+            Choice::Given => given_password(file, what)?,
+        };
+        let (file, what) = (given.master_password_file.as_ref(), "master password");
+        let judge = |master: &Secret| check_new_master(master, Some(&login_password), &[&email]);
+        let master_password = match master {
+            Choice::New => new_password(file, what, &[&email], judge)?,
+            Choice::Given => given_password(file, what)?,
+        };
+        let device_name = given.device_name.unwrap_or_else(platform::host_name);
+        let use_keyring = !given.no_keyring;
         let accept_kdf_memory = false;
         Ok(Credentials {
             server,
@@ -105,17 +132,36 @@ impl AccountArguments {
     }
 }
 
-/// Reads a password; a new one that is typed is asked for twice.
-pub(super) fn password(
+/// A server's address as it is kept.
+fn checked_server(typed: &str, insecure_http: bool) -> Result<String, Failure> {
+    let address = ServerAddress::parse(typed).map_err(convert::failure)?;
+    if address.is_in_clear() && !insecure_http {
+        return Err(Failure::new(
+            Kind::Usage,
+            format!("{address} is not encrypted: the proof of your login password and the tokens of this device would \
+                     travel in clear"),
+        )
+        .with_hint("use https; in a network that you trust to the last cable, `--insecure-http` goes ahead"));
+    }
+    Ok(address.to_string())
+}
+
+/// Reads a password that there is already.
+pub(super) fn given_password(file: Option<&PathBuf>, what: &str) -> Result<Secret, Failure> {
+    Ok(secret_input::read(file.map(PathBuf::as_path), what)?)
+}
+
+/// Reads a new password, which is judged, and asked for twice where it is typed.
+pub(super) fn new_password(
     file: Option<&PathBuf>,
     what: &str,
-    choice: Choice,
     related: &[&str],
+    judge: impl Fn(&Secret) -> Result<(), Failure>,
 ) -> Result<Secret, Failure> {
-    Ok(match (file, choice) {
-        (None, Choice::New) => prompt::new_secret(what, related)?,
-        (file, _) => secret_input::read(file.map(PathBuf::as_path), what)?,
-    })
+    let Some(file) = file else { return prompt::new_secret(what, related, judge) };
+    let given = secret_input::from_file(file)?;
+    judge(&given)?;
+    Ok(given)
 }
 
 fn check_login(typed: &Secret) -> Result<(), Failure> {
@@ -148,7 +194,7 @@ pub(super) fn check_new_master(
 /// ends and nothing is unlocked.
 pub(super) fn open(
     context: &Context,
-    idle: &IdleArguments,
+    idle: IdleArguments,
     mut request: Request,
 ) -> Result<Unlocked, Failure> {
     let mut agent = agent::client::start(&context.home, idle.minutes())?;
@@ -158,6 +204,28 @@ pub(super) fn open(
         let _ = agent.lock();
     }
     opened
+}
+
+/// Signs in by the agent that holds the device, which goes on holding it if that fails.
+pub(super) fn open_again(
+    mut agent: Agent,
+    idle: IdleArguments,
+    mut request: Request,
+) -> Result<Unlocked, Failure> {
+    let unlocked = ask_until_open(&mut agent, &mut request)?;
+    if let Some(minutes) = idle.idle_minutes {
+        agent.tell(&Request::StayUnlocked { minutes })?;
+    }
+    Ok(unlocked)
+}
+
+/// Refuses a folder that is a device already, before anything is asked for in vain.
+pub(super) fn refuse_if_in_use(context: &Context) -> Result<(), Failure> {
+    match etui_client::Home::at(context.home.path().to_owned()).device() {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => Err(convert::failure(ClientError::InUse(context.home.path().to_owned()))),
+        Err(error) => Err(convert::failure(error)),
+    }
 }
 
 fn ask_until_open(agent: &mut Agent, request: &mut Request) -> Result<Unlocked, Failure> {
@@ -190,6 +258,19 @@ fn answer(question: Question, request: &mut Request) -> Option<()> {
         _ => return None,
     }
     Some(())
+}
+
+/// What a new device got: nothing here tells whether it is the newest, another device does.
+pub(super) fn say_head(context: &Context, head: &Head) -> Result<(), Failure> {
+    let Head { time_ms, device, entries } = head;
+    let entries = count(*entries, "entry", "entries");
+    context
+        .output
+        .line(&format!("The account has {entries}; newest change by {device} at {}.", time_text(*time_ms)))?;
+    context.output.note(
+        "Compare that with `etui status` on another device: a server could show an old account to a new device.",
+    );
+    Ok(())
 }
 
 /// Says calmly what opens the store on a device that was set up without a keyring.

@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "TYPE", value_parser = selection::entry_type(), hide_possible_values = false)]
     entry_type: EntryType,
     /// Its title
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = selection::title)]
     title: String,
     /// The user name to sign in with
     #[arg(long, value_name = "NAME")]

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use etui_chain::Refusal;
+use etui_client::ClientError;
 use etui_crypto::MasterPassword;
 
 use crate::{
@@ -55,10 +57,20 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failur
     let report =
         etui_client::verify_backup(file, password.as_ref(), Some(&|done, total| bar.set(done, total)));
     bar.finish();
-    let report = convert::backup(&report.map_err(convert::failure)?);
+    let report = convert::backup(&report.map_err(damaged)?);
     context.output.document(&report)?;
     context.output.line(&format!("The backup is whole and genuine.\n{}", sentence(&report)))?;
     report.opened.as_ref().map_or(Ok(()), |opened| say_opened(opened, context))
+}
+
+/// No server has a part in this, whatever the name of what was found.
+fn damaged(error: ClientError) -> Failure {
+    let is_of_newer_version = error.refusal() == Some(Refusal::UnsupportedProtocol);
+    let failure = convert::failure(error);
+    if failure.kind == Kind::Refused && !is_of_newer_version {
+        return failure.with_hint("this file is damaged or not genuine: use another copy");
+    }
+    failure
 }
 
 /// A record that is the one that was signed and still cannot be read was sealed wrongly: its device has to be asked.

@@ -5,11 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::{
-    account::{self, Choice},
-    kdf::KdfArguments,
-};
-use crate::{agent::protocol::Request, context::Context, failure::Failure, secret_input};
+use super::{account, kdf::KdfArguments};
+use crate::{agent::protocol::Request, context::Context, failure::Failure};
 
 /// Choose a new master password
 ///
@@ -40,15 +37,10 @@ Examples:
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     let mut agent = context.agent()?;
-    let old = account::password(
-        arguments.old_password_file.as_ref(),
-        "present master password",
-        Choice::Given,
-        &[],
-    )?;
-    let new =
-        account::password(arguments.new_password_file.as_ref(), "new master password", Choice::New, &[])?;
-    let login = secret_input::read(arguments.login_password_file.as_deref(), "login password")?;
+    let old = account::given_password(arguments.old_password_file.as_ref(), "present master password")?;
+    let (file, what) = (arguments.new_password_file.as_ref(), "new master password");
+    let new = account::new_password(file, what, &[], |new| account::check_new_master(new, None, &[]))?;
+    let login = account::given_password(arguments.login_password_file.as_ref(), "login password")?;
     account::check_new_master(&new, Some(&login), &[])?;
     let kdf = arguments.kdf.kdf;
     agent.tell(&Request::ChangeMasterPassword { old, new, login, kdf })?;

@@ -1,6 +1,6 @@
 //! `etui completions`: for the shell.
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Command, ValueEnum};
 use clap_complete::{Shell, generate};
 
 use crate::{failure::Failure, output::Output};
@@ -34,6 +34,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Choice::Fish => Shell::Fish,
     };
     let mut script = Vec::new();
-    generate(shell, &mut crate::command(), "etui", &mut script);
+    generate(shell, &mut offered(), "etui", &mut script);
     Output::raw(String::from_utf8_lossy(&script).trim_end())
+}
+
+/// The command tree without what is not meant for people.
+fn offered() -> Command {
+    let whole = crate::command();
+    let verbs = whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned();
+    Command::new("etui")
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(whole.get_arguments().cloned())
+        .subcommands(verbs)
 }

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::selection;
 use crate::{
     agent::{
         AgentError,
@@ -37,13 +38,13 @@ enum Action {
         #[arg(value_name = "ID")]
         device: String,
         /// Its new name
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", value_parser = selection::device_name)]
         name: String,
     },
     /// Take a device off the account
     ///
-    /// It can no longer change anything or sign in. It keeps what it has, its keys among it: for a device that may be in other
-    /// hands, change what it knew.
+    /// It is signed out and nobody takes its changes any more; who has both passwords can still sign in from it, and is told so.
+    /// It keeps what it has, its keys among it: for a device that may be in other hands, change what it knew.
     #[command(after_help = "Example:\n  etui devices remove 5c01 --yes")]
     Remove {
         /// Its id, or the beginning of it

@@ -16,6 +16,7 @@ use crate::{
     },
     context::Context,
     failure::{Failure, Kind},
+    output::count,
 };
 
 /// Check this device: folder, agent, store, clock, server, keyring
@@ -50,7 +51,7 @@ pub(super) fn run(context: &Context) -> Result<(), Failure> {
     findings.extend(server_address(context).map(|address| server(&address)));
     findings.extend(keyring(context));
     if let Ok(Some(status)) = &status {
-        findings.extend([clock(status), refused(status)]);
+        findings.extend([session(status), listed(status), unsent(status), clock(status), refused(status)]);
     }
     context.output.document(&findings)?;
     context.output.table(&findings.iter().map(row).collect::<Vec<_>>())?;
@@ -136,6 +137,32 @@ fn host_and_port(address: &str) -> Option<(String, u16)> {
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
     (!host.is_empty()).then(|| (host.to_owned(), port))
+}
+
+fn session(status: &Status) -> Finding {
+    if status.signed_in {
+        good("session", "signed in".to_owned())
+    } else {
+        warning("session", "signed out, changes stay on this device: run `etui login`".to_owned())
+    }
+}
+
+fn listed(status: &Status) -> Finding {
+    if status.device_listed {
+        good("device", "listed by the account".to_owned())
+    } else {
+        bad(
+            "device",
+            "not listed by the account, changes stay here: `etui export`, `etui logout --force`, `etui login`".to_owned(),
+        )
+    }
+}
+
+fn unsent(status: &Status) -> Finding {
+    match status.unsent {
+        0 => good("unsent", "nothing waits to be sent".to_owned()),
+        number => warning("unsent", format!("{} on this device alone", count(number, "change", "changes"))),
+    }
 }
 
 fn clock(status: &Status) -> Finding {

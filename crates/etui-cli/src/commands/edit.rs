@@ -77,6 +77,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
     let mut agent = context.agent()?;
     let found = selection::fetch(&mut agent, &arguments.entry)?;
     let edits = arguments.into_edits(&found.entry)?;
+    edits.iter().try_for_each(check_title)?;
     if edits.is_empty() {
         return Err(Failure::new(Kind::Usage, "changing an entry: nothing to change")
             .with_hint("see `etui edit --help`"));
@@ -133,6 +134,17 @@ fn seen(entry: &Entry, name: &str, text: String) -> Result<Edit, Failure> {
     Ok(set(entry, path, Secret::new(text), false))
 }
 
+fn check_title(edit: &Edit) -> Result<(), Failure> {
+    match edit {
+        Edit::Set { path, value } if *path == FieldPath::Title.to_string() => {
+            selection::title(value.expose())
+                .map(drop)
+                .map_err(|wrong| Failure::new(Kind::Usage, format!("changing an entry: {wrong}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn set(entry: &Entry, path: FieldPath, value: Secret, hidden: bool) -> Edit {
     match path {
         FieldPath::Field(label) if entry.field_labelled(&label).is_none() => {
@@ -170,6 +182,16 @@ mod tests {
             assert!(matches!(seen(&entry(), name, "x".to_owned()), Ok(Edit::Set { .. })), "{name}");
         }
         assert_eq!(seen(&entry(), "pasword", "x".to_owned()).unwrap_err().kind, Kind::Usage);
+    }
+
+    #[test]
+    fn a_title_is_one_line() {
+        let edit = |text: &str| seen(&entry(), "title", text.to_owned()).unwrap();
+        assert!(check_title(&edit("Bank & Sons")).is_ok());
+        for text in ["", "  ", "Bank\nSons", "Bank\u{1b}[2J"] {
+            assert_eq!(check_title(&edit(text)).unwrap_err().kind, Kind::Usage, "{text:?}");
+        }
+        assert!(check_title(&seen(&entry(), "notes", "a\nb".to_owned()).unwrap()).is_ok());
     }
 
     #[test]

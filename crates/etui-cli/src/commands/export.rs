@@ -1,6 +1,6 @@
 //! `etui export`: the native backup.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -25,11 +25,9 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
-    // The agent is in another folder.
-    let path = std::path::absolute(&arguments.to)?;
-    let to = path.to_str().ok_or_else(|| Failure::new(Kind::Usage, "exporting: the path is not UTF-8"))?;
+    let to = destination(&arguments.to)?;
     let bar = Progress::start(context, 0, "writing");
-    let request = Request::Export { to: to.to_owned() };
+    let request = Request::Export { to: to.clone() };
     let Reply::Exported(report) = context.agent()?.ask_with(&request, |done, total| bar.set(done, total))?
     else {
         return Err(AgentError::OtherVersion.into());
@@ -37,4 +35,20 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failur
     bar.finish();
     context.output.document(&report)?;
     context.output.line(&format!("Written to {to} and read back.\n{}", backup::sentence(&report)))
+}
+
+/// Where the agent, which is in another folder, shall write a file.
+pub(super) fn destination(to: &Path) -> Result<String, Failure> {
+    refuse_stdout(to)?;
+    let path = std::path::absolute(to)?.into_os_string().into_string();
+    path.map_err(|_| Failure::new(Kind::Usage, "naming a file: the path is not UTF-8"))
+}
+
+/// What is written is read back before it has its name, which standard output cannot be.
+pub(super) fn refuse_stdout(to: &Path) -> Result<(), Failure> {
+    if to.as_os_str() == "-" {
+        return Err(Failure::new(Kind::Usage, "naming a file: `-` is none")
+            .with_hint("name a file, or `./-` if it is called so"));
+    }
+    Ok(())
 }

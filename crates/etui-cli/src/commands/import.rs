@@ -17,7 +17,7 @@ use crate::{
     output::count,
     progress::Progress,
     secret::Secret,
-    secret_input,
+    secret_input::{self, InputError},
 };
 
 /// Bring entries in from a file, all in one commit
@@ -46,12 +46,19 @@ enum Format {
     Jsonl,
 }
 
+/// What some programs write in front of UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// So many bytes of documents go in one message.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     let mut agent = context.agent()?;
-    let text = secret_input::whole_file(&arguments.file)?;
+    let text = secret_input::whole_file(&arguments.file).map_err(|error| match error {
+        InputError::NotText => Failure::new(Kind::Usage, "reading the file: it is not UTF-8")
+            .with_hint("nothing was imported; save it as UTF-8"),
+        other => other.into(),
+    })?;
     let documents = match arguments.format {
         Format::Jsonl => documents(text.expose())?,
     };
@@ -66,7 +73,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failur
 fn documents(text: &str) -> Result<Vec<Secret>, Failure> {
     let mut documents = Vec::new();
     let mut faults = Vec::new();
-    for line in import::parse(text) {
+    for line in import::parse(text.trim_start_matches(BYTE_ORDER_MARK)) {
         match line {
             Ok(new) => documents.push(new.into_entry(now_ms(), &mut OsRandom)),
             Err(fault) => faults.push(fault.to_string()),
@@ -125,6 +132,11 @@ mod tests {
             failure.message.contains("line 2") && !failure.message.contains("hunter2"),
             "{}",
             failure.message
+        );
+        assert_eq!(
+            documents("\u{feff}{\"title\":\"a\"}\n").unwrap().len(),
+            1,
+            "a byte order mark says nothing"
         );
         assert_eq!(documents("{\"title\":\"a\"}\n\n{\"title\":\"b\"}\n").unwrap().len(), 2);
     }

@@ -3,9 +3,15 @@
 use clap::Args;
 use serde_json::json;
 
-use super::account::{self, AccountArguments, Choice, ConsentArguments, IdleArguments};
+use super::{
+    account::{self, AccountArguments, Choice, ConsentArguments},
+    unlock,
+};
 use crate::{
-    agent::{self, protocol::Request},
+    agent::{
+        self,
+        protocol::{Request, Unlocked},
+    },
     context::Context,
     failure::Failure,
 };
@@ -33,18 +39,33 @@ Examples:
   etui login --anew --server https://etui.example.org --email ada@example.org";
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
-    let idle = IdleArguments { idle_minutes: Some(arguments.account.idle.minutes()) };
+    let idle = arguments.account.idle;
     let anew = arguments.anew;
-    let mut credentials = arguments.account.credentials(Choice::Given, Choice::Given)?;
+    let mut credentials = arguments.account.who()?.credentials(Choice::Given, Choice::Given)?;
     credentials.accept_kdf_memory = arguments.consent.accept_kdf_memory;
     let email = credentials.email.clone();
-    // To sign in again the store is opened anew, by one agent.
-    if let Some(agent) = agent::client::connect(&context.home)? {
-        agent.lock()?;
-    }
-    let unlocked = account::open(context, &idle, Request::LogIn { credentials, anew })?;
-    context.output.document(&json!({ "email": email, "unlocked": true }))?;
+    let is_new = anew || agent::client::require_device(&context.home).is_err();
+    let request = Request::LogIn { credentials, anew };
+    let unlocked = match unlock::unlocked_agent(context)? {
+        // What is put aside must be closed.
+        Some(agent) if anew => {
+            agent.lock()?;
+            account::open(context, idle, request)?
+        }
+        Some(agent) => account::open_again(agent, idle, request)?,
+        None => account::open(context, idle, request)?,
+    };
+    let Unlocked { head, device_listed, .. } = &unlocked;
+    context.output.document(&json!({
+        "email": email, "unlocked": true, "device_listed": device_listed, "head": head
+    }))?;
     context.output.line(&format!("Signed in as {email}. This device is unlocked."))?;
+    if is_new {
+        account::say_head(context, head)?;
+    }
+    if !device_listed {
+        context.output.note(REMOVED);
+    }
     account::note_keyring(context, &unlocked);
     if anew {
         context.output.note(
@@ -54,3 +75,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
     }
     Ok(())
 }
+
+/// What to tell whose device was taken off the account.
+const REMOVED: &str = "The account does not list this device any more: what is changed here stays here. Everything can \
+     still be read, and `etui export` keeps it; `etui logout --force`, then `etui login` make this a device again.";

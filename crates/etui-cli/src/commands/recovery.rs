@@ -10,7 +10,10 @@ use etui_chain::AccountId;
 use etui_crypto::RecoveryKit;
 use serde_json::json;
 
-use super::account::{self, AccountArguments, Choice, ConsentArguments, IdleArguments};
+use super::{
+    account::{self, AccountArguments, Choice, ConsentArguments},
+    export::refuse_stdout,
+};
 use crate::{
     agent::{
         self, Agent, AgentError, platform,
@@ -89,6 +92,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
 }
 
 fn create(context: &Context, to: Option<&Path>) -> Result<(), Failure> {
+    to.map_or(Ok(()), refuse_stdout)?;
     let mut agent = context.agent()?;
     let Reply::Kit(code) = agent.ask(&Request::RecoveryCreate)? else {
         return Err(AgentError::OtherVersion.into());
@@ -161,16 +165,19 @@ fn use_kit(
         return Err(Failure::new(Kind::Usage, "using a Recovery Kit: this device is unlocked")
             .with_hint("`etui change-master-password` needs no kit"));
     }
-    let idle = IdleArguments { idle_minutes: Some(account.idle.minutes()) };
+    account::refuse_if_in_use(context)?;
+    let idle = account.idle;
+    let who = account.who()?;
     let kit = read_kit(arguments, account_id)?;
-    let mut credentials = account.credentials(Choice::Given, Choice::New)?;
+    let mut credentials = who.credentials(Choice::Given, Choice::New)?;
     credentials.accept_kdf_memory = consent.accept_kdf_memory;
     let email = credentials.email.clone();
-    let unlocked = account::open(context, &idle, Request::Recover { credentials, kit })?;
-    context.output.document(&json!({ "email": email, "unlocked": true }))?;
+    let unlocked = account::open(context, idle, Request::Recover { credentials, kit })?;
+    context.output.document(&json!({ "email": email, "unlocked": true, "head": unlocked.head }))?;
     context
         .output
         .line(&format!("Welcome back, {email}. This device is unlocked with the new master password."))?;
+    account::say_head(context, &unlocked.head)?;
     account::note_keyring(context, &unlocked);
     context
         .output

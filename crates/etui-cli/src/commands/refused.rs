@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::export::destination;
 use crate::{
     agent::{
         AgentError,
         protocol::{Refused, Reply, Request},
     },
     context::Context,
-    failure::{Failure, Kind},
+    failure::Failure,
     output::{count, time_text},
 };
 
@@ -74,10 +75,8 @@ fn row(refused: &Refused) -> [String; 5] {
 }
 
 fn export(to: &Path, context: &Context) -> Result<(), Failure> {
-    // The agent is in another folder.
-    let path = std::path::absolute(to)?;
-    let to = path.to_str().ok_or_else(|| Failure::new(Kind::Usage, "exporting: the path is not UTF-8"))?;
-    let request = Request::ExportRefused { to: to.to_owned() };
+    let to = destination(to)?;
+    let request = Request::ExportRefused { to: to.clone() };
     let Reply::ExportedRefused(number) = context.agent()?.ask(&request)? else {
         return Err(AgentError::OtherVersion.into());
     };

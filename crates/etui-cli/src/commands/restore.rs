@@ -28,6 +28,15 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failur
     let mut agent = context.agent()?;
     let found = selection::fetch(&mut agent, &arguments.entry)?;
     let (edit, what) = match arguments.version {
+        None if found.entry.trashed_ms().is_none() => {
+            return Err(Failure::new(
+                Kind::Usage,
+                format!("restoring an entry: {} is not in the trash", found.entry.title()),
+            )
+            .with_hint(
+                "`etui restore ENTRY --version NUMBER` brings back a value that `etui history ENTRY` lists",
+            ));
+        }
         None => (Edit::Restore, "entry".to_owned()),
         Some(version) => previous(&found.entry, version)?,
     };

@@ -82,6 +82,24 @@ pub(super) fn change(agent: &mut Agent, id: ObjectId, edits: Vec<Edit>) -> Resul
     found(agent.ask(&Request::Edit { entry: id, edits })?)
 }
 
+/// A title: one line that says something.
+pub(super) fn title(typed: &str) -> Result<String, &'static str> {
+    one_line(typed).ok_or("a title is one line of text")
+}
+
+/// The name of a device: one line of at most 100 characters.
+pub(super) fn device_name(typed: &str) -> Result<String, &'static str> {
+    let name = one_line(typed).filter(|name| name.chars().count() <= MAX_DEVICE_NAME);
+    name.ok_or("a device's name is one line of at most 100 characters")
+}
+
+const MAX_DEVICE_NAME: usize = 100;
+
+fn one_line(typed: &str) -> Option<String> {
+    let is_one = !typed.trim().is_empty() && !typed.contains(char::is_control);
+    is_one.then(|| typed.to_owned())
+}
+
 /// Names a field, as a person does.
 pub(super) fn field(name: &str) -> Result<FieldPath, Failure> {
     name.parse().map_err(|error| Failure::of(Kind::Usage, &error))

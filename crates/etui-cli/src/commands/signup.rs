@@ -7,11 +7,7 @@ use super::{
     account::{self, AccountArguments, Choice},
     kdf::KdfArguments,
 };
-use crate::{
-    agent::{self, protocol::Request},
-    context::Context,
-    failure::{Failure, Kind},
-};
+use crate::{agent::protocol::Request, context::Context, failure::Failure};
 
 /// Make a new account, and this device its first
 ///
@@ -34,19 +30,15 @@ Examples:
        --login-password-file login.txt --master-password-file master.txt";
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
-    if agent::client::connect(&context.home)?.is_some() {
-        return Err(Failure::new(Kind::Usage, "signing up: this folder already belongs to an account")
-            .with_hint("set ETUI_HOME to another folder for another account"));
-    }
+    account::refuse_if_in_use(context)?;
     context.output.note(
         "Whoever loses both the master password and the Recovery Kit loses the data: nobody can restore it.",
     );
-    let idle = arguments.account.idle.minutes();
-    let idle = account::IdleArguments { idle_minutes: Some(idle) };
+    let idle = arguments.account.idle;
     let kdf = arguments.kdf.kdf;
-    let credentials = arguments.account.credentials(Choice::New, Choice::New)?;
+    let credentials = arguments.account.who()?.credentials(Choice::New, Choice::New)?;
     let email = credentials.email.clone();
-    let unlocked = account::open(context, &idle, Request::SignUp { credentials, kdf })?;
+    let unlocked = account::open(context, idle, Request::SignUp { credentials, kdf })?;
     context.output.document(&json!({ "email": email, "unlocked": true }))?;
     context.output.line(&format!("Signed up as {email}. This device is unlocked."))?;
     account::note_keyring(context, &unlocked);

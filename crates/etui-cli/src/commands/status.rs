@@ -68,6 +68,7 @@ fn unlocked(context: &Context, status: &Status) -> Result<(), Failure> {
         ),
         ("Account", format!("{} at {}", status.email, status.server)),
         ("Entries", entries.to_string()),
+        ("Newest", newest_change(status)),
         ("Unsent", unsent(status.unsent)),
         ("Server", last_sync(status.last_sync.as_ref())),
         ("Store", store(status.store_opens_with).to_owned()),
@@ -86,6 +87,14 @@ const fn store(opens_with: StoreOpensWith) -> &'static str {
             "opens with the master password last used on this device"
         }
     }
+}
+
+fn newest_change(status: &Status) -> String {
+    let newest = status.vaults.iter().max_by_key(|vault| vault.head_time_ms);
+    newest.map_or_else(
+        || "nothing yet".to_owned(),
+        |vault| format!("change by {} at {}", vault.head_device, time_text(vault.head_time_ms)),
+    )
 }
 
 fn unsent(number: usize) -> String {

@@ -1,6 +1,6 @@
 //! `etui sync`: exchange with the server and wait for it.
 
-use clap::Args;
+use clap::{Args, builder::NonEmptyStringValueParser};
 
 use crate::{
     agent::{
@@ -28,7 +28,7 @@ use crate::{
 #[command(after_help = "Examples:\n  etui sync\n  etui sync --json\n  etui sync --follow-server 7Q2M9XKD")]
 pub(crate) struct Arguments {
     /// After a fork: go over to the server's branch, named by the head code that another device shows
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", value_parser = NonEmptyStringValueParser::new())]
     follow_server: Option<String>,
 }
 

@@ -10,7 +10,7 @@ use etui_sync::StateChange;
 use super::{Device, Inner, StoreOpensWith};
 use crate::{
     ClientError, KdfChoice, OsRandom,
-    account::check_choice,
+    account::{check_choice, login_proof},
     home::{DeviceFile, StoreKeyPlace, Unlock},
     kdf::fresh_master_key,
     unlock::{self, Consent},
@@ -20,9 +20,12 @@ impl Device {
     /// Replaces the master password: one small record, no entry. It does not make an old copy of the keyset
     /// unreadable to who knows the old password.
     ///
+    /// The server is asked whether the login password is the account's: held against another one, the check that the two
+    /// are not alike would say nothing.
+    ///
     /// # Errors
-    /// [`ClientError::WrongMasterPassword`], [`ClientError::Choice`], `password_reuse`, `kdf_pin` for a derivation below
-    /// the present one; what the exchange gives.
+    /// [`ClientError::WrongMasterPassword`], [`ClientError::Choice`], `password_reuse`, [`ClientError::SignInFailed`],
+    /// `kdf_pin` for a derivation below the present one; what the exchange gives. Then nothing has changed.
     pub async fn change_master_password(
         &self,
         old: &MasterPassword,
@@ -38,6 +41,8 @@ impl Device {
         unlock::open(&KeysetKey::from_master(&old_key), &present)?;
         check_choice(new, &self.email())?;
         check_password_reuse(login, new)?;
+        let email = self.email();
+        self.begin_session(&email, login_proof(&email, login)?).await?;
         let costs = kdf.costs(KdfParameters::of(&present.kdf))?;
         let (kdf, master_key) = fresh_master_key(new, account_id, costs, Some(&present.kdf))?;
         self.put_master_keyset(kdf, &master_key).await?;
@@ -81,10 +86,24 @@ impl Device {
         self.home.write_device(&file)
     }
 
+    /// The keyset whose master key leads to the store's key; none where a keyring keeps that.
+    pub(crate) fn opens_store(&self) -> Option<Unlock> {
+        self.file.borrow().opens_store().cloned()
+    }
+
+    /// Has the plain file say where the server is now.
+    pub(crate) fn write_server(&self) -> Result<(), ClientError> {
+        let mut file = self.file.borrow_mut();
+        let moved = DeviceFile { server: self.api.server().to_owned(), ..file.clone() };
+        self.home.write_device(&moved)?;
+        *file = moved;
+        Ok(())
+    }
+
     /// Has the plain file list the account's newest keyset beside the one that opens the store, and one that is on its
     /// way: whichever of them is right after a kill is there.
     pub(crate) fn refresh_ways_in(&self) -> Result<(), ClientError> {
-        let used = self.file.borrow().opens_store().cloned();
+        let used = self.opens_store();
         // A device that is being set up has no plain file yet.
         used.map_or(Ok(()), |used| self.list_ways_in(&used))
     }
@@ -114,7 +133,7 @@ impl Device {
     }
 
     /// Encrypts the store under the account's new master password, where it opens with one.
-    fn adopt(&self, master_key: &MasterKey) -> Result<(), ClientError> {
+    pub(crate) fn adopt(&self, master_key: &MasterKey) -> Result<(), ClientError> {
         if self.file.borrow().uses_keyring() {
             return Ok(());
         }

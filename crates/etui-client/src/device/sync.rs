@@ -254,7 +254,7 @@ impl Device {
     }
 
     /// Keeps the newest refresh token: an older one is worth nothing.
-    pub(super) fn save_session(&self) -> Result<(), ClientError> {
+    pub(crate) fn save_session(&self) -> Result<(), ClientError> {
         let token = self.api.refresh_token();
         let inner = self.inner.borrow();
         inner.store.set_value(key::REFRESH_TOKEN, token.as_ref().map(|token| token.expose().as_bytes()))

@@ -1,5 +1,12 @@
 //! JSON Lines: one entry a line, members named as in the entry document.
 
+use std::{collections::BTreeSet, fmt};
+
+use serde::{
+    Deserializer as _,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+
 use super::{ImportError, ImportFault};
 use crate::{
     document::{Document, SecretText, Value},
@@ -29,11 +36,38 @@ pub fn parse_line(line: usize, text: &str) -> Result<NewEntry, ImportError> {
 }
 
 fn new_entry(line: &str) -> Result<NewEntry, ImportFault> {
-    let document = Document::decode(line.as_bytes()).map_err(|_| ImportFault::NotAnObject)?;
+    let document = Document::decode(line.as_bytes())
+        .map_err(|_| repeated_member(line).map_or(ImportFault::NotAnObject, ImportFault::RepeatedMember))?;
     let title = document.text(member::TITLE).filter(|title| !title.is_empty()).ok_or(ImportFault::NoTitle)?;
     let mut new = NewEntry::new(EntryType::Login, title);
     document.members().try_for_each(|(name, value)| take(&mut new, name, value))?;
     Ok(new)
+}
+
+/// The first name that an object has twice.
+fn repeated_member(line: &str) -> Option<String> {
+    serde_json::Deserializer::from_str(line).deserialize_map(Names).ok().flatten()
+}
+
+struct Names;
+
+impl<'de> Visitor<'de> for Names {
+    type Value = Option<String>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let (mut names, mut repeated) = (BTreeSet::new(), None);
+        while let Some(name) = members.next_key::<String>()? {
+            members.next_value::<IgnoredAny>()?;
+            if let Some(again) = names.replace(name) {
+                repeated.get_or_insert(again);
+            }
+        }
+        Ok(repeated)
+    }
 }
 
 fn take(new: &mut NewEntry, name: &str, value: &Value) -> Result<(), ImportFault> {
@@ -49,7 +83,7 @@ fn take(new: &mut NewEntry, name: &str, value: &Value) -> Result<(), ImportFault
         member::TAGS => new.tags = list(value, member::TAGS, |tag| Ok(text(tag, member::TAGS)?.to_owned()))?,
         member::URLS => new.urls = list(value, member::URLS, url)?,
         member::FIELDS => new.fields = list(value, member::FIELDS, field)?,
-        _ => return Err(ImportFault::UnknownMember),
+        unknown => return Err(ImportFault::UnknownMember(unknown.to_owned())),
     }
     Ok(())
 }
@@ -85,14 +119,14 @@ fn url(value: &Value) -> Result<(String, MatchRule), ImportFault> {
 }
 
 fn field(value: &Value) -> Result<NewField, ImportFault> {
-    let wrong = ImportFault::WrongType(member::FIELDS);
-    let field = value.as_object().ok_or(wrong)?;
+    let wrong = || ImportFault::WrongType(member::FIELDS);
+    let field = value.as_object().ok_or_else(wrong)?;
     let kind = field.text(member::FIELD_TYPE).map_or(FieldKind::Text, FieldKind::from_name);
     match (field.text(member::LABEL), field.text(member::VALUE), kind) {
         (Some(label), Some(value), kind) if kind != FieldKind::Unknown && !label.is_empty() => {
             Ok(NewField { label: label.to_owned(), kind, value: value.into() })
         }
-        _ => Err(wrong),
+        _ => Err(wrong()),
     }
 }
 
@@ -143,7 +177,11 @@ mod tests {
             (r#"["sesame"]"#, ImportFault::NotAnObject),
             (r#"{"password":"sesame"}"#, ImportFault::NoTitle),
             (r#"{"title":"t","type":"sesame"}"#, ImportFault::UnknownType),
-            (r#"{"title":"t","sesame":"sesame"}"#, ImportFault::UnknownMember),
+            (
+                r#"{"title":"t","notes":"sesame","notes":"sesame"}"#,
+                ImportFault::RepeatedMember("notes".to_owned()),
+            ),
+            (r#"{"title":"t","pasword":"sesame"}"#, ImportFault::UnknownMember("pasword".to_owned())),
             (r#"{"title":"t","totp":"sesame!"}"#, ImportFault::OneTimePassword),
             (r#"{"title":"t","password":["sesame"]}"#, ImportFault::WrongType("password")),
             (r#"{"title":"t","urls":"sesame"}"#, ImportFault::WrongType("urls")),

@@ -41,6 +41,12 @@ pub(crate) fn is_hardened() -> bool {
     getrlimit(Resource::Core).current == Some(0) && !traceable
 }
 
+/// How many columns standard output has, if it is a terminal.
+pub(crate) fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
 /// What this machine is called.
 pub(crate) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
