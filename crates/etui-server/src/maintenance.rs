@@ -23,7 +23,7 @@ pub fn back_up(settings: &Settings, to: &Path) -> anyhow::Result<()> {
         anyhow::Ok(copied)
     })?;
     let Copied { rows, segments, kept } = copied;
-    writeln!(io::stdout(), "{rows} rows, {segments} segments copied, {kept} there from before.")?;
+    writeln!(io::stdout(), "Copied: rows {rows}, segments {segments} (there from before: {kept}).")?;
     writeln!(io::stdout(), "Check it with `etui-server verify --data {}`.", to.display())?;
     Ok(())
 }
@@ -41,7 +41,7 @@ pub fn restore(settings: &Settings, from: &Path, take_over: bool) -> anyhow::Res
         store.close().await;
         anyhow::Ok(copied)
     })?;
-    writeln!(io::stdout(), "{} rows and {} segments restored.", copied.rows, copied.segments + copied.kept)?;
+    writeln!(io::stdout(), "Restored: rows {}, segments {}.", copied.rows, copied.segments + copied.kept)?;
     writeln!(
         io::stdout(),
         "Every device signs in again; `etui heal` on one of each account brings back what came after the backup."
@@ -64,7 +64,7 @@ pub fn verify(settings: &Settings) -> anyhow::Result<()> {
     let Verified { accounts, states, commits, records, problems } = verified;
     writeln!(
         io::stdout(),
-        "{accounts} accounts, {states} states, {commits} commits, {records} records checked."
+        "Checked: accounts {accounts}, states {states}, commits {commits}, records {records}."
     )?;
     if problems > 0 {
         bail!(

@@ -213,7 +213,7 @@ async fn a_backup_of_a_running_server_verifies_and_is_restored_once() {
     for folder in [&data, &backup] {
         let (code, said) = run(&["verify"], folder);
         assert_eq!(code, Some(0), "{said}");
-        assert!(said.contains("1 accounts, 1 states, 1 commits, 1 records checked"), "{said}");
+        assert!(said.contains("Checked: accounts 1, states 1, commits 1, records 1."), "{said}");
     }
     assert_eq!(run(&from, &restored).0, Some(0));
     assert_eq!(run(&["verify"], &restored).0, Some(0));
