@@ -36,6 +36,9 @@ const CEPH: &[Package] = &[
     Package { name: "curl", probe: &["curl", "--version"] },
 ];
 
+/// To fetch components from the npm registry.
+const NPM: &[Package] = &[Package { name: "npm", probe: &["npm", "--version"] }];
+
 /// To check the WebAssembly build.
 const NODE: &[Package] = &[Package { name: "nodejs", probe: &["node", "--version"] }];
 
@@ -61,6 +64,12 @@ pub(crate) fn ensure_for_testing() -> anyhow::Result<()> {
 /// Makes sure of an S3-compatible store.
 pub(crate) fn ensure_for_ceph() -> anyhow::Result<()> {
     ensure(CEPH)
+}
+
+/// Makes sure of what fetches components from the npm registry, and runs what they bring.
+pub(crate) fn ensure_for_npm() -> anyhow::Result<()> {
+    ensure(NODE)?;
+    ensure(NPM)
 }
 
 /// Makes sure of what runs the WebAssembly build.

