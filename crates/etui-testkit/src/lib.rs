@@ -9,6 +9,7 @@ pub mod canary;
 mod device;
 pub mod disk;
 pub mod evil;
+mod folder;
 mod keyring;
 mod process;
 pub mod seed;
@@ -17,6 +18,7 @@ mod stage;
 mod wire;
 
 pub use device::Device;
+pub use folder::copy_folder;
 pub use keyring::{Keyring, KeyringItem};
 pub use server::Server;
 pub use stage::{EMAIL, LOGIN_PASSWORD, MASTER_PASSWORD, Node, Stage};

@@ -2,12 +2,12 @@
 
 use std::{fs, path::Path};
 
-use etui_testkit::{Device, Keyring, Server, Stage};
+use etui_testkit::{Device, Keyring, Server, Stage, copy_folder};
 
 /// Stops the server and keeps a copy of its data.
 fn back_up(stage: &Stage, server: Server) -> Server {
     server.kill();
-    copy(&stage.data(), &stage.path().join("server-backup"));
+    copy_folder(&stage.data(), &stage.path().join("server-backup"));
     stage.serve()
 }
 
@@ -15,7 +15,7 @@ fn back_up(stage: &Stage, server: Server) -> Server {
 fn restore(stage: &Stage, server: Server, devices: &[&Device]) -> Server {
     server.kill();
     fs::remove_dir_all(stage.data()).expect("the data goes");
-    copy(&stage.path().join("server-backup"), &stage.data());
+    copy_folder(&stage.path().join("server-backup"), &stage.data());
     let server = stage.serve();
     for device in devices {
         device.log_in();
@@ -25,19 +25,6 @@ fn restore(stage: &Stage, server: Server, devices: &[&Device]) -> Server {
 
 fn head_code(device: &Device) -> String {
     device.json(&["status"])["head_code"].as_str().expect("a head code").to_owned()
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder");
-    for item in fs::read_dir(from).expect("a folder") {
-        let path = item.expect("an item").path();
-        let target = to.join(path.file_name().expect("a name"));
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).expect("a copy");
-        }
-    }
 }
 
 #[test]

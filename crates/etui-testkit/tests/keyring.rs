@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use etui_chain::{Commit, State};
 use etui_crypto::{CheckedKdf, MasterPassword, derive_master_key};
-use etui_testkit::{Device, Keyring, KeyringItem, LOGIN_PASSWORD, MASTER_PASSWORD, Stage};
+use etui_testkit::{Device, Keyring, KeyringItem, LOGIN_PASSWORD, MASTER_PASSWORD, Stage, copy_folder};
 use rusqlite::Connection;
 
 const NEW_PASSWORD: &str = "another velvet harbour maple";
@@ -352,12 +352,4 @@ fn pins(store: &Connection) -> Vec<u8> {
 fn set_aside(home: &Path) -> Option<std::path::PathBuf> {
     let mut items = fs::read_dir(home).expect("a folder").map(|item| item.expect("an item").path());
     items.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("set-aside-")))
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder");
-    for item in fs::read_dir(from).expect("a folder") {
-        let path = item.expect("an item").path();
-        fs::copy(&path, to.join(path.file_name().expect("a name"))).expect("a copy");
-    }
 }

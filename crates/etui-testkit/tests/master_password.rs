@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use etui_testkit::{Device, Stage};
+use etui_testkit::{Device, Stage, copy_folder};
 use rustix::{
     event::{PollFd, PollFlags, poll},
     process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
@@ -139,6 +139,7 @@ fn taking_up_a_new_master_password_survives_a_kill_at_any_point() {
 
     let mut caught = 0;
     for round in 0..8 {
+        fs::remove_dir_all(two.home()).expect("the half-done folder goes");
         copy_folder(&before, two.home());
         kill_while_encrypting(&two, &TAKE_UP, Duration::from_millis(2) * round * round);
         caught += usize::from(is_half_done(two.home()));
@@ -239,16 +240,4 @@ fn ways_in(device: &Device) -> usize {
 fn plain_file(device: &Device) -> serde_json::Value {
     let file = fs::read(device.home().join("device.json")).expect("the plain file");
     serde_json::from_slice(&file).expect("JSON")
-}
-
-/// Makes the folder exactly what the other is; sockets are left out.
-fn copy_folder(from: &Path, to: &Path) {
-    let _ = fs::remove_dir_all(to);
-    fs::create_dir_all(to).expect("a folder");
-    for item in fs::read_dir(from).expect("a folder") {
-        let path = item.expect("an item").path();
-        if path.is_file() {
-            fs::copy(&path, to.join(path.file_name().expect("a name"))).expect("a copy");
-        }
-    }
 }

@@ -1,8 +1,8 @@
 //! What the product is for, told with real processes.
 
-use std::{fs, path::Path};
+use std::fs;
 
-use etui_testkit::Stage;
+use etui_testkit::{Stage, copy_folder};
 
 #[test]
 fn a_password_saved_on_one_device_is_read_on_another() {
@@ -134,7 +134,7 @@ fn a_restored_server_is_refused_and_then_healed() {
     one.ok(&["sync"]);
     server.kill();
     let backup = stage.path().join("backup");
-    copy(&stage.data(), &backup);
+    copy_folder(&stage.data(), &backup);
 
     let server = stage.serve();
     let after = one.add("After", "ada", "after-the-backup");
@@ -184,17 +184,4 @@ fn a_recovery_kit_opens_the_account_once_it_was_tested() {
     assert_eq!(two.field("Bank", "password"), "found-again");
     two.ok(&["lock"]);
     two.ok(&["unlock", "--master-password-file", "new"]);
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder");
-    for item in fs::read_dir(from).expect("a folder") {
-        let path = item.expect("an item").path();
-        let target = to.join(path.file_name().expect("a name"));
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).expect("a copy");
-        }
-    }
 }
