@@ -92,8 +92,8 @@ impl Store {
     /// # Errors
     /// `NotFound` if the account is gone.
     pub async fn devices(&self, authority: &Authority, now_ms: u64) -> Result<Devices, StoreError> {
-        const SELECT: &str = "SELECT device_id, started_ms, last_seen_ms FROM session \
-             WHERE account_id = $1 AND expires_ms > $2";
+        const SELECT: &str = "SELECT device_id, MAX(started_ms), MAX(last_seen_ms) FROM session \
+             WHERE account_id = $1 AND expires_ms > $2 GROUP BY device_id";
         let state = self.newest_state(authority).await?;
         let mut devices: BTreeMap<DeviceId, Device> =
             state.devices.iter().map(|(id, _)| (*id, device(*id, true, authority))).collect();
@@ -101,8 +101,9 @@ impl Store {
         for row in sql::rows(self.database(), "listing sessions", SELECT, values).await? {
             let device_id = row.id(0)?;
             let device = devices.entry(device_id).or_insert_with(|| device(device_id, false, authority));
-            device.signed_in_ms = Some(row.number(1)?);
-            device.last_seen_ms = Some(row.number(2)?);
+            let signed_in_ms = row.number(1)?;
+            device.signed_in_ms = Some(signed_in_ms);
+            device.last_seen_ms = Some(row.number(2)?.max(session::to_the_minute(signed_in_ms)));
         }
         Ok(Devices { devices: devices.into_values().collect() })
     }

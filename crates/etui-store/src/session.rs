@@ -11,6 +11,8 @@ use crate::{
 const MINUTE_MS: u64 = 60_000;
 /// How long a refresh token may come a second time because the answer to the first was lost.
 const LOST_ANSWER_MS: u64 = 2 * MINUTE_MS;
+/// When a session was last seen whose tokens nobody has shown yet.
+const NEVER_USED_MS: u64 = 0;
 
 /// Names one session; it travels in access tokens and is no secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,7 +79,9 @@ pub enum Rotation {
 }
 
 impl Store {
-    /// Begins a session for a device whose login proof was verified. A device has one session: an older one ends.
+    /// Begins a session for a device whose login proof was verified. A device has one session: the older one ends with the
+    /// first use of this one ([`Store::touch`]), so that a device which is killed before it has kept the new tokens is still
+    /// signed in by its old ones.
     ///
     /// # Errors
     /// `NotFound` if the account is gone.
@@ -183,7 +187,8 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Notes that the session is in use, to the minute: mostly there is nothing to write.
+    /// Notes that the session is in use, to the minute: mostly there is nothing to write. The first use ends the device's
+    /// older session.
     ///
     /// # Errors
     /// `Database`.
@@ -196,7 +201,10 @@ impl Store {
         }
         let transaction = self.begin().await?;
         let values = [sql::id(authority.session_id.0), sql::number(minute_ms)];
-        sql::execute(&*transaction, "noting that a session is in use", UPDATE, values).await?;
+        let noted = sql::execute(&*transaction, "noting that a session is in use", UPDATE, values).await?;
+        if noted > 0 && authority.last_seen_ms == NEVER_USED_MS {
+            end_others_of_device(&*transaction, authority).await?;
+        }
         transaction.commit().await
     }
 }
@@ -212,7 +220,7 @@ impl Authority {
     }
 }
 
-/// Begins a session within the caller's transaction.
+/// Begins a session within the caller's transaction, in the place of one that was never used.
 pub(crate) async fn insert<C: ConnectionTrait>(
     transaction: &C,
     account_id: AccountId,
@@ -220,12 +228,12 @@ pub(crate) async fn insert<C: ConnectionTrait>(
     session: NewSession,
     now_ms: u64,
 ) -> Result<Authority, StoreError> {
-    const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND device_id = $2";
+    const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND device_id = $2 AND last_seen_ms = $3";
     const INSERT: &str = "INSERT INTO session (session_id, account_id, device_id, refresh_hash, started_ms, \
          last_seen_ms, expires_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let last_seen_ms = to_the_minute(now_ms);
-    let values = [sql::id(account_id), sql::id(device_id)];
-    sql::execute(transaction, "ending a device's older session", DELETE, values).await?;
+    let last_seen_ms = NEVER_USED_MS;
+    let values = [sql::id(account_id), sql::id(device_id), sql::number(last_seen_ms)];
+    sql::execute(transaction, "ending a session that was never used", DELETE, values).await?;
     let values = [
         sql::id(session.session_id.0),
         sql::id(account_id),
@@ -315,6 +323,17 @@ async fn end<C: ConnectionTrait>(transaction: &C, session_id: SessionId) -> Resu
     Ok(())
 }
 
-const fn to_the_minute(time_ms: u64) -> u64 {
+async fn end_others_of_device<C: ConnectionTrait>(
+    transaction: &C,
+    authority: &Authority,
+) -> Result<(), StoreError> {
+    const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND device_id = $2 AND session_id <> $3";
+    let values =
+        [sql::id(authority.account_id), sql::id(authority.device_id), sql::id(authority.session_id.0)];
+    sql::execute(transaction, "ending a device's older session", DELETE, values).await?;
+    Ok(())
+}
+
+pub(crate) const fn to_the_minute(time_ms: u64) -> u64 {
     time_ms - time_ms % MINUTE_MS
 }

@@ -113,7 +113,7 @@ fn session() -> TableCreateStatement {
         // SHA-256 of the one refresh token that still works.
         .col(bytes(Session::RefreshHash).unique_key())
         .col(number(Session::StartedMs))
-        // To the minute.
+        // To the minute; 0 before its first use, which ends the device's older session.
         .col(number(Session::LastSeenMs))
         .col(number(Session::ExpiresMs))
         .foreign_key(&mut owned(Session::Table, Session::AccountId, Account::Table, Account::AccountId))
@@ -315,13 +315,11 @@ fn object() -> TableCreateStatement {
 
 fn indices() -> [IndexCreateStatement; 5] {
     [
-        // One session per device.
         Index::create()
             .name("session_device")
             .table(Session::Table)
             .col(Session::AccountId)
             .col(Session::DeviceId)
-            .unique()
             .take(),
         Index::create()
             .name("vault_of_account")

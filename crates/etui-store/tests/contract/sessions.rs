@@ -1,10 +1,10 @@
 //! Sessions and refresh tokens.
 
-use etui_store::{Rotation, StoreError};
+use etui_store::{Authority, Rotation, StoreError};
 
 use crate::{
     backend::{Backend, signed_up},
-    client::{DAY_MS, NOW_MS},
+    client::{Client, DAY_MS, NOW_MS},
 };
 
 pub(crate) async fn a_session_lives_until_it_expires_or_is_ended(backend: &Backend) {
@@ -91,10 +91,29 @@ pub(crate) async fn a_lost_answer_to_a_refresh_ends_no_session(backend: &Backend
 
 pub(crate) async fn a_device_has_one_session(backend: &Backend) {
     let (store, mut client, first, _) = signed_up(backend).await;
-    let session = client.session();
-    let second = store.create_session(client.account_id, client.device_id, session, NOW_MS).await.unwrap();
-    assert!(store.authority(first.session_id(), NOW_MS).await.unwrap().is_none());
-    assert!(store.authority(second.session_id(), NOW_MS).await.unwrap().is_some());
+    let device_id = client.device_id;
+    let sign_in = async |client: &mut Client| {
+        let session = client.session();
+        store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap()
+    };
+    let live = async |session: &Authority| store.authority(session.session_id(), NOW_MS).await.unwrap();
+    let lives = async |session: &Authority| live(session).await.is_some();
+    // As every request does.
+    let use_it = async |session: &Authority, now_ms| {
+        let authority = live(session).await.unwrap();
+        store.touch(&authority, now_ms).await.unwrap();
+    };
+    use_it(&first, NOW_MS).await;
+    let lost = sign_in(&mut client).await;
+    assert!(lives(&first).await, "the device may have been killed before it kept the new tokens");
+    let second = sign_in(&mut client).await;
+    assert!(!lives(&lost).await, "nobody has used it");
+    assert_eq!(store.devices(&first, NOW_MS).await.unwrap().devices.len(), 1);
+    use_it(&first, NOW_MS + 60_000).await;
+    assert!(lives(&second).await, "the older one ends none");
+    use_it(&second, NOW_MS).await;
+    assert!(!lives(&first).await, "the device has the new tokens");
+    assert!(lives(&second).await);
 }
 
 pub(crate) async fn use_is_noted_to_the_minute(backend: &Backend) {
