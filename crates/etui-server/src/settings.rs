@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8484);
 /// The region of a bucket whose store has none.
 const DEFAULT_REGION: &str = "us-east-1";
+const DEFAULT_CACHE_MIB: u32 = 64;
 const MAX_DEFAULT_THREADS: usize = 4;
 
 /// Why settings cannot be used: one sentence, with what to mend.
@@ -120,6 +121,9 @@ pub struct Given {
     /// File with two lines: access key id, secret access key
     #[arg(long, env = "ETUI_S3_CREDENTIALS_FILE", value_name = "FILE")]
     s3_credentials_file: Option<PathBuf>,
+    /// MiB of sealed records from the bucket to keep in memory; 0 for none [default: 64]
+    #[arg(long, env = "ETUI_S3_CACHE_MIB", value_name = "NUMBER")]
+    s3_cache_mib: Option<u32>,
 }
 
 impl Given {
@@ -153,6 +157,7 @@ impl Given {
             s3_region: self.s3_region.or(below.s3_region),
             s3_prefix: self.s3_prefix.or(below.s3_prefix),
             s3_credentials_file: self.s3_credentials_file.or(below.s3_credentials_file),
+            s3_cache_mib: self.s3_cache_mib.or(below.s3_cache_mib),
         }
     }
 }
@@ -214,6 +219,7 @@ pub struct S3Settings {
     region: String,
     prefix: Option<String>,
     credentials_file: PathBuf,
+    cache_mib: u32,
 }
 
 impl Settings {
@@ -238,6 +244,7 @@ impl Settings {
                 given.s3_endpoint,
                 given.s3_region,
                 given.s3_prefix,
+                given.s3_cache_mib,
             )?,
             token_key_file: given.token_key_file.unwrap_or_else(|| data.join("token.key")),
             data,
@@ -270,6 +277,7 @@ impl Settings {
             s3_endpoint: s3.as_ref().and_then(|s3| s3.endpoint.clone()),
             s3_region: s3.as_ref().map(|s3| s3.region.clone()),
             s3_prefix: s3.as_ref().and_then(|s3| s3.prefix.clone()),
+            s3_cache_mib: s3.as_ref().map(|s3| s3.cache_mib),
             s3_credentials_file: s3.map(|s3| s3.credentials_file),
         };
         toml::to_string(&given).expect("settings are plain values")
@@ -317,6 +325,7 @@ impl S3Settings {
             bucket: self.bucket.clone(),
             prefix: self.prefix.clone(),
             credentials: S3Credentials::new(id.to_owned(), secret.to_owned()),
+            cache_bytes: u64::from(self.cache_mib) << 20,
         })
     }
 }
@@ -354,18 +363,21 @@ fn s3(
     endpoint: Option<String>,
     region: Option<String>,
     prefix: Option<String>,
+    cache_mib: Option<u32>,
 ) -> Result<Option<S3Settings>, SettingsError> {
     let incomplete = |given, missing| Err(SettingsError::Incomplete { given, missing });
     match (bucket, credentials_file) {
         (Some(bucket), Some(credentials_file)) => {
             let region = region.unwrap_or_else(|| DEFAULT_REGION.to_owned());
-            Ok(Some(S3Settings { bucket, endpoint, region, prefix, credentials_file }))
+            let cache_mib = cache_mib.unwrap_or(DEFAULT_CACHE_MIB);
+            Ok(Some(S3Settings { bucket, endpoint, region, prefix, credentials_file, cache_mib }))
         }
         (Some(_), None) => incomplete("s3_bucket", "s3_credentials_file"),
         (None, Some(_)) => incomplete("s3_credentials_file", "s3_bucket"),
         (None, None) if endpoint.is_some() => incomplete("s3_endpoint", "s3_bucket"),
         (None, None) if region.is_some() => incomplete("s3_region", "s3_bucket"),
         (None, None) if prefix.is_some() => incomplete("s3_prefix", "s3_bucket"),
+        (None, None) if cache_mib.is_some() => incomplete("s3_cache_mib", "s3_bucket"),
         (None, None) => Ok(None),
     }
 }
@@ -446,6 +458,7 @@ mod tests {
             ("tls_key = 'key.pem'", "`tls_key` needs `tls_certificate`"),
             ("s3_bucket = 'etui'", "`s3_bucket` needs `s3_credentials_file`"),
             ("s3_prefix = 'etui'", "`s3_prefix` needs `s3_bucket`"),
+            ("s3_cache_mib = 5", "`s3_cache_mib` needs `s3_bucket`"),
         ] {
             let said = settings(toml).unwrap_err();
             assert!(said.contains(named), "{toml}: {said}");
@@ -458,7 +471,8 @@ mod tests {
              sign_up = 'open'\ntls_certificate = 'chain.pem'\ntls_key = 'key.pem'\ntrusted_proxy = ['10.0.0.0/8']\n\
              log = 'warn'\nthreads = 3\ndatabase_url_file = 'url'\n\
              token_key_file = 'key'\ns3_bucket = 'etui'\n\
-             s3_endpoint = 'http://127.0.0.1:1'\ns3_region = 'here'\ns3_prefix = 'a'\ns3_credentials_file = 'keys'\n";
+             s3_endpoint = 'http://127.0.0.1:1'\ns3_region = 'here'\ns3_prefix = 'a'\ns3_credentials_file = 'keys'\n\
+             s3_cache_mib = 5\n";
         let printed = settings(full).unwrap().to_toml();
         assert_eq!(printed, settings(&printed).unwrap().to_toml());
         assert_eq!(printed.replace('"', "'"), full);

@@ -45,8 +45,16 @@ pub enum StoreError {
         /// The first migration that this program does not know.
         migration: String,
     },
-    /// A store is there that is not up to date, or none at all.
-    #[error("there is no data of this version{}: {hint}", folder.as_ref().map(|folder| format!(" in {}", folder.display())).unwrap_or_default())]
+    /// The database was written by an older version of this program, and other nodes may be using it.
+    #[error(
+        "the database is of an older version (it lacks the migration `{migration}`): run `etui-server migrate` with the same settings, then start the nodes anew one after the other"
+    )]
+    OlderSchema {
+        /// The first migration that it lacks.
+        migration: String,
+    },
+    /// There is no store.
+    #[error("there is no data{}: {hint}", folder.as_ref().map(|folder| format!(" in {}", folder.display())).unwrap_or_default())]
     NoStore {
         /// The data folder, where that is what was looked at.
         folder: Option<std::path::PathBuf>,

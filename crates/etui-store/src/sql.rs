@@ -3,7 +3,7 @@
 
 use etui_chain::{Digest, Id};
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, QueryResult, RuntimeErr, Statement, TryGetable, Value, sqlx,
+    ConnectionTrait, DbBackend, DbErr, QueryResult, RuntimeErr, SqlErr, Statement, TryGetable, Value, sqlx,
 };
 
 use crate::StoreError;
@@ -107,6 +107,27 @@ pub(crate) fn failed(doing: &'static str) -> impl Fn(DbErr) -> StoreError {
             StoreError::Database { doing, source }
         }
     }
+}
+
+/// Whether SQLite found its file damaged, or no database at all.
+pub(crate) fn is_damaged_file(error: &StoreError) -> bool {
+    /// `SQLITE_CORRUPT`, `SQLITE_NOTADB`.
+    const CODES: [&str; 2] = ["11", "26"];
+    matches!(error, StoreError::Database { source, .. } if code(source).is_some_and(|code| CODES.contains(&code.as_str())))
+}
+
+/// Something of that name has come in between: trying again, with another name, may succeed.
+pub(crate) fn not_unique(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Database { doing, source } if is_not_unique(&source) => {
+            StoreError::Unavailable { what: "database", doing, source: Box::new(source) }
+        }
+        other => other,
+    }
+}
+
+fn is_not_unique(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
 }
 
 /// A number as both databases keep it. Counters never come near the limit: they move by one.
