@@ -12,13 +12,12 @@ const GRACE: Duration = Duration::from_hours(24);
 
 /// Collects what nothing refers to any more, at once and then every hour, until the server stops.
 pub(crate) async fn run(app: Arc<App>) {
-    let mut stopping = app.stopping.subscribe();
     let mut ticks = interval(BETWEEN_COLLECTIONS);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            _ = stopping.wait_for(|stopping| *stopping) => return,
+            () = app.stopping() => return,
         }
         if let Err(error) = app.store.collect_garbage(clock::now_ms(), GRACE).await {
             tracing::warn!(cause = chain(&error), "garbage was not collected");

@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{Device, Keyring, Server, backing, disk::SmallDisk, wire::Route};
+use crate::{Device, Keyring, Server, backing::Backing, disk::SmallDisk, wire::Route};
 
 /// The login password of every account made here.
 pub const LOGIN_PASSWORD: &str = "canary-login-Vp3!kd";
@@ -21,17 +21,22 @@ pub const EMAIL: &str = "ada@example.org";
 pub struct Stage {
     folder: TempDir,
     route: Route,
+    backing: Backing,
 }
 
 impl Stage {
     /// An empty stage.
     pub fn new() -> Self {
+        Self::backed(Backing::of_environment())
+    }
+
+    fn backed(backing: Backing) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::create_dir(folder.path().join("tmp")).expect("a folder");
-        let stage = Self { folder, route: Route::default() };
+        let stage = Self { folder, route: Route::default(), backing };
         stage.write("login", &format!("{LOGIN_PASSWORD}\n"));
         stage.write("master", &format!("{MASTER_PASSWORD}\n"));
-        backing::prepare(stage.path());
+        backing.prepare(stage.path());
         stage
     }
 
@@ -52,7 +57,13 @@ impl Stage {
 
     /// Starts the server on this stage's data and waits until it listens. Every device finds it.
     pub fn serve(&self) -> Server {
-        Server::start(self.path(), &self.data(), &self.route, None)
+        match self.backing {
+            #[cfg(feature = "services-tests")]
+            Backing::PostgresS3Haproxy => Server::start_balanced(self.path(), &self.data(), &self.route),
+            #[cfg(not(feature = "services-tests"))]
+            Backing::PostgresS3Haproxy => panic!("a load balancer needs `--features services-tests`"),
+            _ => Server::start(self.path(), &self.data(), &self.route, None),
+        }
     }
 
     /// A further node of the same server, and a way to it. Its folder holds nothing that the others need.
