@@ -8,7 +8,6 @@ mod process;
 mod server_binary;
 mod services;
 mod start;
-mod system_packages;
 mod test;
 mod tool;
 mod vectors;
@@ -39,7 +38,7 @@ enum Command {
     Kill(kill::Arguments),
     /// Build the server as it is shipped; check its size and that it has no SQLCipher
     ServerBinary,
-    /// Run the real components that tests need: PostgreSQL
+    /// Run the real components that tests need: PostgreSQL and an S3-compatible store
     Services(services::Arguments),
     /// Check a folder of known answers, spec/vectors or any other in its formats
     Vectors(vectors::Arguments),

@@ -4,12 +4,13 @@ use std::{process::Command, time::Instant};
 
 use anyhow::Context as _;
 
+use etui_services::system_packages;
+
 use crate::{
     arrows, deny,
     process::{cargo, run as run_command, say, succeeds},
     server_binary,
     services::Services,
-    system_packages,
     tool::Tool,
     vectors, wasm,
 };

@@ -17,7 +17,6 @@ const GRACE: Duration = Duration::from_hours(24);
 
 /// Does what is due, at once and then again and again, until the server stops.
 pub(crate) async fn run(app: Arc<App>) {
-    let mut stopping = app.stopping.subscribe();
     let mut looks = interval(BETWEEN_LOOKS);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let work = async {
@@ -30,7 +29,7 @@ pub(crate) async fn run(app: Arc<App>) {
     // Whatever is interrupted is left as if it had not been begun.
     tokio::select! {
         () = work => {}
-        _ = stopping.wait_for(|stopping| *stopping) => {}
+        () = app.stopping() => {}
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use clap::{Args, ValueEnum};
@@ -99,6 +100,10 @@ pub struct Given {
     /// Threads that serve requests [default: one per core, at most 4]
     #[arg(long, env = "ETUI_THREADS", value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
+    /// Seconds for which the server still serves after it was asked to stop, while it says that it is not ready: longer than
+    /// a load balancer takes to notice [default: 0]
+    #[arg(long, env = "ETUI_DRAIN_SECONDS", value_name = "SECONDS")]
+    drain_seconds: Option<u16>,
     /// File with the URL of a PostgreSQL database [default: SQLite in the data folder]
     #[arg(long, env = "ETUI_DATABASE_URL_FILE", value_name = "FILE")]
     database_url_file: Option<PathBuf>,
@@ -150,6 +155,7 @@ impl Given {
             trusted_proxy: self.trusted_proxy.or(below.trusted_proxy),
             log: self.log.or(below.log),
             threads: self.threads.or(below.threads),
+            drain_seconds: self.drain_seconds.or(below.drain_seconds),
             database_url_file: self.database_url_file.or(below.database_url_file),
             token_key_file: self.token_key_file.or(below.token_key_file),
             s3_bucket: self.s3_bucket.or(below.s3_bucket),
@@ -193,6 +199,8 @@ pub struct Settings {
     pub log: LevelFilter,
     /// Threads that serve requests.
     pub threads: usize,
+    /// How long it still serves after it was asked to stop.
+    pub drain: Duration,
     /// Where rows are, if not in a file of the data folder.
     pub database_url_file: Option<PathBuf>,
     /// The key that signs access tokens.
@@ -254,6 +262,7 @@ impl Settings {
             trusted_proxies: given.trusted_proxy.unwrap_or_default(),
             log: given.log.unwrap_or(LevelFilter::INFO),
             threads: given.threads.map_or_else(|| cores().min(MAX_DEFAULT_THREADS), usize::from),
+            drain: Duration::from_secs(given.drain_seconds.unwrap_or(0).into()),
             database_url_file: given.database_url_file,
         })
     }
@@ -271,6 +280,7 @@ impl Settings {
             trusted_proxy: Some(self.trusted_proxies.clone()),
             log: Some(self.log),
             threads: u16::try_from(self.threads).ok(),
+            drain_seconds: u16::try_from(self.drain.as_secs()).ok(),
             database_url_file: self.database_url_file.clone(),
             token_key_file: Some(self.token_key_file.clone()),
             s3_bucket: s3.as_ref().map(|s3| s3.bucket.clone()),
@@ -469,7 +479,7 @@ mod tests {
     fn what_is_printed_is_read_back_the_same() {
         let full = "data = '/srv/etui'\nlisten = '0.0.0.0:443'\npublic_url = 'https://etui.example.org'\n\
              sign_up = 'open'\ntls_certificate = 'chain.pem'\ntls_key = 'key.pem'\ntrusted_proxy = ['10.0.0.0/8']\n\
-             log = 'warn'\nthreads = 3\ndatabase_url_file = 'url'\n\
+             log = 'warn'\nthreads = 3\ndrain_seconds = 10\ndatabase_url_file = 'url'\n\
              token_key_file = 'key'\ns3_bucket = 'etui'\n\
              s3_endpoint = 'http://127.0.0.1:1'\ns3_region = 'here'\ns3_prefix = 'a'\ns3_credentials_file = 'keys'\n\
              s3_cache_mib = 5\n";

@@ -57,16 +57,22 @@ pub struct Lying<'a> {
 impl Wire {
     /// A wire to wherever the route leads.
     pub(crate) fn to(route: Route) -> Self {
+        Self::recording(route, Traffic::default())
+    }
+
+    /// The same, of which no body is kept: for long runs.
+    #[cfg(feature = "services-tests")]
+    pub(crate) fn of_heads(route: Route) -> Self {
+        Self::recording(route, Traffic::of_heads())
+    }
+
+    fn recording(route: Route, traffic: Traffic) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("its address");
-        let shared = Arc::new(Shared {
-            route,
-            cut: watch::Sender::new(false),
-            traffic: Traffic::default(),
-            mutations: Mutex::default(),
-        });
+        let shared =
+            Arc::new(Shared { route, cut: watch::Sender::new(false), traffic, mutations: Mutex::default() });
         runtime.spawn(pass::accept(listener, Arc::clone(&shared)));
         Self { address, shared, _runtime: runtime }
     }

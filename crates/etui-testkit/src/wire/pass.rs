@@ -44,7 +44,8 @@ async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respons
     if !active.iter().all(|active| active.mutation.asks(&question)) {
         return Ok(lie(&shared, place, &question, &active, Answer::default()));
     }
-    let answer = ask(&shared, Request::from_parts(parts.clone(), Full::new(body))).await?;
+    let answer = ask(&shared, Request::from_parts(parts.clone(), Full::new(body))).await;
+    let answer = answer.inspect_err(|_| shared.traffic.fail(place))?;
     if active.is_empty() {
         return Ok(record(shared, place, answer));
     }

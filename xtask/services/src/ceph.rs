@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
@@ -14,6 +14,7 @@ use anyhow::{Context as _, bail};
 use tempfile::TempDir;
 
 use crate::{
+    free_ports,
     process::{output, say},
     system_packages,
 };
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 /// A running gateway with one empty bucket; stopped when dropped.
-pub(crate) struct Ceph {
+pub struct Ceph {
     folder: TempDir,
     port: u16,
     gateway: Option<Child>,
@@ -33,7 +34,10 @@ pub(crate) struct Ceph {
 
 impl Ceph {
     /// Installs it if it is not there yet, and starts it.
-    pub(crate) fn start() -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// It cannot be installed, or does not start.
+    pub fn start() -> anyhow::Result<Self> {
         system_packages::ensure_for_ceph()?;
         say("Starting Ceph's S3 gateway")?;
         let folder = tempfile::Builder::new().prefix("etui-ceph-").tempdir()?;
@@ -43,13 +47,63 @@ impl Ceph {
         ceph.write_configuration(&monitors)?;
         ceph.start_monitor(&monitors)?;
         ceph.start_storage()?;
+        ceph.make_user()?;
         ceph.start_gateway()?;
         ceph.make_bucket()?;
         Ok(ceph)
     }
 
+    /// Stops the gateway without anybody being told: it takes connections and never answers.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets a frozen gateway go on.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.signal("-CONT")
+    }
+
+    /// Kills the gateway; what it has confirmed lies in the storage, which lives on.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn kill_gateway(&mut self) -> anyhow::Result<()> {
+        let mut gateway = self.gateway.take().context("the gateway does not run")?;
+        gateway.kill()?;
+        gateway.wait()?;
+        Ok(())
+    }
+
+    /// Lets the bucket hold at most so many bytes, or as many as fit.
+    ///
+    /// # Errors
+    /// The cluster's.
+    pub fn limit_bucket(&self, bytes: Option<u64>) -> anyhow::Result<()> {
+        let scope = ["--quota-scope=bucket", "--uid=etui", "--bucket=etui"];
+        let mut quota = self.command("radosgw-admin");
+        quota.arg("quota").arg(if bytes.is_some() { "set" } else { "disable" }).args(scope);
+        if let Some(bytes) = bytes {
+            quota.arg(format!("--max-size={bytes}"));
+            output(&mut quota)?;
+            quota = self.command("radosgw-admin");
+            quota.args(["quota", "enable"]).args(scope);
+        }
+        output(&mut quota).map(drop)
+    }
+
+    fn signal(&self, signal: &str) -> anyhow::Result<()> {
+        let gateway = self.gateway.as_ref().context("the gateway does not run")?;
+        output(Command::new("kill").args([signal, &gateway.id().to_string()])).map(drop)
+    }
+
     /// The variables by which tests find it.
-    pub(crate) fn variables(&self) -> [(&'static str, String); 4] {
+    pub fn variables(&self) -> [(&'static str, String); 4] {
         [
             ("ETUI_TEST_S3_ENDPOINT", format!("http://127.0.0.1:{}", self.port)),
             ("ETUI_TEST_S3_BUCKET", BUCKET.to_owned()),
@@ -105,6 +159,8 @@ impl Ceph {
              rgw enable usage log = false\n\
              rgw crypt require ssl = false\n\
              rgw zone = default\n\
+             # A limit holds at once, and so does its end.\n\
+             rgw bucket quota ttl = 0\n\
              keyring = {folder}/gateway/keyring\n\
              rgw data = {folder}/gateway\n\
              # The gateway insists on a secured connection, which there is none of without keys.\n\
@@ -131,14 +187,21 @@ impl Ceph {
         output(self.command("ceph-osd").args(["-i", "0"])).map(drop)
     }
 
-    fn start_gateway(&mut self) -> anyhow::Result<()> {
+    fn make_user(&self) -> anyhow::Result<()> {
         let mut user = self.command("radosgw-admin");
         user.args(["user", "create", "--uid=etui", "--display-name=etui"]);
         user.arg(format!("--access-key={ACCESS_KEY}")).arg(format!("--secret-key={SECRET_KEY}"));
         output(&mut user)?;
         let mut keys = Command::new("ceph-authtool");
         keys.arg("--create-keyring").arg(self.path("gateway/keyring"));
-        output(keys.args(["--gen-key", "-n", "client.rgw"]))?;
+        output(keys.args(["--gen-key", "-n", "client.rgw"])).map(drop)
+    }
+
+    /// Starts the gateway, again after [`Self::kill_gateway`], and returns when it listens.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_gateway(&mut self) -> anyhow::Result<()> {
         let mut gateway = self.command("radosgw");
         gateway.args(["-n", "client.rgw", "-f"]).stdout(Stdio::null()).stderr(Stdio::null());
         self.gateway = Some(gateway.spawn().context("starting radosgw")?);
@@ -192,14 +255,4 @@ impl Drop for Ceph {
             }
         }
     }
-}
-
-fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
-    let mut ports = [0; N];
-    // All of them are held until all are known, so that no two are the same.
-    let listeners: Vec<_> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    for (port, listener) in ports.iter_mut().zip(&listeners) {
-        *port = listener.local_addr()?.port();
-    }
-    Ok(ports)
 }
