@@ -124,5 +124,6 @@ tests! { two_nodes: postgres_and_s3 {
         news_travel_between_nodes
         a_node_that_lost_its_connection_tells_its_readers_to_pull
         of_two_pushes_on_two_nodes_one_wins
+        nodes_push_in_turn
         nodes_that_start_at_once_migrate_once;
 } }
