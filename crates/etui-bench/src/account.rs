@@ -21,7 +21,8 @@ use etui_vault::{AccountSettings, VaultSettings};
 
 use crate::http::Connection;
 
-const EMAIL: &str = "bench@example.org";
+/// Of the account that [`Account::sign_in_body`] is about.
+pub(crate) const EMAIL: &str = "bench@example.org";
 const LOGIN_PASSWORD: &str = "bench-login-Vp3!kd";
 const MASTER_PASSWORD: &str = "velvet harbour maple quilt";
 
@@ -37,7 +38,7 @@ pub(crate) struct Account {
 
 impl Account {
     /// Signs up.
-    pub(crate) async fn create(connection: &mut Connection) -> anyhow::Result<Self> {
+    pub(crate) async fn create(connection: &mut Connection, email: &str) -> anyhow::Result<Self> {
         let account_id = random_id(&mut OsRandom)?;
         let device_id: DeviceId = random_id(&mut OsRandom)?;
         let mut seed = [0; 32];
@@ -60,7 +61,7 @@ impl Account {
             },
             &mut OsRandom,
         )?;
-        let header = SignUp { email: EMAIL.to_owned(), login_proof: login_proof()?, device_id };
+        let header = SignUp { email: email.to_owned(), login_proof: login_proof(email)?, device_id };
         let body = account.frames(&encode_header(&header)).into();
         let answer = connection.post("/v1/accounts", None, frame::CONTENT_TYPE, body).await?;
         let session: Session = serde_json::from_slice(&answer)?;
@@ -72,7 +73,7 @@ impl Account {
     pub(crate) fn sign_in_body() -> anyhow::Result<Bytes> {
         let sign_in = SignIn {
             email: EMAIL.to_owned(),
-            login_proof: login_proof()?,
+            login_proof: login_proof(EMAIL)?,
             device_id: random_id(&mut OsRandom)?,
         };
         Ok(serde_json::to_vec(&sign_in)?.into())
@@ -131,8 +132,8 @@ impl Account {
     }
 }
 
-fn login_proof() -> anyhow::Result<LoginProof> {
-    let proof = etui_crypto::LoginProof::derive(EMAIL, &LoginPassword::new(LOGIN_PASSWORD)?)?;
+fn login_proof(email: &str) -> anyhow::Result<LoginProof> {
+    let proof = etui_crypto::LoginProof::derive(email, &LoginPassword::new(LOGIN_PASSWORD)?)?;
     Ok(serde_json::from_value(serde_json::Value::String(proof.to_base64url().to_string()))?)
 }
 

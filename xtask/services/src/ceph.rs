@@ -53,6 +53,16 @@ impl Ceph {
         Ok(ceph)
     }
 
+    /// How many requests with this method it has answered, as its own log says.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn requests(&self, method: &str) -> anyhow::Result<usize> {
+        let request = format!("\"{method} /{BUCKET}/");
+        let log = fs::read_to_string(self.path("run/client.rgw.log")).context("reading the gateway's log")?;
+        Ok(log.lines().filter(|line| line.contains(" beast: ") && line.contains(&request)).count())
+    }
+
     /// Stops the gateway without anybody being told: it takes connections and never answers.
     ///
     /// # Errors
