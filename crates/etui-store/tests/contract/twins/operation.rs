@@ -9,6 +9,8 @@ use crate::{backend::Fault, client::DAY_MS};
 
 /// Who may have an account.
 pub(crate) const PEOPLE: u8 = 4;
+/// Objects of a vault that are edited over and over.
+pub(crate) const OBJECTS: u8 = 5;
 
 /// One thing that happens.
 #[derive(Debug, Clone)]
@@ -229,7 +231,7 @@ fn wish() -> impl Strategy<Value = Wish> {
         8 => (0..4_u8, since()).prop_map(|(vault, after)| Wish::Changes { vault, after }),
         2 => (0..4_u8, since()).prop_map(|(vault, after)| Wish::Commits { vault, after }),
         3 => prop::option::of(since()).prop_map(|after| Wish::States { after }),
-        3 => (0..4_u8, 0..8_u8).prop_map(|(vault, object)| Wish::Record { vault, object }),
+        3 => (0..4_u8, 0..OBJECTS).prop_map(|(vault, object)| Wish::Record { vault, object }),
         1 => Just(Wish::NewestState),
         2 => Just(Wish::Devices),
         2 => Just(Wish::Keysets),
@@ -248,7 +250,7 @@ fn work() -> impl Strategy<Value = Work> {
 
 fn edits() -> impl Strategy<Value = Edits> {
     let length = prop_oneof![4 => 0..2000_usize, 1 => 8000..40_000_usize];
-    let objects = prop::collection::vec((0..8_u8, prop::option::weighted(0.8, length)), 0..5);
+    let objects = prop::collection::vec((0..OBJECTS, prop::option::weighted(0.7, length)), 0..5);
     // One more than is written, listed or read at once, now and then.
     let many = prop_oneof![90 => Just(0), 6 => 0..300_u16, 2 => 500..700_u16, 1 => 2040..2060_u16];
     (objects, many).prop_map(|(objects, many)| Edits { objects, many })
@@ -280,7 +282,11 @@ fn push_flaws() -> Vec<PushFlaw> {
         Ahead, Behind, ExtraRecord, NoRecord, OlderState, OtherAuthor, OtherEpoch, OtherRoot, OtherVault,
         PurgedIdAgain, RecordOfAnother, TooLarge, TooShort,
     };
+    // Nothing but the rows knows what was purged long ago.
     vec![
+        PurgedIdAgain,
+        PurgedIdAgain,
+        PurgedIdAgain,
         Behind,
         Ahead,
         OtherAuthor,
@@ -291,7 +297,6 @@ fn push_flaws() -> Vec<PushFlaw> {
         RecordOfAnother,
         TooLarge,
         TooShort,
-        PurgedIdAgain,
         OtherRoot,
         OtherEpoch,
     ]

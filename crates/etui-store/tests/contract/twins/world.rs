@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use etui_chain::{DeviceId, Digest, ObjectId, PublicKey, StateBody, VaultId};
+use etui_chain::{DeviceId, Digest, ObjectId, Op, PublicKey, StateBody, VaultId};
 use etui_store::{CommitUpload, HealStep, HealUpload, NewSession, SessionId, StateUpload};
 
 use super::{
     flaws,
     operation::{
-        Change, Edits, HealFlaw, Operation, PEOPLE, PushFlaw, SignUpFlaw, Since, StateFlaw, Wish, Work,
+        Change, Edits, HealFlaw, OBJECTS, Operation, PEOPLE, PushFlaw, SignUpFlaw, Since, StateFlaw, Wish,
+        Work,
     },
     twin::{Answer, Call, NO_SESSION, Request, is_rotated},
 };
@@ -16,9 +17,6 @@ use crate::{
     client::{Client, DAY_MS, Edit, NOW_MS},
     states::{replace_keyset, with_new_vault},
 };
-
-/// Objects of a vault that are edited over and over.
-const OBJECTS: usize = 8;
 
 /// Everything that is known outside the stores.
 pub(crate) struct World {
@@ -47,7 +45,7 @@ struct Person {
     ahead: Option<Copy>,
     /// Objects that are edited, and those that were purged.
     objects: BTreeMap<VaultId, Vec<ObjectId>>,
-    purged: Vec<ObjectId>,
+    purged: Vec<(VaultId, ObjectId)>,
 }
 
 /// An account, and all that it takes to heal it.
@@ -246,7 +244,7 @@ impl World {
             Wish::Record { vault, object } => {
                 let vault_id = vault_of(vault)?;
                 let objects = self.people[person].objects_of(vault_id, &mut self.names);
-                Request::Record(vault_id, objects[usize::from(object) % objects.len()])
+                Request::Record(vault_id, objects[usize::from(object)])
             }
             Wish::NewestState => Request::NewestState,
             Wish::Devices => Request::Devices,
@@ -273,7 +271,8 @@ impl World {
         let vault_id = listed_vault(&client, vault)?;
         let mut edits = person.edits(&mut client, vault_id, edits, &mut self.names);
         if let Some(PushFlaw::PurgedIdAgain) = flaw {
-            edits.push(Edit::Put(*person.purged.last()?, 8));
+            let purged = person.purged.iter().rev().find(|(vault, _)| *vault == vault_id)?;
+            edits.push(Edit::Put(purged.1, 8));
         }
         let other = person.vault(vault.wrapping_add(1))?;
         let upload = flaws::push(&mut client, vault_id, &edits, flaw);
@@ -339,6 +338,8 @@ impl World {
         let person = &mut self.people[person];
         let Some(copy) = &mut person.held else { return };
         if copy.client.head(upload.commit.vault_id).hash == upload.commit.prev_hash {
+            let purges = upload.commit.changes.iter().filter(|change| change.op == Op::Purge);
+            person.purged.extend(purges.map(|change| (upload.commit.vault_id, change.object_id)));
             person.before = Some(copy.client.clone());
             copy.take(upload);
             copy.client.draw_beyond(client);
@@ -431,21 +432,19 @@ impl Person {
         names: &mut Client,
     ) -> Vec<Edit> {
         let mut edits: Vec<Edit> = (0..wanted.many).map(|_| Edit::Put(client.id(), 8)).collect();
-        let mut purged = Vec::new();
         let objects = self.objects_of(vault_id, names);
         for (index, length) in &wanted.objects {
-            let object = &mut objects[usize::from(*index) % OBJECTS];
+            let object = &mut objects[usize::from(*index)];
             let live = client.vaults[&vault_id].records.contains_key(object);
             match length {
                 Some(length) => edits.push(Edit::Put(*object, *length)),
                 None if live && object.id() != vault_id.id() => {
                     edits.push(Edit::Purge(*object));
-                    purged.push(std::mem::replace(object, names.id()));
+                    *object = names.id();
                 }
                 None => {}
             }
         }
-        self.purged.extend(purged);
         edits
     }
 }
