@@ -69,7 +69,7 @@ fn tests() -> anyhow::Result<()> {
 /// The stories again, with the server's data in PostgreSQL and a bucket; but for those that reach into its folder.
 fn stories_on_services(services: &Services) -> anyhow::Result<()> {
     const STORIES: &str = "(binary(adversary) | binary(crashes) | binary(nodes) | binary(removal) | binary(stories)) \
-         & not test(a_restored_server) & not test(nothing_secret_lies)";
+         & not test(a_restored_server)";
     let Ok(mut nextest) = nextest() else { return say("SKIPPED without cargo-nextest: stories on services") };
     nextest.args(["run", "--locked", "--package", "etui-testkit", "--features", "services-tests"]);
     nextest.args(["--no-fail-fast", "--filterset", STORIES]);

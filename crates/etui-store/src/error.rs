@@ -63,7 +63,8 @@ pub enum StoreError {
     },
     /// The bucket or folder of segments belongs to another database.
     #[error(
-        "the bucket or folder of segments belongs to another database: choose another with --s3-prefix, or          `etui-server restore --take-over` if that database is gone for good"
+        "the bucket or folder of segments belongs to another database: choose another with --s3-prefix, or \
+         `etui-server restore --take-over` if that database is gone for good"
     )]
     OtherStore,
     /// Another process serves this folder.

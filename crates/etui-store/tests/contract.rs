@@ -27,6 +27,8 @@ mod schemas;
 mod sessions;
 #[path = "contract/states.rs"]
 mod states;
+#[path = "contract/twins.rs"]
+mod twins;
 
 /// A test for each contract of a list, on one backend.
 macro_rules! tests {
@@ -127,3 +129,22 @@ tests! { two_nodes: postgres_and_s3 {
         nodes_push_in_turn
         nodes_that_start_at_once_migrate_once;
 } }
+
+mod alike {
+    use crate::{
+        backend::sqlite_and_folder,
+        twins::{Contest, answer_alike},
+    };
+
+    #[test]
+    fn a_store_and_one_that_is_restarted_all_the_time() {
+        answer_alike(Contest { first: sqlite_and_folder, second: sqlite_and_folder, second_forgets: true });
+    }
+
+    #[cfg(feature = "services-tests")]
+    #[test]
+    fn sqlite_with_a_folder_and_postgres_with_a_bucket() {
+        let second = crate::backend::postgres_and_s3;
+        answer_alike(Contest { first: sqlite_and_folder, second, second_forgets: false });
+    }
+}

@@ -15,6 +15,7 @@ mod folder;
 mod keyring;
 #[cfg(feature = "services-tests")]
 mod link;
+mod outside;
 mod process;
 pub mod seed;
 mod server;
@@ -26,6 +27,7 @@ pub use folder::copy_folder;
 pub use keyring::{Keyring, KeyringItem};
 #[cfg(feature = "services-tests")]
 pub use link::Link;
+pub use outside::kept_outside;
 pub use server::Server;
 pub use stage::{EMAIL, LOGIN_PASSWORD, MASTER_PASSWORD, Node, Stage};
 pub use wire::{Exchange, Lying, Wire};

@@ -14,7 +14,7 @@ use object_store::{
     ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult, local::LocalFileSystem,
     path::Path,
 };
-use sea_orm::{ConnectionTrait as _, Database, Statement};
+use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
 use sea_orm_migration::async_trait::async_trait;
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -143,9 +143,32 @@ impl Backend {
         matches!(self.database, DatabaseConfig::File)
     }
 
+    /// A look at the database from outside.
+    pub(crate) async fn connect(&self) -> DatabaseConnection {
+        Database::connect(&self.database_url).await.unwrap()
+    }
+
+    /// Gives up what a folder that is dropped does not: of a thousand places, somebody has to pay the room.
+    pub(crate) async fn remove(&self) {
+        if let ObjectsConfig::S3(_) = self.objects {
+            let objects = self.object_store();
+            let all: Vec<_> = objects.list(None).try_collect().await.unwrap();
+            for object in all {
+                objects.delete(&object.location).await.unwrap();
+            }
+        }
+        if let (DatabaseConfig::Postgres(_), Some((server, name))) =
+            (&self.database, self.database_url.rsplit_once('/'))
+        {
+            let database = Database::connect(format!("{server}/postgres")).await.unwrap();
+            database.execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
+            database.close().await.unwrap();
+        }
+    }
+
     /// A statement from outside.
     pub(crate) async fn execute(&self, sql: &str) {
-        let database = Database::connect(&self.database_url).await.unwrap();
+        let database = self.connect().await;
         database.execute_unprepared(sql).await.unwrap();
         database.close().await.unwrap();
     }
