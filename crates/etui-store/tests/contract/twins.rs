@@ -24,7 +24,7 @@ use self::{
 use crate::backend::Backend;
 
 /// Sequences, unless `PROPTEST_CASES` says how many.
-const SEQUENCES: u32 = 20;
+const SEQUENCES: u32 = 16;
 /// A failing sequence is shortened for so long,
 const SHRINKING_MS: u32 = 180_000;
 /// … which is reached before so many were tried.
