@@ -48,10 +48,15 @@ pub(crate) async fn measure(folder: &Path, arguments: &Arguments, table: &mut Ta
     let mut account = Account::create(&mut connection, "one@example.org").await?;
     table.add(push_all(&one, &mut connection, &mut account, &services, arguments.entries).await?);
     table.add(first_pull(&services, &folder, &account, "first pull of all, from a bucket", 10).await?);
-    let single = single_pushes(&one, &mut connection, &mut account).await?;
-    table.add(with_latency(single, &own, Some(600.0)));
-    let large = large_pushes(&one, &mut connection, &mut account).await?;
-    table.add(with_latency(large, &own, None));
+    for (name, what, most_cpu_us) in [
+        ("push of one changed entry, PostgreSQL", What::Changed, Some(600.0)),
+        ("push of one new entry, PostgreSQL", What::New, Some(600.0)),
+        ("push of one large entry, to a bucket", What::Large, None),
+    ] {
+        progress(name);
+        let figure = pushes(&one, &mut connection, &mut account, what, name).await?;
+        table.add(with_latency(figure, &own, most_cpu_us));
+    }
     scattered(&services, &folder, &mut connection, arguments.entries, table).await?;
     two_nodes(&services, &folder, one, table).await
 }
@@ -220,42 +225,40 @@ async fn first_pull(
     Ok(figure.times(&mut took))
 }
 
-async fn single_pushes(
-    node: &Server,
-    connection: &mut Connection,
-    account: &mut Account,
-) -> anyhow::Result<Figure> {
-    progress("pushing single entries, on PostgreSQL");
-    let body = entries::small_body(now_ms())?;
-    pushes(node, connection, account, &body, "push of one entry, PostgreSQL").await
-}
-
-async fn large_pushes(
-    node: &Server,
-    connection: &mut Connection,
-    account: &mut Account,
-) -> anyhow::Result<Figure> {
-    progress("pushing single large entries, to a bucket");
-    let body = entries::large_body(now_ms(), LARGE_BYTES)?;
-    pushes(node, connection, account, &body, "push of one large entry, to a bucket").await
+/// What is pushed alone.
+#[derive(Clone, Copy)]
+enum What {
+    /// New content for an entry.
+    Changed,
+    New,
+    /// New, and too large for a row.
+    Large,
 }
 
 async fn pushes(
     node: &Server,
     connection: &mut Connection,
     account: &mut Account,
-    body: &[u8],
+    what: What,
     name: &'static str,
 ) -> anyhow::Result<Figure> {
-    for _ in 0..WARM_UP {
-        let (push, _) = account.prepare(&[body.to_vec()])?;
-        account.push(connection, push).await?;
-    }
+    let body = match what {
+        What::Changed | What::New => entries::small_body(now_ms())?,
+        What::Large => entries::large_body(now_ms(), LARGE_BYTES)?,
+    };
+    let (first, ids) = account.prepare(std::slice::from_ref(&body))?;
+    account.push(connection, first).await?;
     let mut times = Vec::new();
     let mut bytes = 0;
-    let cpu = node.cpu()?;
-    for _ in 0..SINGLE {
-        let (push, _) = account.prepare(&[body.to_vec()])?;
+    let mut cpu = Duration::ZERO;
+    for number in 0..SINGLE as usize + WARM_UP {
+        if number == WARM_UP {
+            (cpu, times) = (node.cpu()?, Vec::new());
+        }
+        let push = match what {
+            What::Changed => account.prepare_change(ids[0], &body)?,
+            What::New | What::Large => account.prepare(std::slice::from_ref(&body))?.0,
+        };
         bytes = push.len() as u64;
         let started = Instant::now();
         account.push(connection, push).await?;
