@@ -104,6 +104,7 @@ impl Fleet {
         let started = Instant::now();
         while self.confirmed() < confirmed {
             let waited = started.elapsed();
+            assert!(!self.crew.iter().any(Member::has_died), "a client gave up");
             assert!(waited < PATIENCE, "{} of {confirmed}: {:?}", self.confirmed(), self.failures().last());
             thread::sleep(BETWEEN_LOOKS);
         }
@@ -161,6 +162,10 @@ impl Member {
 
     fn order(&self, order: Order) {
         self.orders.send(order).expect("a client follows");
+    }
+
+    fn has_died(&self) -> bool {
+        self.thread.is_finished()
     }
 
     fn hear(&self) -> Said {

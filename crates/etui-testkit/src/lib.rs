@@ -28,4 +28,4 @@ pub use keyring::{Keyring, KeyringItem};
 pub use link::Link;
 pub use server::Server;
 pub use stage::{EMAIL, LOGIN_PASSWORD, MASTER_PASSWORD, Node, Stage};
-pub use wire::{Exchange, Lying, Wire};
+pub use wire::{Exchange, Lying, Meeting, Wire};
