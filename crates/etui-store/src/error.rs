@@ -146,11 +146,9 @@ const BEYOND_QUOTA: [&str; 3] = ["QuotaExceeded", "XMinioStorageFull", "XMinioAd
 
 /// Whether an S3-compatible store gave one of these codes; its answer is only to be had as the text of the last cause.
 fn says(error: &(dyn Error + 'static), codes: &[&str]) -> bool {
-    match error.source() {
-        Some(source) => says(source, codes),
-        None => {
-            let text = error.to_string();
-            codes.iter().any(|code| text.contains(code))
-        }
+    if let Some(source) = error.source() {
+        return says(source, codes);
     }
+    let text = error.to_string();
+    codes.iter().any(|code| text.contains(code))
 }

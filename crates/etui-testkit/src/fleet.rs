@@ -82,7 +82,9 @@ impl Fleet {
             assert!(matches!(member.hear(), Said::Ready));
             crew.push(member);
         }
-        crew.iter().for_each(|member| member.order(Order::Begin));
+        for member in &crew {
+            member.order(Order::Begin);
+        }
         Self { crew, notes, new_home: plan.homes.join("new") }
     }
 
@@ -126,7 +128,9 @@ impl Fleet {
             let Said::Saved(entries) = member.hear() else { panic!("a client is done when it is done") };
             saved.entry(member.account).or_default().extend(entries);
         }
-        saved.values_mut().for_each(|entries| entries.sort());
+        for entries in saved.values_mut() {
+            entries.sort();
+        }
         // One after the other: the first may bring what the others still have to fetch.
         for member in &self.crew {
             member.order(Order::Look);

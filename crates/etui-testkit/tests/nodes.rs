@@ -78,7 +78,9 @@ fn of_two_pushes_at_once_one_wins_and_the_other_merges_and_lands() {
             device.add(title, "ada", "at the same moment");
         }
         for device in [&one, &two] {
-            titles.iter().for_each(|title| wait_for(device, title));
+            for title in &titles {
+                wait_for(device, title);
+            }
         }
         let mut first_answers: Vec<u16> = [&one, &two]
             .into_iter()
