@@ -3,6 +3,7 @@
 mod arrows;
 mod bench;
 mod deny;
+mod faults;
 mod kill;
 mod process;
 mod server_binary;
@@ -36,6 +37,8 @@ enum Command {
     Deny,
     /// Kill client and server at random moments of a save, and lose nothing
     Kill(kill::Arguments),
+    /// Break one thing after the other while clients push, and lose nothing that was confirmed
+    Faults(faults::Arguments),
     /// Build the server as it is shipped; check its size and that it has no SQLCipher
     ServerBinary,
     /// Run the real components that tests need: PostgreSQL and an S3-compatible store
@@ -54,6 +57,7 @@ fn main() -> anyhow::Result<()> {
         Command::Arrows => arrows::run(),
         Command::Deny => deny::run(),
         Command::Kill(arguments) => kill::run(&arguments),
+        Command::Faults(arguments) => faults::run(&arguments),
         Command::ServerBinary => server_binary::run(),
         Command::Services(arguments) => services::run(&arguments),
         Command::Vectors(arguments) => vectors::run(&arguments),

@@ -211,7 +211,8 @@ impl Store {
     /// # Errors
     /// `Database`.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        self.0.database.ping().await.map_err(sql::failed("asking whether the database answers"))
+        let answered = sql::in_time(self.database(), self.database().ping()).await;
+        answered.map_err(sql::failed("asking whether the database answers"))
     }
 
     /// Tries the object store: writes, reads and removes something small.
@@ -245,9 +246,9 @@ impl Store {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let transaction = self.0.database.begin_with_options(options).await;
+        let transaction = sql::in_time(self.database(), self.database().begin_with_options(options)).await;
         let transaction = transaction.map_err(sql::failed("beginning a transaction"))?;
-        Ok(WriteTransaction { transaction, _turn: turn })
+        Ok(WriteTransaction { transaction, database: self.database().clone(), _turn: turn })
     }
 
     async fn turn(&self) -> Option<OwnedMutexGuard<()>> {
@@ -275,13 +276,16 @@ async fn connect(config: &StoreConfig) -> Result<(DatabaseConnection, Option<Fil
 /// A transaction that writes; on SQLite the only one.
 pub(crate) struct WriteTransaction {
     transaction: DatabaseTransaction,
+    database: DatabaseConnection,
     _turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl WriteTransaction {
     /// When this returns, what was written is durable.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        self.transaction.commit().await.map_err(sql::failed("committing a transaction"))
+        let database = self.database;
+        let committed = sql::in_time(&database, self.transaction.commit()).await;
+        committed.map_err(sql::failed("committing a transaction"))
     }
 }
 

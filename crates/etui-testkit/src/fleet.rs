@@ -82,7 +82,9 @@ impl Fleet {
             assert!(matches!(member.hear(), Said::Ready));
             crew.push(member);
         }
-        crew.iter().for_each(|member| member.order(Order::Begin));
+        for member in &crew {
+            member.order(Order::Begin);
+        }
         Self { crew, notes, new_home: plan.homes.join("new") }
     }
 
@@ -104,6 +106,7 @@ impl Fleet {
         let started = Instant::now();
         while self.confirmed() < confirmed {
             let waited = started.elapsed();
+            assert!(!self.crew.iter().any(Member::has_died), "a client gave up");
             assert!(waited < PATIENCE, "{} of {confirmed}: {:?}", self.confirmed(), self.failures().last());
             thread::sleep(BETWEEN_LOOKS);
         }
@@ -125,7 +128,9 @@ impl Fleet {
             let Said::Saved(entries) = member.hear() else { panic!("a client is done when it is done") };
             saved.entry(member.account).or_default().extend(entries);
         }
-        saved.values_mut().for_each(|entries| entries.sort());
+        for entries in saved.values_mut() {
+            entries.sort();
+        }
         // One after the other: the first may bring what the others still have to fetch.
         for member in &self.crew {
             member.order(Order::Look);
@@ -161,6 +166,10 @@ impl Member {
 
     fn order(&self, order: Order) {
         self.orders.send(order).expect("a client follows");
+    }
+
+    fn has_died(&self) -> bool {
+        self.thread.is_finished()
     }
 
     fn hear(&self) -> Said {

@@ -30,4 +30,4 @@ pub use link::Link;
 pub use outside::kept_outside;
 pub use server::Server;
 pub use stage::{EMAIL, LOGIN_PASSWORD, MASTER_PASSWORD, Node, Stage};
-pub use wire::{Exchange, Lying, Wire};
+pub use wire::{Exchange, Lying, Meeting, Wire};

@@ -10,14 +10,17 @@ use std::{
 
 use tempfile::TempDir;
 
-#[cfg(feature = "services-tests")]
-use crate::Wire;
 use crate::{
     Device, Keyring, Server,
     backing::{Backing, SETTINGS_FILE},
     disk::SmallDisk,
     process::program,
     wire::Route,
+};
+#[cfg(feature = "services-tests")]
+use crate::{
+    Wire,
+    backing::{BEHIND_A_PROXY, Place},
 };
 
 /// The login password of every account made here.
@@ -44,6 +47,28 @@ impl Stage {
     #[cfg(feature = "services-tests")]
     pub fn behind_a_balancer() -> Self {
         Self::backed(Backing::PostgresS3Haproxy)
+    }
+
+    /// An empty stage in a new database of a server and, if there is one, a bucket, given by the variables of `cargo xtask
+    /// services`. Its nodes stand behind a load balancer that the test starts.
+    #[cfg(feature = "services-tests")]
+    pub fn on(postgres_url: &str, bucket: Option<&[(&str, String)]>) -> Self {
+        let stage = Self::backed(Backing::Folder);
+        let place = Place::new(stage.path(), postgres_url.to_owned());
+        let value = |name: &str, bucket: &[(&str, String)]| {
+            bucket.iter().find(|(known, _)| *known == name).expect("a variable").1.clone()
+        };
+        let bucket = bucket.map(|bucket| place.bucket(&|name| value(name, bucket)));
+        stage.set(&(place.database() + &bucket.unwrap_or_default() + BEHIND_A_PROXY));
+        stage
+    }
+
+    /// The file with the URL of this stage's database over another address that leads to it.
+    #[cfg(feature = "services-tests")]
+    pub fn database_over(&self, server_url: &str, file: &str) -> String {
+        let place = Place::new(self.path(), server_url.to_owned());
+        self.write(file, &place.url(server_url));
+        self.path().join(file).display().to_string()
     }
 
     fn backed(backing: Backing) -> Self {
@@ -98,24 +123,6 @@ impl Stage {
         let path = self.path().join(SETTINGS_FILE);
         let settings = fs::read_to_string(&path).unwrap_or_default() + lines;
         fs::write(path, settings).expect("a file");
-    }
-
-    /// What `etui-server verify` says of the data.
-    ///
-    /// # Panics
-    /// If anything is missing or altered.
-    pub fn verify(&self) -> String {
-        let mut command = Command::new(program("etui-server"));
-        command
-            .args(["verify", "--data"])
-            .arg(self.data())
-            .arg("--config")
-            .arg(self.path().join(SETTINGS_FILE));
-        let output = command.output().expect("etui-server runs");
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said).into_owned();
-        assert!(output.status.success(), "{said}");
-        said
     }
 
     /// A further node of the same server, and a way to it. Its folder holds nothing that the others need.
@@ -174,6 +181,20 @@ impl Node<'_> {
     /// Starts it and waits until it listens.
     pub fn serve(&self) -> Server {
         Server::start_with(self.stage.path(), &self.data, &self.route, &self.environment)
+    }
+
+    /// What `etui-server verify` says of the data, with this node's settings.
+    ///
+    /// # Panics
+    /// If anything is missing or altered.
+    pub fn verify(&self) -> String {
+        let mut command = Command::new(program("etui-server"));
+        let settings = self.stage.path().join(SETTINGS_FILE);
+        command.args(["verify", "--data"]).arg(&self.data).arg("--config").arg(settings);
+        let output = command.envs(self.environment.iter().cloned()).output().expect("etui-server runs");
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success(), "{said}");
+        said
     }
 
     /// A device that reaches the server over this node.

@@ -79,8 +79,8 @@ pub(crate) async fn nodes_push_in_turn(backend: &Backend) {
     });
     for (store, authority) in nodes {
         let upload = client.edit(vault_id, &[Edit::Put(reused.unwrap(), 20)]);
-        let refused = store.push(authority, vault_id, upload).await;
-        assert_eq!(refusal(refused), Refusal::Forged, "what one node purged is purged for both");
+        let answer = store.push(authority, vault_id, upload).await;
+        assert_eq!(refusal(answer), Refusal::Forged, "what one node purged is purged for both");
     }
 }
 

@@ -97,7 +97,7 @@ impl Client {
     fn entry(&self, title: &str, secret: &str) -> Entry {
         let mut new = NewEntry::new(EntryType::Login, title);
         new.password = Some(SecretText::new(secret));
-        new.notes = (self.ballast_bytes > 0).then(|| SecretText::new(&"b".repeat(self.ballast_bytes)));
+        new.notes = (self.ballast_bytes > 0).then(|| SecretText::new("b".repeat(self.ballast_bytes)));
         new.into_entry(now_ms(), &mut OsRandom).expect("an entry")
     }
 

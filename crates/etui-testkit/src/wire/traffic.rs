@@ -26,6 +26,8 @@ pub struct Exchange {
     pub asked_at: Instant,
     /// How long until the head of the answer was there, or until it was clear that none comes; `None` until then.
     pub waited: Option<Duration>,
+    /// Whether whoever asked did not wait for the answer.
+    pub is_given_up: bool,
     /// The answer's headers, one a line.
     pub answer_headers: String,
     /// The answer's body, as far as it has passed.
@@ -79,6 +81,7 @@ impl Traffic {
             status: 0,
             asked_at: Instant::now(),
             waited: None,
+            is_given_up: false,
             answer_headers: String::new(),
             answer_body: Vec::new(),
             is_altered: false,
@@ -98,6 +101,15 @@ impl Traffic {
     pub(super) fn fail(&self, Place(place): Place) {
         let exchange = &mut locked(&self.exchanges)[place];
         exchange.waited = Some(exchange.asked_at.elapsed());
+    }
+
+    /// Nobody waits for the answer any more, unless it is there.
+    pub(super) fn give_up(&self, Place(place): Place) {
+        let exchange = &mut locked(&self.exchanges)[place];
+        if exchange.waited.is_none() {
+            exchange.waited = Some(exchange.asked_at.elapsed());
+            exchange.is_given_up = true;
+        }
     }
 
     pub(super) fn body(&self, Place(place): Place, bytes: &[u8]) {
