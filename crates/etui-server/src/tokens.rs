@@ -234,8 +234,11 @@ fn read_or_make_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, SigningKeyError> 
             let mut pkcs8 = Zeroizing::new(vec![0; PKCS8_BYTES]);
             pkcs8[..PKCS8_PREFIX.len()].copy_from_slice(&PKCS8_PREFIX);
             getrandom::fill(&mut pkcs8[PKCS8_PREFIX.len()..]).map_err(SigningKeyError::Random)?;
-            durable::write_private(path, &pkcs8).map_err(failed("write"))?;
-            Ok(pkcs8)
+            match durable::write_private(path, &pkcs8) {
+                // Another node was quicker.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_or_make_key(path),
+                written => written.map(|()| pkcs8).map_err(failed("write")),
+            }
         }
         Err(error) => Err(failed("read")(error)),
     }
@@ -280,6 +283,19 @@ mod tests {
         assert_eq!(again.verify(token.expose(), NOW_S), Ok(bearer()));
         let (_other_folder, other) = tokens();
         assert_eq!(other.verify(token.expose(), NOW_S), Err(TokenError::NotOurs));
+    }
+
+    #[test]
+    fn nodes_that_start_at_once_share_one_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token.key");
+        let open = || Tokens::open(&path).unwrap().issuer;
+        let issuers = std::thread::scope(|scope| {
+            let nodes: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            nodes.into_iter().map(|node| node.join().unwrap()).collect::<std::collections::BTreeSet<_>>()
+        });
+        assert_eq!(issuers.len(), 1);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
     }
 
     #[test]
