@@ -60,7 +60,7 @@ impl Witness {
     fn in_last_fault(&self, wires: &[Wire]) -> Vec<Exchange> {
         let (began, _) = self.faults.last().expect("one has begun");
         let mut all = all(wires);
-        all.retain(|exchange| exchange.asked_at + waited(exchange) >= *began);
+        all.retain(|exchange| is_under_way(exchange, *began));
         all
     }
 
@@ -112,8 +112,12 @@ impl Drop for Witness {
 
 fn during(all: &[Exchange], (began, ended): (Instant, Option<Instant>)) -> impl Iterator<Item = &Exchange> {
     let ended = ended.unwrap_or_else(Instant::now);
-    all.iter()
-        .filter(move |exchange| exchange.asked_at <= ended && exchange.asked_at + waited(exchange) >= began)
+    all.iter().filter(move |exchange| exchange.asked_at <= ended && is_under_way(exchange, began))
+}
+
+/// A stream of news goes on after the head of the answer.
+fn is_under_way(exchange: &Exchange, at: Instant) -> bool {
+    exchange.cut_short_at.unwrap_or_else(|| exchange.asked_at + waited(exchange)) >= at
 }
 
 fn all(wires: &[Wire]) -> Vec<Exchange> {
@@ -128,9 +132,10 @@ fn has_failed(exchange: &Exchange) -> bool {
     exchange.status >= 500 || is_broken(exchange)
 }
 
-/// The connection ended without an answer, and not because whoever asked went away.
+/// The connection ended without an answer or in the midst of one, and not because whoever asked went away.
 fn is_broken(exchange: &Exchange) -> bool {
-    exchange.status == 0 && exchange.waited.is_some() && !exchange.is_given_up
+    let has_none = exchange.status == 0 && exchange.waited.is_some() && !exchange.is_given_up;
+    has_none || exchange.cut_short_at.is_some()
 }
 
 /// Nodes number their answers; what has no number is the balancer's own.
