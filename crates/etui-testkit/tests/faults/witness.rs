@@ -129,13 +129,12 @@ fn waited(exchange: &Exchange) -> Duration {
 }
 
 fn has_failed(exchange: &Exchange) -> bool {
-    exchange.status >= 500 || is_broken(exchange)
+    exchange.status >= 500 || is_broken(exchange) || exchange.cut_short_at.is_some()
 }
 
-/// The connection ended without an answer or in the midst of one, and not because whoever asked went away.
+/// The connection ended without an answer, and not because whoever asked went away.
 fn is_broken(exchange: &Exchange) -> bool {
-    let has_none = exchange.status == 0 && exchange.waited.is_some() && !exchange.is_given_up;
-    has_none || exchange.cut_short_at.is_some()
+    exchange.status == 0 && exchange.waited.is_some() && !exchange.is_given_up
 }
 
 /// Nodes number their answers; what has no number is the balancer's own.
@@ -146,6 +145,7 @@ fn is_of_balancer(exchange: &Exchange) -> bool {
 fn kind(exchange: &Exchange) -> Option<String> {
     match exchange.status {
         _ if is_broken(exchange) => Some("broken connection".to_owned()),
+        _ if exchange.cut_short_at.is_some() => Some("answer cut short".to_owned()),
         status if status >= 500 && is_of_balancer(exchange) => Some(format!("{status} of the balancer")),
         status if status >= 400 => Some(status.to_string()),
         _ => None,
@@ -156,6 +156,8 @@ fn is_expected(exchange: &Exchange, expected: &Expected) -> bool {
     let asks_back = exchange.answer_headers.contains("retry-after:");
     match exchange.status {
         _ if is_broken(exchange) => expected.broken_connections,
+        // What fails while an answer is being sent can be told in no other way: its reader misses the end.
+        200 if exchange.cut_short_at.is_some() => exchange.method == "GET",
         502 | 503 if is_of_balancer(exchange) => expected.broken_connections,
         503 => asks_back,
         507 => expected.full,
