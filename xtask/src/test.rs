@@ -80,7 +80,7 @@ const STORIES: [Stories; 3] = [
              & not test(a_restored_server) & not test(nothing_secret_lies)",
         at_once: None,
     },
-    // The main ones behind a load balancer; all of them: the same command with the tests of the stage above.
+    // The main ones of these behind a load balancer; CONTRIBUTING.md says how to run all of them.
     Stories {
         stage: "postgres-s3-haproxy",
         tests: "(binary(removal) | binary(stories)) & not test(a_restored_server)",
