@@ -81,11 +81,16 @@ async fn ask(shared: &Shared, request: Request<Full<Bytes>>) -> Result<Response<
 fn record(shared: Arc<Shared>, place: Place, answer: Response<Incoming>) -> Response<Body> {
     let (parts, body) = answer.into_parts();
     shared.traffic.answer(place, parts.status, &parts.headers, false);
+    let noting = Arc::clone(&shared);
     let body = body.map_frame(move |frame| {
         if let Some(bytes) = frame.data_ref() {
-            shared.traffic.body(place, bytes);
+            noting.traffic.body(place, bytes);
         }
         frame
+    });
+    let body = body.map_err(move |error| {
+        shared.traffic.cut_short(place);
+        error
     });
     Response::from_parts(parts, body.boxed())
 }

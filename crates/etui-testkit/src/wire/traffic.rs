@@ -26,6 +26,8 @@ pub struct Exchange {
     pub asked_at: Instant,
     /// How long until the head of the answer was there, or until it was clear that none comes; `None` until then.
     pub waited: Option<Duration>,
+    /// When the answer broke off, if it did.
+    pub cut_short_at: Option<Instant>,
     /// Whether whoever asked did not wait for the answer.
     pub is_given_up: bool,
     /// The answer's headers, one a line.
@@ -81,6 +83,7 @@ impl Traffic {
             status: 0,
             asked_at: Instant::now(),
             waited: None,
+            cut_short_at: None,
             is_given_up: false,
             answer_headers: String::new(),
             answer_body: Vec::new(),
@@ -101,6 +104,11 @@ impl Traffic {
     pub(super) fn fail(&self, Place(place): Place) {
         let exchange = &mut locked(&self.exchanges)[place];
         exchange.waited = Some(exchange.asked_at.elapsed());
+    }
+
+    /// The answer has broken off.
+    pub(super) fn cut_short(&self, Place(place): Place) {
+        locked(&self.exchanges)[place].cut_short_at = Some(Instant::now());
     }
 
     /// Nobody waits for the answer any more, unless it is there.

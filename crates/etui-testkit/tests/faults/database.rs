@@ -30,9 +30,11 @@ fn standby_promoted() {
     scene.begin(0);
     scene.once(|scene| {
         scene.backing.postgres.stop_at_once().expect("it stops");
-        standby.promote().expect("it is promoted");
-        scene.links.iter().for_each(|link| link.lead_to(standby.address()));
         scene.until_one_fails();
+        standby.promote().expect("it is promoted");
+        for link in &scene.links {
+            link.lead_to(standby.address());
+        }
     });
     scene.check(&NO_NODE_IN_USE);
 }
@@ -44,7 +46,9 @@ fn primary_vanished() {
     let mut scene = Scene::new("primary_vanished", Backing { postgres: primary, ceph: None });
     scene.begin(0);
     scene.once(|scene| {
-        scene.links.iter().for_each(|link| link.abandon_for(standby.address()));
+        for link in &scene.links {
+            link.abandon_for(standby.address());
+        }
         standby.promote().expect("it is promoted");
         scene.until_one_fails();
     });

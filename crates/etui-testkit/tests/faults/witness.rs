@@ -60,7 +60,7 @@ impl Witness {
     fn in_last_fault(&self, wires: &[Wire]) -> Vec<Exchange> {
         let (began, _) = self.faults.last().expect("one has begun");
         let mut all = all(wires);
-        all.retain(|exchange| exchange.asked_at + waited(exchange) >= *began);
+        all.retain(|exchange| is_under_way(exchange, *began));
         all
     }
 
@@ -112,8 +112,12 @@ impl Drop for Witness {
 
 fn during(all: &[Exchange], (began, ended): (Instant, Option<Instant>)) -> impl Iterator<Item = &Exchange> {
     let ended = ended.unwrap_or_else(Instant::now);
-    all.iter()
-        .filter(move |exchange| exchange.asked_at <= ended && exchange.asked_at + waited(exchange) >= began)
+    all.iter().filter(move |exchange| exchange.asked_at <= ended && is_under_way(exchange, began))
+}
+
+/// A stream of news goes on after the head of the answer.
+fn is_under_way(exchange: &Exchange, at: Instant) -> bool {
+    exchange.cut_short_at.unwrap_or_else(|| exchange.asked_at + waited(exchange)) >= at
 }
 
 fn all(wires: &[Wire]) -> Vec<Exchange> {
@@ -125,7 +129,7 @@ fn waited(exchange: &Exchange) -> Duration {
 }
 
 fn has_failed(exchange: &Exchange) -> bool {
-    exchange.status >= 500 || is_broken(exchange)
+    exchange.status >= 500 || is_broken(exchange) || exchange.cut_short_at.is_some()
 }
 
 /// The connection ended without an answer, and not because whoever asked went away.
@@ -141,6 +145,7 @@ fn is_of_balancer(exchange: &Exchange) -> bool {
 fn kind(exchange: &Exchange) -> Option<String> {
     match exchange.status {
         _ if is_broken(exchange) => Some("broken connection".to_owned()),
+        _ if exchange.cut_short_at.is_some() => Some("answer cut short".to_owned()),
         status if status >= 500 && is_of_balancer(exchange) => Some(format!("{status} of the balancer")),
         status if status >= 400 => Some(status.to_string()),
         _ => None,
@@ -151,6 +156,8 @@ fn is_expected(exchange: &Exchange, expected: &Expected) -> bool {
     let asks_back = exchange.answer_headers.contains("retry-after:");
     match exchange.status {
         _ if is_broken(exchange) => expected.broken_connections,
+        // What fails while an answer is being sent can be told in no other way: its reader misses the end.
+        200 if exchange.cut_short_at.is_some() => exchange.method == "GET",
         502 | 503 if is_of_balancer(exchange) => expected.broken_connections,
         503 => asks_back,
         507 => expected.full,
