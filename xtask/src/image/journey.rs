@@ -1,0 +1,148 @@
+//! What people and whoever runs it must be able to do with the stack, done with the real `etui` over TLS.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use anyhow::ensure;
+use tempfile::TempDir;
+
+use super::{alone::check_rights, stack::Stack};
+use crate::process::{output, say, succeeds, target_folder};
+
+const EMAIL: &str = "ada@example.org";
+
+/// All of it, one after the other.
+pub(super) fn run(stack: &Stack) -> anyhow::Result<()> {
+    for node in ["node-1", "node-2"] {
+        check_rights(&Stack::container(node))?;
+    }
+    check_secrets(stack)?;
+    let people = People::new(stack)?;
+    people.check_authority()?;
+    let saved = two_devices(&people)?;
+    one_node_alone(&people, &saved)?;
+    verify()?;
+    all_healthy()
+}
+
+/// A second device reads through the load balancer what a first one has saved.
+fn two_devices(people: &People) -> anyhow::Result<String> {
+    people.join("signup", "first")?;
+    people.etui("first", &["add", "login", "--title", "Bank", "--username", "ada", "--generate", "24"])?;
+    people.etui("first", &["sync"])?;
+    let saved = people.password("first")?;
+    ensure!(saved.trim().len() == 24, "the password that was made is not there");
+    people.join("login", "second")?;
+    people.etui("second", &["sync"])?;
+    ensure!(people.password("second")? == saved, "the second device has another password");
+    say("Over TLS: signed up, added, synced; a second device reads it")?;
+    Ok(saved)
+}
+
+/// Either node does without the other, for devices that signed in by whichever.
+fn one_node_alone(people: &People, saved: &str) -> anyhow::Result<()> {
+    for (away, by, reader) in [("node-1", "second", "first"), ("node-2", "first", "second")] {
+        let node = Stack::container(away);
+        node.stop()?;
+        let name = format!("ada without {away}");
+        people.etui(by, &["edit", "Bank", "--set", &format!("username={name}")])?;
+        people.etui(by, &["sync"])?;
+        people.etui(reader, &["sync"])?;
+        let read = people.etui(reader, &["get", "Bank", "--field", "username"])?;
+        ensure!(read.trim() == name, "without {away} a device reads {read}");
+        ensure!(people.password(reader)? == saved, "without {away} the password is another one");
+        node.start()?;
+        node.wait_until_healthy()?;
+        say(&format!("Without {away} everything works, and it came back"))?;
+    }
+    Ok(())
+}
+
+fn verify() -> anyhow::Result<()> {
+    let said = Stack::container("node-1").execute(&["etui-server", "verify"])?;
+    say(&format!("verify in a container: {}", said.trim()))
+}
+
+fn all_healthy() -> anyhow::Result<()> {
+    for (service, container) in
+        Stack::containers().filter(|(service, _)| !["bucket", "migrate"].contains(service))
+    {
+        ensure!(container.is_healthy(), "{service} is not healthy any more");
+    }
+    say("All health checks succeed")
+}
+
+/// In files alone: not in what an engine shows of a container, its environment and command among it.
+fn check_secrets(stack: &Stack) -> anyhow::Result<()> {
+    let secrets = stack.secrets()?;
+    for (service, container) in Stack::containers() {
+        let shown = container.description()? + &container.log()?;
+        ensure!(shown.contains("/run/secrets"), "{service} has no secrets: this check sees nothing");
+        ensure!(!secrets.iter().any(|secret| shown.contains(secret)), "a secret of {service} is shown");
+    }
+    say("No secret stands in an environment, a command or a log")
+}
+
+/// One person's devices, each a folder.
+struct People {
+    folder: TempDir,
+    url: String,
+    authority: PathBuf,
+    program: PathBuf,
+}
+
+impl People {
+    fn new(stack: &Stack) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        fs::write(folder.path().join("login"), "not the same as the other")?;
+        fs::write(folder.path().join("master"), "seven lamps by an old green door")?;
+        let program = target_folder()?.join("release/etui");
+        Ok(Self { folder, url: stack.url(), authority: stack.authority(), program })
+    }
+
+    /// Without being told so, a device must not trust an authority that was made a minute ago.
+    fn check_authority(&self) -> anyhow::Result<()> {
+        let mut stranger = self.command("stranger", &self.account("login"));
+        ensure!(!succeeds(stranger.env_remove("SSL_CERT_FILE")), "a device trusts a certificate of nobody's");
+        Ok(())
+    }
+
+    fn join(&self, verb: &str, device: &str) -> anyhow::Result<String> {
+        let words = self.account(verb);
+        self.etui(device, &words.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn account(&self, verb: &str) -> Vec<String> {
+        let file = |name| self.folder.path().join(name).display().to_string();
+        let words = [verb, "--no-keyring", "--server", &self.url, "--email", EMAIL].map(str::to_owned);
+        let files = [
+            "--login-password-file".to_owned(),
+            file("login"),
+            "--master-password-file".to_owned(),
+            file("master"),
+        ];
+        [words.as_slice(), &files].concat()
+    }
+
+    fn password(&self, device: &str) -> anyhow::Result<String> {
+        self.etui(device, &["get", "Bank", "--field", "password"])
+    }
+
+    fn etui(&self, device: &str, words: &[&str]) -> anyhow::Result<String> {
+        output(&mut self.command(device, words))
+    }
+
+    fn command(&self, device: &str, words: &[impl AsRef<std::ffi::OsStr>]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(words).env("ETUI_HOME", self.folder.path().join(device));
+        command.env("SSL_CERT_FILE", &self.authority);
+        command
+    }
+}
+
+impl Drop for People {
+    fn drop(&mut self) {
+        for device in ["first", "second"] {
+            let _ = output(&mut self.command(device, &["lock"]));
+        }
+    }
+}
