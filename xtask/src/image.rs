@@ -28,7 +28,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     alone::check()?;
     say("Building etui")?;
     run_command(&mut cargo("build --locked --release --package etui-cli"))?;
-    let ceph = Ceph::start_for_containers()?;
+    let ceph = Ceph::start_for_containers("minio")?;
     let stack = Stack::start(&ceph)?;
     let outcome = journey::run(&stack);
     if outcome.is_err() {

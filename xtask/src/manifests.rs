@@ -31,7 +31,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     check_compose(&deploy.join("compose.yaml"))?;
     let base = deploy.join("kubernetes/base");
     check_listed(&base)?;
-    check_schemas(&manifests_in(&base)?)?;
+    check_schemas("the base", &manifests_in(&base)?)?;
     for overlay in folders_in(&deploy.join("kubernetes/overlays"))? {
         check_listed(&overlay)?;
         check_rendered(&overlay)?;
@@ -52,17 +52,17 @@ fn check_rendered(overlay: &Path) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("rendered.yaml");
     fs::write(&file, rendered)?;
-    check_schemas(&[file]).with_context(|| format!("{} rendered is wrong", overlay.display()))
+    check_schemas(&overlay.display().to_string(), &[file])
 }
 
 /// Against the schemas of Kubernetes, which know every field.
-fn check_schemas(files: &[PathBuf]) -> anyhow::Result<()> {
+fn check_schemas(what: &str, files: &[PathBuf]) -> anyhow::Result<()> {
     for version in KUBERNETES_VERSIONS {
         let mut check = KUBERNETES_SCHEMAS.command()?;
-        run_command(check.args(["--kubernetes-version", version, "--strict", "--quiet"]).args(files))?;
-        say(&format!("right for Kubernetes {version}: {} files", files.len()))?;
+        run_command(check.args(["--kubernetes-version", version, "--strict", "--quiet"]).args(files))
+            .with_context(|| format!("{what} is not what Kubernetes {version} understands"))?;
     }
-    Ok(())
+    say(&format!("{what}: right for Kubernetes {}", KUBERNETES_VERSIONS.join(", ")))
 }
 
 /// A file that no list names is applied by nobody, and looks as if it were.

@@ -12,6 +12,8 @@ use crate::process::{output, repository, succeeds};
 
 const PATIENCE: Duration = Duration::from_mins(2);
 const BETWEEN_TRIES: Duration = Duration::from_millis(500);
+/// Of a container's log, where something went wrong.
+const LINES_SHOWN: usize = 20;
 
 /// A program of containers that heeds `xtask/image/containers.conf` alone.
 pub(super) fn engine(program: &str) -> Command {
@@ -80,10 +82,12 @@ impl Container {
         output(engine("podman").args(["container", "inspect", &self.0]))
     }
 
-    /// What it has printed; podman gives both streams as they were.
+    /// What it has printed last, to both streams.
     pub(super) fn log(&self) -> anyhow::Result<String> {
-        let printed = engine("podman").args(["logs", "--tail", "50", &self.0]).output()?;
-        Ok(String::from_utf8_lossy(&[printed.stdout, printed.stderr].concat()).into_owned())
+        let printed = engine("podman").args(["logs", &self.0]).output().context("starting podman")?;
+        let text = String::from_utf8_lossy(&[printed.stdout, printed.stderr].concat()).into_owned();
+        let first = text.lines().count().saturating_sub(LINES_SHOWN);
+        Ok(text.lines().skip(first).collect::<Vec<_>>().join("\n"))
     }
 
     fn ask(&self, format: &str) -> anyhow::Result<String> {
@@ -91,7 +95,12 @@ impl Container {
         Ok(answer.trim().to_owned())
     }
 
-    fn wait_until(&self, or: &str, holds: impl Fn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    /// Waits for something that comes about by itself; `or` says what is wrong where it does not.
+    pub(super) fn wait_until(
+        &self,
+        or: &str,
+        holds: impl Fn() -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
         let started = Instant::now();
         while !holds()? {
             if started.elapsed() > PATIENCE {

@@ -13,7 +13,7 @@ const EMAIL: &str = "ada@example.org";
 /// All of it, one after the other.
 pub(super) fn run(stack: &Stack) -> anyhow::Result<()> {
     for node in ["node-1", "node-2"] {
-        check_rights(&Stack::container(node))?;
+        check_rights(&Stack::container(node), "/tmp/etui")?;
     }
     check_secrets(stack)?;
     let people = People::new(stack)?;
@@ -41,6 +41,7 @@ fn two_devices(people: &People) -> anyhow::Result<String> {
 /// Either node does without the other, for devices that signed in by whichever.
 fn one_node_alone(people: &People, saved: &str) -> anyhow::Result<()> {
     for (away, by, reader) in [("node-1", "second", "first"), ("node-2", "first", "second")] {
+        Stack::wait_for_nodes(2)?;
         let node = Stack::container(away);
         node.stop()?;
         let name = format!("ada without {away}");

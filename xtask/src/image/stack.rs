@@ -77,6 +77,16 @@ impl Stack {
         Container(format!("{PROJECT}_{service}_1"))
     }
 
+    /// Waits until the load balancer knows so many nodes that are ready.
+    pub(super) fn wait_for_nodes(number: usize) -> anyhow::Result<()> {
+        const ASK: &str =
+            r"exec 3<>/dev/tcp/127.0.0.1/8405; printf 'GET /nodes HTTP/1.0\r\n\r\n' >&3; tail -n 1 <&3";
+        let balancer = Self::container("load-balancer");
+        balancer.wait_until("does not see the nodes", || {
+            Ok(balancer.execute(&["bash", "-c", ASK])?.trim() == number.to_string())
+        })
+    }
+
     /// All of its containers, whether they still run or not.
     pub(super) fn containers() -> impl Iterator<Item = (&'static str, Container)> {
         ORDER.into_iter().map(|(service, _)| (service, Self::container(service)))

@@ -34,22 +34,23 @@ pub(crate) struct Ceph {
 impl Ceph {
     /// Installs it if it is not there yet, and starts it.
     pub(crate) fn start() -> anyhow::Result<Self> {
-        Self::start_on(Ipv4Addr::LOCALHOST)
+        Self::start_on(Ipv4Addr::LOCALHOST, "localhost")
     }
 
-    /// The same where containers on this machine reach it too. Their network is made after it.
-    pub(crate) fn start_for_containers() -> anyhow::Result<Self> {
-        Self::start_on(Ipv4Addr::UNSPECIFIED)
+    /// The same where containers on this machine reach it too, by another name: any but its own it takes for a bucket.
+    /// On all addresses, since the network of the containers is made after it.
+    pub(crate) fn start_for_containers(name: &str) -> anyhow::Result<Self> {
+        Self::start_on(Ipv4Addr::UNSPECIFIED, name)
     }
 
-    fn start_on(address: Ipv4Addr) -> anyhow::Result<Self> {
+    fn start_on(address: Ipv4Addr, name: &str) -> anyhow::Result<Self> {
         system_packages::ensure_for_ceph()?;
         say("Starting Ceph's S3 gateway")?;
         let folder = tempfile::Builder::new().prefix("etui-ceph-").tempdir()?;
         let [monitor_port, old_monitor_port, port] = free_ports()?;
         let mut ceph = Self { folder, port, gateway: None };
         let monitors = format!("[v2:127.0.0.1:{monitor_port},v1:127.0.0.1:{old_monitor_port}]");
-        ceph.write_configuration(&monitors, address)?;
+        ceph.write_configuration(&monitors, address, name)?;
         ceph.start_monitor(&monitors)?;
         ceph.start_storage()?;
         ceph.start_gateway()?;
@@ -72,7 +73,7 @@ impl Ceph {
         self.port
     }
 
-    fn write_configuration(&self, monitors: &str, address: Ipv4Addr) -> anyhow::Result<()> {
+    fn write_configuration(&self, monitors: &str, address: Ipv4Addr, name: &str) -> anyhow::Result<()> {
         for name in ["monitor", "storage", "gateway", "run"] {
             fs::create_dir(self.path(name))?;
         }
@@ -115,7 +116,7 @@ impl Ceph {
              osd class default list = *\n\
              [client.rgw]\n\
              rgw frontends = beast endpoint={address}:{} tcp_nodelay=1\n\
-             rgw dns name = localhost\n\
+             rgw dns name = {name}\n\
              rgw enable usage log = false\n\
              rgw crypt require ssl = false\n\
              rgw zone = default\n\
