@@ -2,13 +2,15 @@
 
 use std::{fs, path::PathBuf, process::Command};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
 
-use super::{alone::check_rights, stack::Stack};
-use crate::process::{output, say, succeeds, target_folder};
+use super::{alone::check_rights, build::IMAGE, containers::engine, stack::Stack};
+use crate::process::{output, say, target_folder};
 
 const EMAIL: &str = "ada@example.org";
+/// Enough that their records do not stay in rows but go to the bucket.
+const IMPORTED: usize = 200;
 
 /// All of it, one after the other.
 pub(super) fn run(stack: &Stack) -> anyhow::Result<()> {
@@ -21,6 +23,7 @@ pub(super) fn run(stack: &Stack) -> anyhow::Result<()> {
     let saved = two_devices(&people)?;
     one_node_alone(&people, &saved)?;
     verify()?;
+    back_up(stack)?;
     all_healthy()
 }
 
@@ -28,12 +31,14 @@ pub(super) fn run(stack: &Stack) -> anyhow::Result<()> {
 fn two_devices(people: &People) -> anyhow::Result<String> {
     people.join("signup", "first")?;
     people.etui("first", &["add", "login", "--title", "Bank", "--username", "ada", "--generate", "24"])?;
+    people.import("first")?;
     people.etui("first", &["sync"])?;
     let saved = people.password("first")?;
     ensure!(saved.trim().len() == 24, "the password that was made is not there");
     people.join("login", "second")?;
     people.etui("second", &["sync"])?;
     ensure!(people.password("second")? == saved, "the second device has another password");
+    people.etui("second", &["get", &title(IMPORTED)]).context("the second device has not everything")?;
     say("Over TLS: signed up, added, synced; a second device reads it")?;
     Ok(saved)
 }
@@ -61,6 +66,23 @@ fn one_node_alone(people: &People, saved: &str) -> anyhow::Result<()> {
 fn verify() -> anyhow::Result<()> {
     let said = Stack::container("node-1").execute(&["etui-server", "verify"])?;
     say(&format!("verify in a container: {}", said.trim()))
+}
+
+/// As the guide says, while both nodes serve; and it must be one.
+fn back_up(stack: &Stack) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let place = folder.path().join("etui");
+    let mut make = Command::new("install");
+    make.args(["--directory", "--owner=8484", "--group=8484", "--mode=0700"]);
+    output(make.arg(&place))?;
+    let said =
+        stack.run_once(&format!("{}:/backup", place.display()), "node-1", &["backup", "--to", "/backup"])?;
+    ensure!(said.contains("Copied: rows"), "the backup says nothing of what it copied: {said}");
+    ensure!(!said.contains("segments 0 "), "nothing was in the bucket: {said}");
+    let mut verify = engine("podman");
+    verify.args(["run", "--rm", "--volume", &format!("{}:/data", place.display()), IMAGE, "verify"]);
+    let verified = output(&mut verify).context("verifying the backup")?;
+    say(&format!("Backup: {}\n{}", said.trim(), verified.trim()))
 }
 
 fn all_healthy() -> anyhow::Result<()> {
@@ -103,7 +125,10 @@ impl People {
     /// Without being told so, a device must not trust an authority that was made a minute ago.
     fn check_authority(&self) -> anyhow::Result<()> {
         let mut stranger = self.command("stranger", &self.account("login"));
-        ensure!(!succeeds(stranger.env_remove("SSL_CERT_FILE")), "a device trusts a certificate of nobody's");
+        let refused = stranger.env_remove("SSL_CERT_FILE").output().context("starting etui")?;
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        ensure!(!refused.status.success(), "a device trusts a certificate of nobody's");
+        ensure!(said.contains("invalid peer certificate"), "it is refused for another reason: {said}");
         Ok(())
     }
 
@@ -122,6 +147,13 @@ impl People {
             file("master"),
         ];
         [words.as_slice(), &files].concat()
+    }
+
+    fn import(&self, device: &str) -> anyhow::Result<()> {
+        let line = |number| format!("{{\"title\":\"{}\",\"password\":\"{number}\"}}\n", title(number));
+        let file = self.folder.path().join("entries.jsonl");
+        fs::write(&file, (1..=IMPORTED).map(line).collect::<String>())?;
+        self.etui(device, &["import", "--format", "jsonl", &file.display().to_string()]).map(drop)
     }
 
     fn password(&self, device: &str) -> anyhow::Result<String> {
@@ -146,4 +178,8 @@ impl Drop for People {
             let _ = output(&mut self.command(device, &["lock"]));
         }
     }
+}
+
+fn title(number: usize) -> String {
+    format!("Imported {number}")
 }

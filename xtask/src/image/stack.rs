@@ -102,6 +102,13 @@ impl Stack {
         lines.into_iter().collect()
     }
 
+    /// A further container of a service, with a folder of this machine in it, for one command.
+    pub(super) fn run_once(&self, volume: &str, service: &str, words: &[&str]) -> anyhow::Result<String> {
+        let mut run = self.compose()?;
+        run.args(["run", "--rm", "--no-deps", "--volume", volume, service]);
+        output(run.args(words))
+    }
+
     /// What each container said last.
     pub(super) fn show_logs() -> anyhow::Result<()> {
         Self::containers().try_for_each(|(service, container)| {
