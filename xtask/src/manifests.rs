@@ -28,6 +28,7 @@ const KUSTOMIZATION: &str = "kustomization.yaml";
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let deploy = repository().join("deploy");
+    check_versions(&deploy)?;
     check_compose(&deploy.join("compose.yaml"))?;
     let base = deploy.join("kubernetes/base");
     check_listed(&base)?;
@@ -35,6 +36,20 @@ pub(crate) fn run() -> anyhow::Result<()> {
     for overlay in folders_in(&deploy.join("kubernetes/overlays"))? {
         check_listed(&overlay)?;
         check_rendered(&overlay)?;
+    }
+    Ok(())
+}
+
+/// Whoever follows the files gets the version that they come with.
+fn check_versions(deploy: &Path) -> anyhow::Result<()> {
+    const TAG: &str = concat!("etui-server:", env!("CARGO_PKG_VERSION"));
+    const NEW_TAG: &str = concat!("newTag: ", env!("CARGO_PKG_VERSION"));
+    let guide = repository().join("docs/guide/containers.md");
+    let example = deploy.join("kubernetes/overlays/example").join(KUSTOMIZATION);
+    let files = [(deploy.join("compose.yaml"), TAG), (guide, TAG), (example, NEW_TAG)];
+    for (file, version) in files {
+        let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+        ensure!(text.contains(version), "{} does not say {version}", file.display());
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// As compose.yaml calls it.
-pub(super) const IMAGE: &str = "localhost/etui-server:0.1.0";
+pub(super) const IMAGE: &str = concat!("localhost/etui-server:", env!("CARGO_PKG_VERSION"));
 /// Compressed, as it travels, beside the base.
 const MOST_BYTES: u64 = 40_000_000;
 const PROGRAM: &str = "usr/local/bin/etui-server";
