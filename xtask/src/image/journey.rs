@@ -129,6 +129,7 @@ impl People {
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
         ensure!(!refused.status.success(), "a device trusts a certificate of nobody's");
         ensure!(said.contains("invalid peer certificate"), "it is refused for another reason: {said}");
+        ensure!(said.contains("SSL_CERT_FILE"), "nobody says what to do about it: {said}");
         Ok(())
     }
 
