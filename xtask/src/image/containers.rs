@@ -39,7 +39,7 @@ impl Container {
     }
 
     /// Whether the health check succeeds now.
-    pub(super) fn is_healthy(&self) -> bool {
+    fn is_healthy(&self) -> bool {
         succeeds(engine("podman").args(["healthcheck", "run", &self.0]))
     }
 

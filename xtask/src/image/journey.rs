@@ -89,7 +89,7 @@ fn all_healthy() -> anyhow::Result<()> {
     for (service, container) in
         Stack::containers().filter(|(service, _)| !["bucket", "migrate"].contains(service))
     {
-        ensure!(container.is_healthy(), "{service} is not healthy any more");
+        container.wait_until_healthy().with_context(|| format!("{service} was healthy before"))?;
     }
     say("All health checks succeed")
 }
