@@ -2,10 +2,9 @@
 
 use std::process::Command;
 
-use crate::{
-    process::{cargo, run as run_command, say, target_folder},
-    system_packages,
-};
+use etui_services::system_packages;
+
+use crate::process::{cargo, run as run_command, say, target_folder};
 
 /// The server alone: built together with a client, it would get the client's encrypted SQLite.
 const PACKAGES: [&str; 3] = ["etui-server", "etui-cli", "etui-bench"];

@@ -10,11 +10,9 @@ mod stack;
 
 use std::time::Instant;
 
-use crate::{
-    process::{cargo, run as run_command, say},
-    services::ceph::Ceph,
-    system_packages,
-};
+use etui_services::{Ceph, system_packages};
+
+use crate::process::{cargo, run as run_command, say};
 
 use stack::Stack;
 

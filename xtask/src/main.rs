@@ -3,6 +3,7 @@
 mod arrows;
 mod bench;
 mod deny;
+mod faults;
 mod image;
 mod kill;
 mod manifests;
@@ -11,7 +12,6 @@ mod python;
 mod server_binary;
 mod services;
 mod start;
-mod system_packages;
 mod test;
 mod tool;
 mod vectors;
@@ -44,9 +44,11 @@ enum Command {
     Kill(kill::Arguments),
     /// Check the files for Compose and Kubernetes in deploy/, without running anything
     Manifests,
+    /// Break one thing after the other while clients push, and lose nothing that was confirmed
+    Faults(faults::Arguments),
     /// Build the server as it is shipped; check its size and that it has no SQLCipher
     ServerBinary,
-    /// Run the real components that tests need: PostgreSQL
+    /// Run the real components that tests need: PostgreSQL and an S3-compatible store
     Services(services::Arguments),
     /// Check a folder of known answers, spec/vectors or any other in its formats
     Vectors(vectors::Arguments),
@@ -64,6 +66,7 @@ fn main() -> anyhow::Result<()> {
         Command::Image => image::run(),
         Command::Kill(arguments) => kill::run(&arguments),
         Command::Manifests => manifests::run(),
+        Command::Faults(arguments) => faults::run(&arguments),
         Command::ServerBinary => server_binary::run(),
         Command::Services(arguments) => services::run(&arguments),
         Command::Vectors(arguments) => vectors::run(&arguments),

@@ -2,11 +2,9 @@
 
 use std::{fs, path::PathBuf, process::Command};
 
-use crate::{
-    process::{run, say},
-    system_packages,
-    tool::cache_folder,
-};
+use etui_services::system_packages;
+
+use crate::process::{cache_folder, run, say};
 
 /// A program that comes as a Python package of the same name.
 pub(crate) struct PythonTool {

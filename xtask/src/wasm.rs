@@ -9,10 +9,9 @@ use std::{
 
 use anyhow::Context as _;
 
-use crate::{
-    process::{cargo, output, repository, run as run_command, say, succeeds, target_folder},
-    system_packages,
-};
+use etui_services::system_packages;
+
+use crate::process::{cargo, output, repository, run as run_command, say, succeeds, target_folder};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 

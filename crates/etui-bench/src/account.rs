@@ -21,7 +21,8 @@ use etui_vault::{AccountSettings, VaultSettings};
 
 use crate::http::Connection;
 
-const EMAIL: &str = "bench@example.org";
+/// Of the account that [`Account::sign_in_body`] is about.
+pub(crate) const EMAIL: &str = "bench@example.org";
 const LOGIN_PASSWORD: &str = "bench-login-Vp3!kd";
 const MASTER_PASSWORD: &str = "velvet harbour maple quilt";
 
@@ -33,11 +34,13 @@ pub(crate) struct Account {
     token: Token,
     /// Bytes of the records pushed last, one after the other.
     pub(crate) pushed_record_bytes: u64,
+    /// The last of them, as a device has it in its store.
+    last_record: Vec<u8>,
 }
 
 impl Account {
     /// Signs up.
-    pub(crate) async fn create(connection: &mut Connection) -> anyhow::Result<Self> {
+    pub(crate) async fn create(connection: &mut Connection, email: &str) -> anyhow::Result<Self> {
         let account_id = random_id(&mut OsRandom)?;
         let device_id: DeviceId = random_id(&mut OsRandom)?;
         let mut seed = [0; 32];
@@ -60,19 +63,26 @@ impl Account {
             },
             &mut OsRandom,
         )?;
-        let header = SignUp { email: EMAIL.to_owned(), login_proof: login_proof()?, device_id };
+        let header = SignUp { email: email.to_owned(), login_proof: login_proof(email)?, device_id };
         let body = account.frames(&encode_header(&header)).into();
         let answer = connection.post("/v1/accounts", None, frame::CONTENT_TYPE, body).await?;
         let session: Session = serde_json::from_slice(&answer)?;
         let engine = account.into_step(device_id)?.engine;
-        Ok(Self { engine, vault_keys, device_key, token: session.access_token, pushed_record_bytes: 0 })
+        Ok(Self {
+            engine,
+            vault_keys,
+            device_key,
+            token: session.access_token,
+            pushed_record_bytes: 0,
+            last_record: Vec::new(),
+        })
     }
 
     /// The body of signing in as one more device.
     pub(crate) fn sign_in_body() -> anyhow::Result<Bytes> {
         let sign_in = SignIn {
             email: EMAIL.to_owned(),
-            login_proof: login_proof()?,
+            login_proof: login_proof(EMAIL)?,
             device_id: random_id(&mut OsRandom)?,
         };
         Ok(serde_json::to_vec(&sign_in)?.into())
@@ -92,14 +102,24 @@ impl Account {
 
     /// Seals and signs new entries as one commit, ready to be sent; the ids of the entries.
     pub(crate) fn prepare(&mut self, bodies: &[Vec<u8>]) -> anyhow::Result<(Bytes, Vec<ObjectId>)> {
+        let ids = bodies.iter().map(|_| random_id(&mut OsRandom)).collect::<Result<Vec<_>, _>>()?;
+        let edits = ids.iter().zip(bodies).map(|(object_id, body)| Edit::Create {
+            object_id: *object_id,
+            record_type: RecordType::Entry,
+            body,
+        });
+        let body = self.seal(edits.collect())?;
+        Ok((body, ids))
+    }
+
+    /// The same for new content of the entry that was pushed last.
+    pub(crate) fn prepare_change(&mut self, object_id: ObjectId, body: &[u8]) -> anyhow::Result<Bytes> {
+        let synced = Some(self.last_record.clone());
+        self.seal(vec![Edit::Change { object_id, record_type: RecordType::Entry, body, synced }])
+    }
+
+    fn seal(&mut self, edits: Vec<Edit<'_>>) -> anyhow::Result<Bytes> {
         let vault_id = self.vault_id()?;
-        let mut ids = Vec::with_capacity(bodies.len());
-        let mut edits = Vec::with_capacity(bodies.len());
-        for body in bodies {
-            let object_id = random_id(&mut OsRandom)?;
-            ids.push(object_id);
-            edits.push(Edit::Create { object_id, record_type: RecordType::Entry, body });
-        }
         let mut random = OsRandom;
         let mut context = Context {
             vault_keys: &self.vault_keys,
@@ -118,7 +138,9 @@ impl Account {
             .filter_map(|change| change.record())
             .map(|record| record.len() as u64)
             .sum();
-        Ok((push_frames(in_flight).into(), ids))
+        let last = in_flight.changes.iter().rev().find_map(|change| change.record());
+        self.last_record = last.context("a record is pushed")?.to_vec();
+        Ok(push_frames(in_flight).into())
     }
 
     /// Sends a prepared commit.
@@ -131,8 +153,8 @@ impl Account {
     }
 }
 
-fn login_proof() -> anyhow::Result<LoginProof> {
-    let proof = etui_crypto::LoginProof::derive(EMAIL, &LoginPassword::new(LOGIN_PASSWORD)?)?;
+fn login_proof(email: &str) -> anyhow::Result<LoginProof> {
+    let proof = etui_crypto::LoginProof::derive(email, &LoginPassword::new(LOGIN_PASSWORD)?)?;
     Ok(serde_json::from_value(serde_json::Value::String(proof.to_base64url().to_string()))?)
 }
 

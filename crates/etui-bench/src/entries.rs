@@ -42,6 +42,13 @@ pub(crate) fn body(number: usize, now_ms: u64) -> anyhow::Result<Vec<u8>> {
     Ok(entry.encode()?.to_vec())
 }
 
+/// A body of at least so many bytes.
+pub(crate) fn large_body(now_ms: u64, bytes: usize) -> anyhow::Result<Vec<u8>> {
+    let mut new = NewEntry::new(EntryType::Note, "Long");
+    new.notes = Some("x".repeat(bytes).into());
+    Ok(new.into_entry(now_ms, &mut OsRandom)?.encode()?.to_vec())
+}
+
 /// A body whose sealed record has 648 bytes, the least there is.
 pub(crate) fn small_body(now_ms: u64) -> anyhow::Result<Vec<u8>> {
     let mut new = NewEntry::new(EntryType::Login, "Mail");

@@ -8,6 +8,7 @@ mod client;
 mod disk;
 mod entries;
 mod http;
+mod nodes;
 mod process;
 mod server;
 mod table;
@@ -36,7 +37,7 @@ struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Only figures whose group has this name: server or client
+    /// Only figures whose group has this name: server, nodes (on PostgreSQL and S3) or client
     #[arg(long, value_name = "GROUP")]
     only: Option<String>,
 }
@@ -52,6 +53,9 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     if wanted("server") {
         runtime.block_on(server::measure(folder.path(), &arguments, &mut table))?;
+    }
+    if wanted("nodes") {
+        runtime.block_on(nodes::measure(folder.path(), &arguments, &mut table))?;
     }
     if wanted("client") {
         runtime.block_on(client::measure(folder.path(), &arguments, &mut table))?;

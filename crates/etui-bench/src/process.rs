@@ -1,6 +1,7 @@
 //! A program that is measured from outside: its processor time and memory, as the kernel counts them.
 
 use std::{
+    ffi::OsString,
     fs,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
@@ -20,11 +21,18 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// With its data in this folder alone.
     pub(crate) fn start(data: &Path) -> anyhow::Result<Self> {
+        Self::start_with(data, &[])
+    }
+
+    /// With further options.
+    pub(crate) fn start_with(data: &Path, options: &[OsString]) -> anyhow::Result<Self> {
         let started = Instant::now();
         let mut child = Command::new(program("etui-server")?)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
+            .args(options)
             .stdout(Stdio::piped())
             .stderr(log(data)?)
             .spawn()

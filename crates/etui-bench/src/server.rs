@@ -14,7 +14,7 @@ use etui_client::now_ms;
 
 use crate::{
     Arguments,
-    account::Account,
+    account::{Account, EMAIL},
     disk, entries,
     http::Connection,
     process::{Server, program},
@@ -86,7 +86,7 @@ struct Bench {
 impl Bench {
     async fn new(server: Server, requests: u32) -> anyhow::Result<Self> {
         let mut connection = Connection::open(&server.address).await?;
-        let account = Account::create(&mut connection).await?;
+        let account = Account::create(&mut connection, EMAIL).await?;
         Ok(Self { server, connection, account, requests, object_ids: Vec::new() })
     }
 

@@ -4,8 +4,8 @@ use etui_store::Store;
 use tokio::sync::watch;
 
 use crate::{
-    body::UploadRoom, envelope::RequestIds, login::LoginHasher, settings::Settings, throttle::Throttle,
-    tokens::Tokens,
+    body::UploadRoom, envelope::RequestIds, login::LoginHasher, settings::Settings, shutdown::Phase,
+    throttle::Throttle, tokens::Tokens,
 };
 
 /// Everything that outlives a request.
@@ -20,13 +20,19 @@ pub(crate) struct App {
     /// The address that people use.
     pub(crate) url: String,
     pub(crate) request_ids: RequestIds,
-    /// True from the moment that the server begins to stop.
-    pub(crate) stopping: watch::Sender<bool>,
+    /// How far the server is on its way to its end.
+    pub(crate) phase: watch::Sender<Phase>,
 }
 
 impl App {
-    /// Whether the server has begun to stop.
-    pub(crate) fn is_stopping(&self) -> bool {
-        *self.stopping.borrow()
+    /// Whether the server has been asked to stop: it still serves, and whoever has a choice goes elsewhere.
+    pub(crate) fn is_leaving(&self) -> bool {
+        *self.phase.borrow() != Phase::Serving
+    }
+
+    /// Returns when the server stops.
+    pub(crate) async fn stopping(&self) {
+        // The sender is here, so it cannot be gone.
+        let _ = self.phase.subscribe().wait_for(|phase| *phase == Phase::Stopping).await;
     }
 }

@@ -46,6 +46,11 @@ pub enum Command {
     /// Look at the settings without serving
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Bring the tables up to this version, while nodes of the version before go on serving
+    #[command(
+        after_help = "Example:\n  etui-server migrate --config /etc/etui/server.toml\n\nIt is for PostgreSQL: a file in the data folder is brought up to date by `serve`. What is up to date stays as it is. A token\nkey is made if there is none yet, for all nodes to share."
+    )]
+    Migrate(ServeOptions),
     /// Copy everything into a folder, as it is at one moment; a server may be running
     #[command(
         after_help = "Examples:\n  etui-server backup --to /backup/etui\n  etui-server backup --config /etc/etui/server.toml --to /backup/etui\n\nThe folder is a data folder like any other. A second backup into it copies only what is new."

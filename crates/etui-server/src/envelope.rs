@@ -19,10 +19,10 @@ use axum::{
 use etui_api::{ErrorCode, problem};
 use futures_util::FutureExt as _;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method,
+    HeaderMap, HeaderName, HeaderValue, Method, Version,
     header::{
-        CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
-        STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+        CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+        RETRY_AFTER, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
     },
 };
 use http_body::Body as _;
@@ -44,6 +44,7 @@ pub(crate) async fn envelope(State(app): State<Arc<App>>, request: Request, next
     let started = Instant::now();
     let request_id = app.request_ids.next();
     let method = request.method().clone();
+    let version = request.version();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let limit = time_limit(request.headers());
     let answer = AssertUnwindSafe(tokio::time::timeout(limit, next.run(request))).catch_unwind().await;
@@ -55,6 +56,10 @@ pub(crate) async fn envelope(State(app): State<Arc<App>>, request: Request, next
         write_problem(&mut response, error, &request_id);
     }
     add_headers(response.headers_mut(), &request_id, app.over_tls);
+    // Of what HTTP/2 has in its place the library takes care.
+    if version <= Version::HTTP_11 && app.is_leaving() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     tracing::info!(
         method = method_name(&method),
         route = route.as_ref().map_or("-", MatchedPath::as_str),

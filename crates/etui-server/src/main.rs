@@ -20,6 +20,9 @@ fn main() -> ExitCode {
         Some(Command::Serve(options)) => run(options),
         Some(Command::Config(ConfigCommand::Check(options))) => check(options),
         Some(Command::Config(ConfigCommand::Print(options))) => print(options),
+        Some(Command::Migrate(options)) => {
+            options.settings().map_err(Into::into).and_then(|settings| maintenance::migrate(&settings))
+        }
         Some(Command::Backup { to, options }) => {
             options.settings().map_err(Into::into).and_then(|settings| maintenance::back_up(&settings, &to))
         }

@@ -9,7 +9,18 @@ use std::{
 use anyhow::{Context as _, bail};
 use etui_store::{Copied, Store, Verified};
 
-use crate::settings::Settings;
+use crate::{settings::Settings, tokens::Tokens};
+
+/// Brings the tables up to this version, and makes the token key if there is none.
+///
+/// # Errors
+/// `NewerSchema`, or what could not be read or written.
+pub fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    run(async { Store::migrate(&settings.store()?).await.context("bringing the tables up to date") })?;
+    Tokens::open(&settings.token_key_file)?;
+    writeln!(io::stdout(), "The tables are of this version.")?;
+    Ok(())
+}
 
 /// Copies everything into a folder, as it is at one moment, while a server may go on.
 ///

@@ -24,7 +24,8 @@ use crate::{
     login::{LoginError, LoginHasher},
     routes,
     settings::{Settings, SettingsError, SignUpPolicy, cores},
-    shutdown, telemetry,
+    shutdown::{self, Phase},
+    telemetry,
     throttle::Throttle,
     tokens::{SigningKeyError, Tokens},
 };
@@ -106,6 +107,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
         let server = Server::start(settings).await?;
         announce(&server, settings)?;
         shutdown::asked_to_stop().await?;
+        shutdown::drain(&server.app, settings.drain).await?;
         server.stop().await?;
         Ok(())
     })
@@ -191,7 +193,7 @@ async fn open(settings: &Settings, address: SocketAddr) -> Result<App, StartErro
         over_tls,
         url: url(settings, address, over_tls),
         request_ids: RequestIds::new()?,
-        stopping: watch::Sender::new(false),
+        phase: watch::Sender::new(Phase::Serving),
     })
 }
 

@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use clap::{Args, ValueEnum};
@@ -18,6 +19,7 @@ use zeroize::Zeroizing;
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8484);
 /// The region of a bucket whose store has none.
 const DEFAULT_REGION: &str = "us-east-1";
+const DEFAULT_CACHE_MIB: u32 = 64;
 const MAX_DEFAULT_THREADS: usize = 4;
 
 /// Why settings cannot be used: one sentence, with what to mend.
@@ -98,6 +100,10 @@ pub struct Given {
     /// Threads that serve requests [default: one per core, at most 4]
     #[arg(long, env = "ETUI_THREADS", value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
+    /// Seconds for which the server still serves after it was asked to stop, while it says that it is not ready: longer than
+    /// a load balancer takes to notice [default: 0]
+    #[arg(long, env = "ETUI_DRAIN_SECONDS", value_name = "SECONDS")]
+    drain_seconds: Option<u16>,
     /// File with the URL of a PostgreSQL database [default: SQLite in the data folder]
     #[arg(long, env = "ETUI_DATABASE_URL_FILE", value_name = "FILE")]
     database_url_file: Option<PathBuf>,
@@ -120,6 +126,9 @@ pub struct Given {
     /// File with two lines: access key id, secret access key
     #[arg(long, env = "ETUI_S3_CREDENTIALS_FILE", value_name = "FILE")]
     s3_credentials_file: Option<PathBuf>,
+    /// MiB of sealed records from the bucket to keep in memory; 0 for none [default: 64]
+    #[arg(long, env = "ETUI_S3_CACHE_MIB", value_name = "NUMBER")]
+    s3_cache_mib: Option<u32>,
 }
 
 impl Given {
@@ -146,6 +155,7 @@ impl Given {
             trusted_proxy: self.trusted_proxy.or(below.trusted_proxy),
             log: self.log.or(below.log),
             threads: self.threads.or(below.threads),
+            drain_seconds: self.drain_seconds.or(below.drain_seconds),
             database_url_file: self.database_url_file.or(below.database_url_file),
             token_key_file: self.token_key_file.or(below.token_key_file),
             s3_bucket: self.s3_bucket.or(below.s3_bucket),
@@ -153,6 +163,7 @@ impl Given {
             s3_region: self.s3_region.or(below.s3_region),
             s3_prefix: self.s3_prefix.or(below.s3_prefix),
             s3_credentials_file: self.s3_credentials_file.or(below.s3_credentials_file),
+            s3_cache_mib: self.s3_cache_mib.or(below.s3_cache_mib),
         }
     }
 }
@@ -188,6 +199,8 @@ pub struct Settings {
     pub log: LevelFilter,
     /// Threads that serve requests.
     pub threads: usize,
+    /// How long it still serves after it was asked to stop.
+    pub drain: Duration,
     /// Where rows are, if not in a file of the data folder.
     pub database_url_file: Option<PathBuf>,
     /// The key that signs access tokens.
@@ -214,6 +227,7 @@ pub struct S3Settings {
     region: String,
     prefix: Option<String>,
     credentials_file: PathBuf,
+    cache_mib: u32,
 }
 
 impl Settings {
@@ -238,6 +252,7 @@ impl Settings {
                 given.s3_endpoint,
                 given.s3_region,
                 given.s3_prefix,
+                given.s3_cache_mib,
             )?,
             token_key_file: given.token_key_file.unwrap_or_else(|| data.join("token.key")),
             data,
@@ -247,6 +262,7 @@ impl Settings {
             trusted_proxies: given.trusted_proxy.unwrap_or_default(),
             log: given.log.unwrap_or(LevelFilter::INFO),
             threads: given.threads.map_or_else(|| cores().min(MAX_DEFAULT_THREADS), usize::from),
+            drain: Duration::from_secs(given.drain_seconds.unwrap_or(0).into()),
             database_url_file: given.database_url_file,
         })
     }
@@ -264,12 +280,14 @@ impl Settings {
             trusted_proxy: Some(self.trusted_proxies.clone()),
             log: Some(self.log),
             threads: u16::try_from(self.threads).ok(),
+            drain_seconds: u16::try_from(self.drain.as_secs()).ok(),
             database_url_file: self.database_url_file.clone(),
             token_key_file: Some(self.token_key_file.clone()),
             s3_bucket: s3.as_ref().map(|s3| s3.bucket.clone()),
             s3_endpoint: s3.as_ref().and_then(|s3| s3.endpoint.clone()),
             s3_region: s3.as_ref().map(|s3| s3.region.clone()),
             s3_prefix: s3.as_ref().and_then(|s3| s3.prefix.clone()),
+            s3_cache_mib: s3.as_ref().map(|s3| s3.cache_mib),
             s3_credentials_file: s3.map(|s3| s3.credentials_file),
         };
         toml::to_string(&given).expect("settings are plain values")
@@ -317,6 +335,7 @@ impl S3Settings {
             bucket: self.bucket.clone(),
             prefix: self.prefix.clone(),
             credentials: S3Credentials::new(id.to_owned(), secret.to_owned()),
+            cache_bytes: u64::from(self.cache_mib) << 20,
         })
     }
 }
@@ -354,18 +373,21 @@ fn s3(
     endpoint: Option<String>,
     region: Option<String>,
     prefix: Option<String>,
+    cache_mib: Option<u32>,
 ) -> Result<Option<S3Settings>, SettingsError> {
     let incomplete = |given, missing| Err(SettingsError::Incomplete { given, missing });
     match (bucket, credentials_file) {
         (Some(bucket), Some(credentials_file)) => {
             let region = region.unwrap_or_else(|| DEFAULT_REGION.to_owned());
-            Ok(Some(S3Settings { bucket, endpoint, region, prefix, credentials_file }))
+            let cache_mib = cache_mib.unwrap_or(DEFAULT_CACHE_MIB);
+            Ok(Some(S3Settings { bucket, endpoint, region, prefix, credentials_file, cache_mib }))
         }
         (Some(_), None) => incomplete("s3_bucket", "s3_credentials_file"),
         (None, Some(_)) => incomplete("s3_credentials_file", "s3_bucket"),
         (None, None) if endpoint.is_some() => incomplete("s3_endpoint", "s3_bucket"),
         (None, None) if region.is_some() => incomplete("s3_region", "s3_bucket"),
         (None, None) if prefix.is_some() => incomplete("s3_prefix", "s3_bucket"),
+        (None, None) if cache_mib.is_some() => incomplete("s3_cache_mib", "s3_bucket"),
         (None, None) => Ok(None),
     }
 }
@@ -446,6 +468,7 @@ mod tests {
             ("tls_key = 'key.pem'", "`tls_key` needs `tls_certificate`"),
             ("s3_bucket = 'etui'", "`s3_bucket` needs `s3_credentials_file`"),
             ("s3_prefix = 'etui'", "`s3_prefix` needs `s3_bucket`"),
+            ("s3_cache_mib = 5", "`s3_cache_mib` needs `s3_bucket`"),
         ] {
             let said = settings(toml).unwrap_err();
             assert!(said.contains(named), "{toml}: {said}");
@@ -456,9 +479,10 @@ mod tests {
     fn what_is_printed_is_read_back_the_same() {
         let full = "data = '/srv/etui'\nlisten = '0.0.0.0:443'\npublic_url = 'https://etui.example.org'\n\
              sign_up = 'open'\ntls_certificate = 'chain.pem'\ntls_key = 'key.pem'\ntrusted_proxy = ['10.0.0.0/8']\n\
-             log = 'warn'\nthreads = 3\ndatabase_url_file = 'url'\n\
+             log = 'warn'\nthreads = 3\ndrain_seconds = 10\ndatabase_url_file = 'url'\n\
              token_key_file = 'key'\ns3_bucket = 'etui'\n\
-             s3_endpoint = 'http://127.0.0.1:1'\ns3_region = 'here'\ns3_prefix = 'a'\ns3_credentials_file = 'keys'\n";
+             s3_endpoint = 'http://127.0.0.1:1'\ns3_region = 'here'\ns3_prefix = 'a'\ns3_credentials_file = 'keys'\n\
+             s3_cache_mib = 5\n";
         let printed = settings(full).unwrap().to_toml();
         assert_eq!(printed, settings(&printed).unwrap().to_toml());
         assert_eq!(printed.replace('"', "'"), full);

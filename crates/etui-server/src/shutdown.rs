@@ -1,4 +1,4 @@
-//! Stopping: what runs is finished, within a time.
+//! Stopping: a load balancer is told first, then what runs is finished, within a time.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -7,8 +7,19 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
 
-/// How long requests may go on after the server was asked to stop; container platforms wait as long by default.
-const DRAIN: Duration = Duration::from_secs(25);
+/// How long requests may go on once the server stops; container platforms wait as long by default.
+const LAST_REQUESTS: Duration = Duration::from_secs(25);
+
+/// How far a server is on its way to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It is not.
+    Serving,
+    /// It serves whoever comes, says that it is not ready, and keeps no connection open for a further request.
+    Draining,
+    /// It takes nothing new.
+    Stopping,
+}
 
 /// Waits until the process is asked to end.
 ///
@@ -25,9 +36,25 @@ pub(crate) async fn asked_to_stop() -> io::Result<()> {
     Ok(())
 }
 
+/// Says that the server is not ready any more, and goes on serving for so long, or until it is asked once more to stop: a load
+/// balancer asks now and then only, and a request that it sends meanwhile must not fail.
+///
+/// # Errors
+/// As [`asked_to_stop`].
+pub(crate) async fn drain(app: &App, how_long: Duration) -> io::Result<()> {
+    app.phase.send_replace(Phase::Draining);
+    if how_long.is_zero() {
+        return Ok(());
+    }
+    tokio::select! {
+        () = tokio::time::sleep(how_long) => Ok(()),
+        asked = asked_to_stop() => asked,
+    }
+}
+
 /// Says that the server is not ready any more, ends the streams of events, takes no further connection, and lets
 /// requests finish. Returns at once; the server's own task ends when it is over.
 pub(crate) fn begin(app: &Arc<App>, connections: &Handle<SocketAddr>) {
-    app.stopping.send_replace(true);
-    connections.graceful_shutdown(Some(DRAIN));
+    app.phase.send_replace(Phase::Stopping);
+    connections.graceful_shutdown(Some(LAST_REQUESTS));
 }

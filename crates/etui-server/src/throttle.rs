@@ -17,7 +17,8 @@ const MAX_PLACES: usize = 16_384;
 /// Counts attempts that did not succeed. A success costs nothing, so people are never slowed down by signing in.
 #[derive(Debug, Default)]
 pub struct Throttle {
-    /// For each place, when its failures will all be forgiven, in ms since 1970.
+    /// For each place, when its failures will all be forgiven, in ms of a clock that never jumps: if the server's own were set
+    /// back, everybody would be locked out for as long.
     forgiven_ms: Mutex<HashMap<IpAddr, u64>>,
 }
 

@@ -12,7 +12,8 @@ use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
 use sea_orm::{AccessMode, DatabaseTransaction, IsolationLevel, TransactionOptions, TransactionTrait as _};
 
 use crate::{
-    DatabaseConfig, ObjectsConfig, Store, StoreConfig, StoreError, identity, migration,
+    DatabaseConfig, ObjectsConfig, Store, StoreConfig, StoreError, identity,
+    migration::{self, Migrate},
     segment::{self, ObjectKey},
     sql::{self, Columns as _},
     sqlite,
@@ -52,7 +53,7 @@ impl Store {
 
         let snapshot = self.snapshot().await?;
         let database = sqlite::open(unfinished.clone()).await?;
-        migration::run(&database).await?;
+        migration::run(&database, Migrate::All).await?;
         let writing = database.begin().await.map_err(sql::failed("beginning the backup"))?;
         let rows = tables::copy(&snapshot, &writing).await?;
         // A copy of the same store, backup after backup.

@@ -45,8 +45,16 @@ pub enum StoreError {
         /// The first migration that this program does not know.
         migration: String,
     },
-    /// A store is there that is not up to date, or none at all.
-    #[error("there is no data of this version{}: {hint}", folder.as_ref().map(|folder| format!(" in {}", folder.display())).unwrap_or_default())]
+    /// The database was written by an older version of this program, and other nodes may be using it.
+    #[error(
+        "the database is of an older version (it lacks the migration `{migration}`): run `etui-server migrate` with the same settings, then start the nodes anew one after the other"
+    )]
+    OlderSchema {
+        /// The first migration that it lacks.
+        migration: String,
+    },
+    /// There is no store.
+    #[error("there is no data{}: {hint}", folder.as_ref().map(|folder| format!(" in {}", folder.display())).unwrap_or_default())]
     NoStore {
         /// The data folder, where that is what was looked at.
         folder: Option<std::path::PathBuf>,
@@ -55,7 +63,8 @@ pub enum StoreError {
     },
     /// The bucket or folder of segments belongs to another database.
     #[error(
-        "the bucket or folder of segments belongs to another database: choose another with --s3-prefix, or          `etui-server restore --take-over` if that database is gone for good"
+        "the bucket or folder of segments belongs to another database: choose another with --s3-prefix, or \
+         `etui-server restore --take-over` if that database is gone for good"
     )]
     OtherStore,
     /// Another process serves this folder.
@@ -128,22 +137,27 @@ impl StoreError {
     }
 }
 
-/// What a bucket could not be asked, after every repetition. A folder is there or it is broken.
+/// What a bucket could not be asked, after every repetition, or not by this clock. A folder is there or it is broken.
 fn is_out_of_reach(error: &object_store::Error) -> bool {
-    matches!(error, object_store::Error::Generic { store: "S3", .. })
+    const WRONG_CLOCK: [&str; 1] = ["RequestTimeTooSkewed"];
+    matches!(error, object_store::Error::Generic { store: "S3", .. }) || says(error, &WRONG_CLOCK)
 }
 
 fn is_storage_full(error: &(dyn Error + 'static)) -> bool {
     let full = error.downcast_ref::<io::Error>().is_some_and(|error| {
         matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     });
-    full || says_quota(error) || error.source().is_some_and(is_storage_full)
+    full || says(error, &BEYOND_QUOTA) || error.source().is_some_and(is_storage_full)
 }
 
-/// How S3-compatible stores answer beyond a quota; their answer is only to be had as text.
-fn says_quota(error: &(dyn Error + 'static)) -> bool {
-    const CODES: [&str; 3] = ["QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"];
-    let is_last = error.source().is_none();
-    let text = if is_last { error.to_string() } else { String::new() };
-    CODES.iter().any(|code| text.contains(code))
+/// How S3-compatible stores answer beyond a quota.
+const BEYOND_QUOTA: [&str; 3] = ["QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"];
+
+/// Whether an S3-compatible store gave one of these codes; its answer is only to be had as the text of the last cause.
+fn says(error: &(dyn Error + 'static), codes: &[&str]) -> bool {
+    if let Some(source) = error.source() {
+        return says(source, codes);
+    }
+    let text = error.to_string();
+    codes.iter().any(|code| text.contains(code))
 }

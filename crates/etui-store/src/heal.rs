@@ -50,7 +50,7 @@ impl Store {
         let mut vaults = BTreeMap::new();
         for held in self.held_vaults(account_id).await? {
             let vault = if touched.contains(&held.vault_id) {
-                self.replayed_vault(held).await?
+                self.replayed_vault(held, &newest).await?
             } else {
                 ReplayedVault::untouched(held)
             };
@@ -67,9 +67,9 @@ impl Store {
         })
     }
 
-    async fn replayed_vault(&self, held: HeldVault) -> Result<ReplayedVault, StoreError> {
+    async fn replayed_vault(&self, held: HeldVault, newest: &State) -> Result<ReplayedVault, StoreError> {
         const SELECT: &str = "SELECT seq, commit_hash FROM vault_commit WHERE vault_number = $1";
-        let ledger = Ledger::clone(&*self.ledger(&held).await?);
+        let ledger = Ledger::clone(&*self.ledger(&held, newest).await?);
         let values = [sql::number(held.number)];
         let rows = sql::rows(self.database(), "listing a vault's commits", SELECT, values).await?;
         let mut hashes = HashMap::with_capacity(rows.len());

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use etui_chain::{Digest, Ledger};
+use etui_chain::{Digest, Ledger, VaultId};
 
 /// Leaves of all ledgers together; a leaf takes about 120 bytes.
 const MAX_LEAVES: usize = 1 << 17;
@@ -40,6 +40,16 @@ impl Ledgers {
         let slot = slots.by_head.get_mut(head_hash)?;
         slot.used = clock;
         Some(Arc::clone(&slot.ledger))
+    }
+
+    /// The newest ledger of a vault below `seq`, and at most `most` behind it. A vault of that id may be another account's.
+    pub(crate) fn before(&self, vault_id: VaultId, seq: u64, most: u64) -> Option<Arc<Ledger>> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let behind = seq.saturating_sub(most)..seq;
+        let older = slots.by_head.values().map(|slot| &slot.ledger);
+        let older =
+            older.filter(|ledger| ledger.vault_id() == vault_id && behind.contains(&ledger.head().seq));
+        older.max_by_key(|ledger| ledger.head().seq).map(Arc::clone)
     }
 
     /// Keeps a ledger in place of the one before it, and lets go of those unused for longest.

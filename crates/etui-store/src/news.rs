@@ -3,14 +3,14 @@
 //! News only ever say "pull", so they may be late, twice, or merged; but none may be lost without anybody noticing. A
 //! node whose connection was lost tells all its readers to pull, and what could not be sent is sent as that.
 
-use std::{mem, sync::Arc, time::Duration};
+use std::{io, mem, sync::Arc, time::Duration};
 
 use etui_api::sync::Event;
 use etui_chain::AccountId;
 use sea_orm::{
     DatabaseConnection, DbErr, RuntimeErr, Value,
     sqlx::{
-        self,
+        self, Executor as _,
         postgres::{PgListener, PgNotification},
     },
 };
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
     task::AbortHandle,
+    time::timeout,
 };
 
 use crate::{Store, StoreError, random_bytes, sql, store::WeakStore};
@@ -28,6 +29,10 @@ const MAX_WAITING: usize = 4096;
 /// News in one notification: PostgreSQL takes less than 8,000 bytes, one of ours has below 140.
 const MAX_TOGETHER: usize = 50;
 const BETWEEN_TRIES: Duration = Duration::from_millis(500);
+/// After so long without any news the connection is tried: it may be dead without anybody having said so.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How long it has to answer then.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The way to the other nodes; it ends when this is dropped.
 pub(crate) struct News {
@@ -54,16 +59,14 @@ impl News {
     /// Listens, and only then returns: whatever is committed afterwards is heard of.
     pub(crate) async fn start(store: WeakStore, database: DatabaseConnection) -> Result<Self, StoreError> {
         let node = random_bytes()?;
-        let pool = database.get_postgres_connection_pool();
         let failed = |error| {
             let error = DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)));
             sql::failed("listening for news from other nodes")(error)
         };
-        let mut listener = PgListener::connect_with(pool).await.map_err(failed)?;
-        listener.listen(CHANNEL).await.map_err(failed)?;
+        let listener = listener(&database).await.map_err(failed)?;
         let (outgoing, waiting) = mpsc::channel(MAX_WAITING);
         let tasks = [
-            tokio::spawn(listen(listener, node, store)).abort_handle(),
+            tokio::spawn(listen(listener, database.clone(), node, store)).abort_handle(),
             tokio::spawn(send(database, node, waiting)).abort_handle(),
         ];
         Ok(Self { outgoing, tasks })
@@ -108,15 +111,24 @@ async fn notify(database: &DatabaseConnection, text: &str) -> Result<(), StoreEr
     sql::row(database, "telling other nodes", NOTIFY, values).await.map(drop)
 }
 
+async fn listener(database: &DatabaseConnection) -> Result<PgListener, sqlx::Error> {
+    let mut listener = PgListener::connect_with(database.get_postgres_connection_pool()).await?;
+    listener.listen(CHANNEL).await?;
+    Ok(listener)
+}
+
 /// Tells this node's readers what others say, until the store is closed or gone.
-async fn listen(mut listener: PgListener, node: [u8; 16], store: WeakStore) {
+async fn listen(mut listener: PgListener, database: DatabaseConnection, node: [u8; 16], store: WeakStore) {
     loop {
-        let heard = match listener.try_recv().await {
+        let heard = match next(&mut listener).await {
             Ok(heard) => heard,
             Err(sqlx::Error::PoolClosed) => return,
             Err(error) => {
                 tracing::warn!(cause = %error, "news from other nodes cannot be heard");
-                listen_again(&mut listener).await;
+                match listen_again(&database).await {
+                    Some(again) => listener = again,
+                    None => return,
+                }
                 None
             }
         };
@@ -129,11 +141,24 @@ async fn listen(mut listener: PgListener, node: [u8; 16], store: WeakStore) {
     }
 }
 
-async fn listen_again(listener: &mut PgListener) {
+/// What is heard next; `None` where the connection was lost.
+async fn next(listener: &mut PgListener) -> Result<Option<PgNotification>, sqlx::Error> {
+    let silent = |_| sqlx::Error::Io(io::ErrorKind::TimedOut.into());
+    loop {
+        match timeout(SILENCE, listener.try_recv()).await {
+            Ok(heard) => return heard,
+            Err(_) => timeout(PATIENCE, listener.execute("SELECT 1")).await.map_err(silent)??,
+        };
+    }
+}
+
+/// Over a new connection; `None` once the store is closed.
+async fn listen_again(database: &DatabaseConnection) -> Option<PgListener> {
     loop {
         tokio::time::sleep(BETWEEN_TRIES).await;
-        match listener.listen(CHANNEL).await {
-            Ok(()) | Err(sqlx::Error::PoolClosed) => return,
+        match listener(database).await {
+            Ok(listener) => return Some(listener),
+            Err(sqlx::Error::PoolClosed) => return None,
             Err(_) => {}
         }
     }

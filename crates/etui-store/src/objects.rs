@@ -15,7 +15,7 @@ use object_store::{
 };
 use zeroize::Zeroizing;
 
-use crate::{StoreError, random_bytes};
+use crate::{StoreError, random_bytes, reader::Reading};
 
 /// Nobody waits longer for the store to take a connection.
 const CONNECT_TIME_OUT: Duration = Duration::from_secs(3);
@@ -51,6 +51,17 @@ pub struct S3Config {
     pub prefix: Option<String>,
     /// Who may use it.
     pub credentials: S3Credentials,
+    /// So many bytes read from it are kept in memory; 0 for none.
+    pub cache_bytes: u64,
+}
+
+impl ObjectsConfig {
+    pub(crate) fn reading(&self) -> Reading {
+        match self {
+            Self::Folder => Reading::FOLDER,
+            Self::S3(config) => Reading::bucket(config.cache_bytes),
+        }
+    }
 }
 
 /// The keys to a bucket. A secret.

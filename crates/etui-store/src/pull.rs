@@ -14,6 +14,7 @@ use sea_orm::QueryResult;
 
 use crate::{
     Authority, Store, StoreError,
+    reader::{Reading, slice},
     segment::{ObjectKey, Stored},
     sql::{self, Columns as _},
 };
@@ -23,12 +24,8 @@ pub type FrameStream = BoxStream<'static, Result<Bytes, StoreError>>;
 
 /// A chunk is handed on once it has so many bytes.
 const CHUNK_BYTES: usize = 64 << 10;
-/// Records are fetched together up to so many bytes.
-const WINDOW_BYTES: u64 = 128 << 10;
-/// … and so many records: the number of parameters of one statement.
-const WINDOW_RECORDS: usize = 128;
-/// Dead bytes between two records of a segment that are read rather than skipped.
-const GAP_BYTES: u64 = 8 << 10;
+/// Records are fetched together from up to so many segments: the number of parameters of one statement.
+const WINDOW_SEGMENTS: usize = 128;
 /// Rows read at a time.
 const PAGE_ROWS: u64 = 512;
 
@@ -91,7 +88,7 @@ impl Store {
         vault_id: VaultId,
         object_id: ObjectId,
     ) -> Result<Option<Bytes>, StoreError> {
-        const SELECT: &str = "SELECT o.segment_offset, o.length, s.object_key, s.inline FROM vault v \
+        const SELECT: &str = "SELECT o.segment_offset, o.length, s.object_key, s.inline, s.bytes FROM vault v \
              JOIN object o ON o.vault_number = v.vault_number AND o.object_id = $3 \
              JOIN segment s ON s.segment_number = o.segment_number \
              WHERE v.account_id = $1 AND v.vault_id = $2";
@@ -101,7 +98,7 @@ impl Store {
         };
         let offset = row.number(0)?;
         let range = offset..offset + row.number(1)?;
-        self.read(&stored(&row, 2)?, range).await.map(Some)
+        self.inner().reader.read(&stored(&row, 2)?, range).await.map(Some)
     }
 
     /// The vault's number, its head and the account's newest state.
@@ -140,17 +137,30 @@ impl Store {
         sql::rows(self.database(), "listing changed objects", SELECT, values).await
     }
 
-    /// The bytes of a range of a segment.
-    async fn read(&self, stored: &Stored, range: Range<u64>) -> Result<Bytes, StoreError> {
-        match stored {
-            Stored::Inline(bytes) => slice(bytes, &range),
-            Stored::Object(key) => {
-                // A folder answers `get_ranges` in one step off the runtime, `get_range` in two.
-                let bytes = self.inner().objects.get_ranges(&key.path(), std::slice::from_ref(&range)).await;
-                let bytes = bytes.map_err(StoreError::blobs("reading a segment"))?;
-                slice(bytes.first().ok_or(DAMAGED_SEGMENT)?, &(0..range.end - range.start))
+    /// The records at places that are sorted, neighbours read together; all of them are held in memory.
+    ///
+    /// # Errors
+    /// `Database`, `Blobs`, `Unavailable`, `Damaged`.
+    pub(crate) async fn records_at(&self, places: &[Place]) -> Result<Vec<(Place, Bytes)>, StoreError> {
+        let reader = &self.inner().reader;
+        let Reading { window_bytes, gap_bytes, .. } = reader.how();
+        let mut records = Vec::with_capacity(places.len());
+        let mut rest = places;
+        while !rest.is_empty() {
+            let (window, later) = rest.split_at(window_length(rest, window_bytes));
+            let segments = self.segments(window).await?;
+            for run in window.chunk_by(|earlier, later| earlier.reads_with(later, gap_bytes)) {
+                let (first, last) = (run[0], run[run.len() - 1]);
+                let stored = segments.get(&first.segment_number).ok_or(DAMAGED_SEGMENT)?;
+                let bytes = reader.read(stored, first.offset..last.range().end).await?;
+                for place in run {
+                    let Range { start, end } = place.range();
+                    records.push((*place, slice(&bytes, &(start - first.offset..end - first.offset))?));
+                }
             }
+            rest = later;
         }
+        Ok(records)
     }
 
     async fn segments(&self, places: &[Place]) -> Result<HashMap<u64, Stored>, StoreError> {
@@ -159,10 +169,10 @@ impl Store {
         // One statement for all numbers of segments from two on: what is asked twice is answered once.
         let most = numbers.len() as u64;
         if most > 1 {
-            numbers.resize(WINDOW_RECORDS, numbers[0]);
+            numbers.resize(WINDOW_SEGMENTS, numbers[0]);
         }
         let query = format!(
-            "SELECT segment_number, object_key, inline FROM segment WHERE segment_number IN ({})",
+            "SELECT segment_number, object_key, inline, bytes FROM segment WHERE segment_number IN ({})",
             sql::placeholders(1, numbers.len())
         );
         let values = numbers.into_iter().map(sql::number);
@@ -180,26 +190,27 @@ fn header(row: Option<&QueryResult>) -> Result<(u64, PullHeader), StoreError> {
 }
 
 /// Where the record of an object lies. Sorted by segment and offset, neighbours are read together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    segment_number: u64,
-    offset: u64,
-    length: u32,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place {
+    pub(crate) segment_number: u64,
+    pub(crate) offset: u64,
+    pub(crate) length: u32,
 }
 
 impl Place {
-    /// `None` for a purged object.
-    fn from_row(row: &QueryResult) -> Result<Option<Self>, StoreError> {
-        let Some(segment_number) = row.column::<Option<i64>>(7)? else { return Ok(None) };
-        Ok(Some(Self {
-            segment_number: segment_number.cast_unsigned(),
-            offset: row.number(8)?,
-            length: u32::try_from(row.number(9)?).map_err(|_| DAMAGED_SEGMENT)?,
-        }))
+    /// From the columns `segment_number, segment_offset, length` of an object that is not purged.
+    pub(crate) fn from_columns(row: &QueryResult, first: usize) -> Result<Self, StoreError> {
+        let length = u32::try_from(row.number(first + 2)?).map_err(|_| DAMAGED_SEGMENT)?;
+        Ok(Self { segment_number: row.number(first)?, offset: row.number(first + 1)?, length })
     }
 
     fn range(&self) -> Range<u64> {
         self.offset..self.offset + u64::from(self.length)
+    }
+
+    fn reads_with(&self, later: &Self, gap_bytes: u64) -> bool {
+        self.segment_number == later.segment_number
+            && later.offset.saturating_sub(self.range().end) <= gap_bytes
     }
 }
 
@@ -224,10 +235,12 @@ impl Listing {
         self.last_seq = seq.cast_unsigned();
         self.last_id = row.column(6)?;
         let object_id = row.id(6)?;
-        match Place::from_row(row)? {
-            Some(place) => self.places.insert(object_id, place),
-            None => self.places.remove(&object_id),
-        };
+        // A purged one has no segment.
+        if row.column::<Option<i64>>(7)?.is_some() {
+            self.places.insert(object_id, Place::from_columns(row, 7)?);
+        } else {
+            self.places.remove(&object_id);
+        }
         Ok(())
     }
 
@@ -245,6 +258,8 @@ pub(crate) struct Answer {
     writer: FrameWriter,
     history: History,
     records: vec::IntoIter<Place>,
+    /// Records that were read together and are not written yet.
+    fetched: vec::IntoIter<(Place, Bytes)>,
 }
 
 /// Signed things that are read in pages. `last` is the last one sent.
@@ -286,7 +301,13 @@ impl Answer {
         for frame in frames {
             writer.push(frame);
         }
-        Self { store: store.clone(), writer, history: History::None, records: Vec::new().into_iter() }
+        Self {
+            store: store.clone(),
+            writer,
+            history: History::None,
+            records: Vec::new().into_iter(),
+            fetched: Vec::new().into_iter(),
+        }
     }
 
     /// Writes frames until there is a chunk; `false` once there are no more.
@@ -326,22 +347,14 @@ impl Answer {
     }
 
     async fn write_records(&mut self) -> Result<bool, StoreError> {
-        let window = next_window(self.records.as_slice());
-        if window == 0 {
-            return Ok(false);
+        if self.fetched.as_slice().is_empty() {
+            let window_bytes = self.store.inner().reader.how().window_bytes;
+            let window = window_length(self.records.as_slice(), window_bytes);
+            let places: Vec<Place> = self.records.by_ref().take(window).collect();
+            self.fetched = self.store.records_at(&places).await?.into_iter();
         }
-        let places: Vec<Place> = self.records.by_ref().take(window).collect();
-        let segments = self.store.segments(&places).await?;
-        for run in places.chunk_by(reads_with) {
-            let (first, last) = (run[0], run[run.len() - 1]);
-            let stored = segments.get(&first.segment_number).ok_or(DAMAGED_SEGMENT)?;
-            let bytes = self.store.read(stored, first.offset..last.range().end).await?;
-            for place in run {
-                let Range { start, end } = place.range();
-                let record = slice(&bytes, &(start - first.offset..end - first.offset))?;
-                self.writer.push(&Frame::Record(record));
-            }
-        }
+        let Some((_, record)) = self.fetched.next() else { return Ok(false) };
+        self.writer.push(&Frame::Record(record));
         Ok(true)
     }
 }
@@ -370,31 +383,22 @@ async fn state_body(store: &Store, account_id: AccountId, version: u64) -> Resul
 }
 
 /// How many of the next records are fetched together: at least one, while there are any.
-fn next_window(places: &[Place]) -> usize {
-    let mut bytes = 0;
-    let full = places.iter().take(WINDOW_RECORDS).position(|place| {
+fn window_length(places: &[Place], window_bytes: u64) -> usize {
+    let (mut bytes, mut segments, mut last) = (0, 0, None);
+    let full = places.iter().position(|place| {
         bytes += u64::from(place.length);
-        bytes > WINDOW_BYTES
+        segments += usize::from(last != Some(place.segment_number));
+        last = Some(place.segment_number);
+        bytes > window_bytes || segments > WINDOW_SEGMENTS
     });
-    full.unwrap_or(places.len().min(WINDOW_RECORDS)).max(usize::from(!places.is_empty()))
+    full.unwrap_or(places.len()).max(usize::from(!places.is_empty()))
 }
 
-fn reads_with(earlier: &Place, later: &Place) -> bool {
-    earlier.segment_number == later.segment_number
-        && later.offset.saturating_sub(earlier.range().end) <= GAP_BYTES
-}
-
-/// From the columns `object_key, inline`.
+/// From the columns `object_key, inline, bytes`.
 fn stored(row: &QueryResult, column: usize) -> Result<Stored, StoreError> {
     if let Some(key) = row.column::<Option<Vec<u8>>>(column)? {
-        return Ok(Stored::Object(ObjectKey(key)));
+        return Ok(Stored::Object { key: ObjectKey(key), bytes: row.number(column + 2)? });
     }
     let inline: Option<Vec<u8>> = row.column(column + 1)?;
     inline.map(|bytes| Stored::Inline(bytes.into())).ok_or(DAMAGED_SEGMENT)
-}
-
-fn slice(bytes: &Bytes, range: &Range<u64>) -> Result<Bytes, StoreError> {
-    let start = usize::try_from(range.start).map_err(|_| DAMAGED_SEGMENT)?;
-    let end = usize::try_from(range.end).map_err(|_| DAMAGED_SEGMENT)?;
-    if start <= end && end <= bytes.len() { Ok(bytes.slice(start..end)) } else { Err(DAMAGED_SEGMENT) }
 }

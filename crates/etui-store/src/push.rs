@@ -15,6 +15,8 @@ use crate::{
 
 /// From so many changes on, a push is checked where it holds nobody up.
 const LONG_PUSH_CHANGES: usize = 64;
+/// So many commits behind, a ledger in memory is moved rather than read anew.
+const MAX_BEHIND: u64 = 32;
 /// Rows read at a time.
 const PAGE_ROWS: u64 = 2048;
 
@@ -55,7 +57,7 @@ impl Store {
         if commit.state_hash != state.hash() && state.vault(&vault_id).is_some() {
             return Err(StoreError::StateMoved);
         }
-        let ledger = self.ledger(&held).await?;
+        let ledger = self.ledger(&held, &state).await?;
         let base_state = state.hash();
         let long = commit.changes.len() >= LONG_PUSH_CHANGES;
         let vault = compute(long, move || accept::commit(&ledger, Some(held), &state, upload));
@@ -97,13 +99,16 @@ impl Store {
         Ok((HeldVault::from_row(&row)?, read_state(&row, 4)?))
     }
 
-    /// The ledger at a vault's head: from memory, or read and verified.
+    /// The ledger at a vault's head: from memory, or read and verified. `state` is the account's newest.
     ///
     /// # Errors
     /// `HeadMoved` if the head is another one by now.
-    pub(crate) async fn ledger(&self, held: &HeldVault) -> Result<Arc<Ledger>, StoreError> {
+    pub(crate) async fn ledger(&self, held: &HeldVault, state: &State) -> Result<Arc<Ledger>, StoreError> {
         let ledgers = &self.inner().ledgers;
         if let Some(ledger) = ledgers.get(&held.head.hash) {
+            return Ok(ledger);
+        }
+        if let Some(ledger) = self.caught_up(held, state).await? {
             return Ok(ledger);
         }
         let commit = self.commit_at(held.number, held.head.seq).await?;
@@ -120,6 +125,30 @@ impl Store {
         let ledger = Arc::new(ledger);
         ledgers.keep(&held.head.hash, Arc::clone(&ledger));
         Ok(ledger)
+    }
+
+    /// An older ledger in memory, moved by the few commits that another node has taken since. `None` if there is none, or
+    /// if it does not lead there: then everything is read.
+    async fn caught_up(&self, held: &HeldVault, state: &State) -> Result<Option<Arc<Ledger>>, StoreError> {
+        const SELECT: &str =
+            "SELECT body FROM vault_commit WHERE vault_number = $1 AND seq > $2 AND seq <= $3 ORDER BY seq";
+        let ledgers = &self.inner().ledgers;
+        let Some(older) = ledgers.before(held.vault_id, held.head.seq, MAX_BEHIND) else { return Ok(None) };
+        let values = [held.number, older.head().seq, held.head.seq].map(sql::number);
+        let rows = sql::rows(self.database(), "reading another node's commits", SELECT, values).await?;
+        let bodies = rows.iter().map(|row| row.column(0)).collect::<Result<Vec<Vec<u8>>, _>>()?;
+        let (state, from) = (state.clone(), Arc::clone(&older));
+        let moved = compute(true, move || {
+            bodies
+                .iter()
+                .try_fold(Ledger::clone(&from), |ledger, body| ledger.advance(&Commit::parse(body)?, &state))
+        });
+        let Some(ledger) = moved.await.ok().filter(|ledger| ledger.head() == held.head) else {
+            return Ok(None);
+        };
+        let ledger = Arc::new(ledger);
+        ledgers.keep(&older.head().hash, Arc::clone(&ledger));
+        Ok(Some(ledger))
     }
 
     pub(crate) async fn commit_at(&self, vault_number: u64, seq: u64) -> Result<Commit, StoreError> {

@@ -29,7 +29,11 @@ pub(crate) struct NewSegment {
 #[derive(Debug, Clone)]
 pub(crate) enum Stored {
     Inline(Bytes),
-    Object(ObjectKey),
+    /// In the object store, so many bytes long.
+    Object {
+        key: ObjectKey,
+        bytes: u64,
+    },
 }
 
 /// Where a record lies: in which of the new segments, from where, how long.
@@ -41,7 +45,7 @@ pub(crate) struct Placement {
 }
 
 /// The random name of a segment in the object store.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ObjectKey(pub(crate) Vec<u8>);
 
 impl ObjectKey {
@@ -121,9 +125,10 @@ async fn store(objects: &Arc<dyn ObjectStore>, bytes: Bytes) -> Result<Stored, S
         return Ok(Stored::Inline(bytes));
     }
     let key = ObjectKey::random()?;
+    let length = bytes.len() as u64;
     objects
         .put(&key.path(), PutPayload::from_bytes(bytes))
         .await
         .map_err(StoreError::blobs("writing a segment"))?;
-    Ok(Stored::Object(key))
+    Ok(Stored::Object { key, bytes: length })
 }

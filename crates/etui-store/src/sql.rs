@@ -1,12 +1,20 @@
 //! Plain statements through the connection of `SeaORM`, in the SQL that SQLite and PostgreSQL share: `$1` names a parameter in
 //! both, and so do row values, `ON CONFLICT` and `RETURNING`.
 
+use std::{io, sync::Arc, time::Duration};
+
 use etui_chain::{Digest, Id};
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, QueryResult, RuntimeErr, Statement, TryGetable, Value, sqlx,
+    ConnectionTrait, DbBackend, DbErr, QueryResult, RuntimeErr, SqlErr, Statement, TryGetable, Value, sqlx,
 };
 
+use tokio::time::timeout;
+
 use crate::StoreError;
+
+/// How long PostgreSQL is waited for when it says nothing at all, since it is gone or cut off: longer than it may take over a
+/// statement itself (`postgres::TIME_OUTS`).
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// SQLite's primary code for a full disk, its code for a full disk under the shared memory file, PostgreSQL's
 /// `disk_full`.
@@ -26,7 +34,7 @@ pub(crate) async fn rows<C: ConnectionTrait>(
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Vec<QueryResult>, StoreError> {
     let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
-    connection.query_all_raw(statement).await.map_err(failed(doing))
+    in_time(connection, connection.query_all_raw(statement)).await.map_err(failed(doing))
 }
 
 pub(crate) async fn row<C: ConnectionTrait>(
@@ -36,7 +44,7 @@ pub(crate) async fn row<C: ConnectionTrait>(
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Option<QueryResult>, StoreError> {
     let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
-    connection.query_one_raw(statement).await.map_err(failed(doing))
+    in_time(connection, connection.query_one_raw(statement)).await.map_err(failed(doing))
 }
 
 /// As [`rows`], where the caller knows that there cannot be more than so many: to fetch one takes half as long.
@@ -61,7 +69,22 @@ pub(crate) async fn execute<C: ConnectionTrait>(
     values: impl IntoIterator<Item = Value>,
 ) -> Result<u64, StoreError> {
     let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
-    Ok(connection.execute_raw(statement).await.map_err(failed(doing))?.rows_affected())
+    let done = in_time(connection, connection.execute_raw(statement)).await;
+    Ok(done.map_err(failed(doing))?.rows_affected())
+}
+
+/// Whatever is asked of the database is asked within a time: no request hangs because the other side is gone without a word.
+/// What became of it is not known then. A file has no other side.
+pub(crate) async fn in_time<C: ConnectionTrait, T>(
+    connection: &C,
+    asked: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, DbErr> {
+    if connection.get_database_backend() == DbBackend::Sqlite {
+        return asked.await;
+    }
+    let silent = || sqlx::Error::Io(io::ErrorKind::TimedOut.into());
+    let silence = |_| Err(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(silent()))));
+    timeout(PATIENCE, asked).await.unwrap_or_else(silence)
 }
 
 /// Runs `{head} ($1, …), (…) {tail}` over all tuples, in batches. The iterator's own type stays out of the future:
@@ -107,6 +130,27 @@ pub(crate) fn failed(doing: &'static str) -> impl Fn(DbErr) -> StoreError {
             StoreError::Database { doing, source }
         }
     }
+}
+
+/// Whether SQLite found its file damaged, or no database at all.
+pub(crate) fn is_damaged_file(error: &StoreError) -> bool {
+    /// `SQLITE_CORRUPT`, `SQLITE_NOTADB`.
+    const CODES: [&str; 2] = ["11", "26"];
+    matches!(error, StoreError::Database { source, .. } if code(source).is_some_and(|code| CODES.contains(&code.as_str())))
+}
+
+/// Something of that name has come in between: trying again, with another name, may succeed.
+pub(crate) fn not_unique(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Database { doing, source } if is_not_unique(&source) => {
+            StoreError::Unavailable { what: "database", doing, source: Box::new(source) }
+        }
+        other => other,
+    }
+}
+
+fn is_not_unique(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
 }
 
 /// A number as both databases keep it. Counters never come near the limit: they move by one.

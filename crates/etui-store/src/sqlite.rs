@@ -7,7 +7,10 @@ use sea_orm::{
     sqlx::{self, Connection as _, SqliteConnection},
 };
 
-use crate::{StoreError, sql};
+use crate::{
+    StoreError,
+    sql::{self, Columns as _},
+};
 
 /// Readers; there is one writer at a time. Each costs a thread and its page cache.
 const CONNECTIONS: u32 = 4;
@@ -19,6 +22,26 @@ pub(crate) async fn settle(database: &DatabaseConnection) -> Result<(), StoreErr
     let failed = sql::failed("completing a database file");
     database.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.map_err(&failed)?;
     database.close_by_ref().await.map_err(&failed)
+}
+
+/// Reads the whole file once and compares what must agree, so that a damaged one is found at the start and not when
+/// what is damaged is asked for.
+///
+/// # Errors
+/// `Damaged`.
+pub(crate) async fn check(database: &DatabaseConnection) -> Result<(), StoreError> {
+    const DAMAGED: StoreError = StoreError::Damaged {
+        found: "the database file does not agree with itself; keep a copy of it, and restore the last backup into an empty folder (`etui-server restore --help`)",
+    };
+    let answer = sql::row(database, "checking the database file", "PRAGMA quick_check(1)", []).await;
+    match answer {
+        Ok(row) => match row.as_ref().map(|row| row.column::<String>(0)).transpose()?.as_deref() {
+            Some("ok") => Ok(()),
+            _ => Err(DAMAGED),
+        },
+        Err(error) if sql::is_damaged_file(&error) => Err(DAMAGED),
+        Err(error) => Err(error),
+    }
 }
 
 pub(crate) async fn open(file: PathBuf) -> Result<DatabaseConnection, StoreError> {
@@ -67,6 +90,31 @@ mod tests {
         let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
         let options = TransactionOptions { sqlite_transaction_mode, ..TransactionOptions::default() };
         database.begin_with_options(options).await.expect("a transaction begins")
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("etui.db");
+        let database = open(file.clone()).await.unwrap();
+        database.execute_unprepared("CREATE TABLE kept (value UNIQUE)").await.unwrap();
+        for value in 0..2000 {
+            database.execute_unprepared(&format!("INSERT INTO kept VALUES ({value})")).await.unwrap();
+        }
+        check(&database).await.unwrap();
+        settle(&database).await.unwrap();
+        let whole = std::fs::read(&file).unwrap();
+        let pages = whole.len() / 4096;
+        for page in 0..pages {
+            let mut damaged = whole.clone();
+            damaged[page * 4096..page * 4096 + 200].fill(0xa5);
+            std::fs::write(&file, damaged).unwrap();
+            let found = match open(file.clone()).await {
+                Ok(database) => check(&database).await.is_err(),
+                Err(_) => true,
+            };
+            assert!(found, "page {page} of {pages}");
+        }
     }
 
     #[tokio::test]

@@ -17,8 +17,15 @@ use sea_orm::{
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{
-    DatabaseUrl, ObjectsConfig, ObjectsReport, StoreError, events::Events, identity, ledgers::Ledgers,
-    migration, news::News, objects, postgres, sql, sqlite,
+    DatabaseUrl, ObjectsConfig, ObjectsReport, StoreError,
+    events::Events,
+    identity,
+    ledgers::Ledgers,
+    migration::{self, Migrate},
+    news::News,
+    objects, postgres,
+    reader::Reader,
+    sql, sqlite,
 };
 
 pub(crate) const DATABASE_FILE: &str = "etui.db";
@@ -61,6 +68,7 @@ impl WeakStore {
 pub(crate) struct Inner {
     pub(crate) database: DatabaseConnection,
     pub(crate) objects: Arc<dyn ObjectStore>,
+    pub(crate) reader: Reader,
     pub(crate) ledgers: Ledgers,
     pub(crate) events: Events,
     /// The way to other nodes, where there may be any.
@@ -72,10 +80,11 @@ pub(crate) struct Inner {
 }
 
 impl Store {
-    /// Opens the store in its folder, bringing the tables up to this version.
+    /// Opens the store, making what is not there yet. The tables of a file are brought up to this version; those of
+    /// PostgreSQL, which other nodes may be using, only by [`Self::migrate`].
     ///
     /// # Errors
-    /// `Folder`, `NewerSchema`, `Database`, `Blobs`.
+    /// `Folder`, `NewerSchema`, `OlderSchema`, `Database`, `Blobs`.
     pub async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         Self::open_own(config, false).await
     }
@@ -100,6 +109,16 @@ impl Store {
         Self::open_with(config, objects, take_over).await
     }
 
+    /// Brings the tables up to this version, while nodes of the version before go on serving.
+    ///
+    /// # Errors
+    /// `Folder`, `NewerSchema`, `Database`, `InUse`.
+    pub async fn migrate(config: &StoreConfig) -> Result<(), StoreError> {
+        let (database, _lock) = connect(config).await?;
+        migration::run(&database, Migrate::All).await?;
+        database.close().await.map_err(sql::failed("closing the database"))
+    }
+
     /// Opens a store that is there, perhaps beside a server that uses it: nothing is made, migrated or cleaned up.
     ///
     /// # Errors
@@ -122,7 +141,7 @@ impl Store {
         };
         migration::check(&database).await?;
         identity::check(&database, &*objects).await?;
-        Ok(Self::assemble(database, objects, None))
+        Ok(Self::assemble(config, database, objects, None))
     }
 
     /// Opens the store with its segments in another object store than the data folder. When that store says that an
@@ -142,21 +161,15 @@ impl Store {
         objects: Arc<dyn ObjectStore>,
         take_over: bool,
     ) -> Result<Self, StoreError> {
-        make_private(&config.data).map_err(StoreError::folder("making the data folder"))?;
-        let (database, lock) = match &config.database {
-            DatabaseConfig::File => {
-                let lock = lock(&config.data)?;
-                (sqlite::open(config.data.join(DATABASE_FILE)).await?, Some(lock))
-            }
-            DatabaseConfig::Postgres(url) => (postgres::open(url).await?, None),
-        };
-        migration::run(&database).await?;
+        let (database, lock) = connect(config).await?;
+        let which = if lock.is_some() { Migrate::All } else { Migrate::Empty };
+        migration::run(&database, which).await?;
         if take_over {
             identity::take_over(&database, &*objects).await?;
         } else {
             identity::claim(&database, &*objects).await?;
         }
-        let store = Self::assemble(database, objects, lock);
+        let store = Self::assemble(config, database, objects, lock);
         if store.0.turn.is_none() {
             let weak = WeakStore(Arc::downgrade(&store.0));
             let news = News::start(weak, store.database().clone()).await?;
@@ -165,10 +178,16 @@ impl Store {
         Ok(store)
     }
 
-    fn assemble(database: DatabaseConnection, objects: Arc<dyn ObjectStore>, lock: Option<File>) -> Self {
+    fn assemble(
+        config: &StoreConfig,
+        database: DatabaseConnection,
+        objects: Arc<dyn ObjectStore>,
+        lock: Option<File>,
+    ) -> Self {
         let one_writer = database.get_database_backend() == DbBackend::Sqlite;
         Self(Arc::new(Inner {
             database,
+            reader: Reader::new(Arc::clone(&objects), config.objects.reading()),
             objects,
             ledgers: Ledgers::default(),
             events: Events::default(),
@@ -192,7 +211,8 @@ impl Store {
     /// # Errors
     /// `Database`.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        self.0.database.ping().await.map_err(sql::failed("asking whether the database answers"))
+        let answered = sql::in_time(self.database(), self.database().ping()).await;
+        answered.map_err(sql::failed("asking whether the database answers"))
     }
 
     /// Tries the object store: writes, reads and removes something small.
@@ -226,9 +246,9 @@ impl Store {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let transaction = self.0.database.begin_with_options(options).await;
+        let transaction = sql::in_time(self.database(), self.database().begin_with_options(options)).await;
         let transaction = transaction.map_err(sql::failed("beginning a transaction"))?;
-        Ok(WriteTransaction { transaction, _turn: turn })
+        Ok(WriteTransaction { transaction, database: self.database().clone(), _turn: turn })
     }
 
     async fn turn(&self) -> Option<OwnedMutexGuard<()>> {
@@ -239,16 +259,33 @@ impl Store {
     }
 }
 
+/// The database to be used, with the lock of its folder where it is a file.
+async fn connect(config: &StoreConfig) -> Result<(DatabaseConnection, Option<File>), StoreError> {
+    make_private(&config.data).map_err(StoreError::folder("making the data folder"))?;
+    match &config.database {
+        DatabaseConfig::File => {
+            let lock = lock(&config.data)?;
+            let database = sqlite::open(config.data.join(DATABASE_FILE)).await?;
+            sqlite::check(&database).await?;
+            Ok((database, Some(lock)))
+        }
+        DatabaseConfig::Postgres(url) => Ok((postgres::open(url).await?, None)),
+    }
+}
+
 /// A transaction that writes; on SQLite the only one.
 pub(crate) struct WriteTransaction {
     transaction: DatabaseTransaction,
+    database: DatabaseConnection,
     _turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl WriteTransaction {
     /// When this returns, what was written is durable.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        self.transaction.commit().await.map_err(sql::failed("committing a transaction"))
+        let database = self.database;
+        let committed = sql::in_time(&database, self.transaction.commit()).await;
+        committed.map_err(sql::failed("committing a transaction"))
     }
 }
 

@@ -312,7 +312,7 @@ impl Check<'_> {
     }
 
     async fn segment(&mut self, place: &str, number: u64, places: &[Place]) -> Result<(), StoreError> {
-        const SELECT: &str = "SELECT object_key, inline FROM segment WHERE segment_number = $1";
+        const SELECT: &str = "SELECT object_key, inline, bytes FROM segment WHERE segment_number = $1";
         let row = sql::row(self.snapshot, "reading a segment", SELECT, [sql::number(number)]).await?;
         let Some(row) = row else {
             self.problem(
@@ -322,7 +322,7 @@ impl Check<'_> {
             return Ok(());
         };
         let stored = match (row.column::<Option<Vec<u8>>>(0)?, row.column::<Option<Vec<u8>>>(1)?) {
-            (Some(key), _) => Stored::Object(ObjectKey(key)),
+            (Some(key), _) => Stored::Object { key: ObjectKey(key), bytes: row.number(2)? },
             (None, Some(bytes)) => Stored::Inline(bytes.into()),
             (None, None) => {
                 self.problem(place, format_args!("segment {number} is neither inline nor an object"));
@@ -332,7 +332,7 @@ impl Check<'_> {
         for some in places.chunks(RECORDS_AT_ONCE) {
             let Some(records) = self.read(&stored, some).await? else {
                 let name = match &stored {
-                    Stored::Object(key) => key.path().to_string(),
+                    Stored::Object { key, .. } => key.path().to_string(),
                     Stored::Inline(_) => format!("segment {number}"),
                 };
                 self.problem(
@@ -363,7 +363,7 @@ impl Check<'_> {
                 };
                 return Ok(places.iter().map(slice).collect());
             }
-            Stored::Object(key) => key,
+            Stored::Object { key, .. } => key,
         };
         let ranges: Vec<_> = places.iter().map(|place| place.range.clone()).collect();
         let size = match self.store.inner().objects.head(&key.path()).await {

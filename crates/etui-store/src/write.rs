@@ -8,7 +8,7 @@ use etui_chain::{AccountId, Digest, Head, State};
 use sea_orm::{ConnectionTrait, Value};
 
 use crate::{
-    Store, StoreError,
+    Store, StoreError, compaction,
     plan::{HeldVault, NamedRecord, ObjectPlan, Plan, VaultPlan},
     segment::{self, NewSegment, Placement, Stored},
     sql::{self, Columns as _},
@@ -25,9 +25,12 @@ impl Store {
     pub(crate) async fn carry_out(&self, account_id: AccountId, plan: Plan) -> Result<(), StoreError> {
         let placed = self.place(&plan).await?;
         let transaction = self.begin().await?;
-        apply(&*transaction, account_id, &plan, placed).await?;
+        let scattered = apply(&*transaction, account_id, &plan, placed).await?;
         transaction.commit().await?;
         self.announce(account_id, plan);
+        for vault_number in scattered {
+            self.compact_now(vault_number).await;
+        }
         Ok(())
     }
 
@@ -55,13 +58,13 @@ impl Store {
     }
 }
 
-/// Writes the rows of a plan within the caller's transaction.
+/// Writes the rows of a plan within the caller's transaction. Which vaults are now too scattered to wait.
 pub(crate) async fn apply<C: ConnectionTrait>(
     transaction: &C,
     account_id: AccountId,
     plan: &Plan,
     placed: Placed,
-) -> Result<(), StoreError> {
+) -> Result<Vec<u64>, StoreError> {
     check_state(transaction, account_id, plan).await?;
     check_unmoved(transaction, &plan.unmoved).await?;
     if let Some(newest) = plan.states.last() {
@@ -69,10 +72,21 @@ pub(crate) async fn apply<C: ConnectionTrait>(
         write_named_records(transaction, account_id, &plan.named_records, newest).await?;
         end_removed_devices(transaction, account_id, plan).await?;
     }
+    let mut scattered = Vec::new();
     for (vault, (segments, placements)) in plan.vaults.iter().zip(placed.0) {
-        write_vault(transaction, account_id, vault, segments, &placements).await?;
+        let written = write_vault(transaction, account_id, vault, segments, &placements).await?;
+        if written.fragments >= compaction::NOW_FRAGMENTS {
+            scattered.push(written.number);
+        }
     }
-    Ok(())
+    Ok(scattered)
+}
+
+/// A vault after its change.
+struct WrittenVault {
+    number: u64,
+    /// How much has come since somebody compacted it.
+    fragments: u64,
 }
 
 /// A plan without states only needs the state to stay as it is; others may hold it still at the same time.
@@ -171,43 +185,62 @@ async fn write_vault<C: ConnectionTrait>(
     vault: &VaultPlan,
     segments: Vec<NewSegment>,
     placements: &[Placement],
-) -> Result<(), StoreError> {
-    let number = match &vault.held {
-        None => insert_vault(transaction, account_id, vault).await?,
-        Some(held) => {
-            swap_head(transaction, held, vault.ledger.head()).await?;
-            held.number
-        }
+) -> Result<WrittenVault, StoreError> {
+    let added = fragments(&segments);
+    let written = match &vault.held {
+        None => insert_vault(transaction, account_id, vault, added).await?,
+        Some(held) => swap_head(transaction, held, vault.ledger.head(), added).await?,
     };
+    let number = written.number;
     let mut segment_numbers = Vec::with_capacity(segments.len());
     for segment in segments {
         segment_numbers.push(insert_segment(transaction, number, segment).await?);
     }
     write_commits(transaction, number, vault).await?;
-    write_objects(transaction, number, &vault.objects, &segment_numbers, placements).await
+    write_objects(transaction, number, &vault.objects, &segment_numbers, placements).await?;
+    Ok(written)
+}
+
+/// What a push adds to a vault's fragments.
+fn fragments(segments: &[NewSegment]) -> u64 {
+    let each = segments.iter().map(|segment| match segment.stored {
+        Stored::Inline(_) => 1,
+        Stored::Object { .. } => compaction::OBJECT_FRAGMENTS,
+    });
+    1 + each.sum::<u64>()
 }
 
 async fn insert_vault<C: ConnectionTrait>(
     transaction: &C,
     account_id: AccountId,
     vault: &VaultPlan,
-) -> Result<u64, StoreError> {
-    const INSERT: &str = "INSERT INTO vault (account_id, vault_id, head_seq, head_hash) \
-         VALUES ($1, $2, $3, $4) RETURNING vault_number";
+    fragments: u64,
+) -> Result<WrittenVault, StoreError> {
+    const INSERT: &str = "INSERT INTO vault (account_id, vault_id, head_seq, head_hash, fragments) \
+         VALUES ($1, $2, $3, $4, $5) RETURNING vault_number";
     let head = vault.ledger.head();
-    let values =
-        [sql::id(account_id), sql::id(vault.vault_id), sql::number(head.seq), sql::digest(&head.hash)];
+    let values = [
+        sql::id(account_id),
+        sql::id(vault.vault_id),
+        sql::number(head.seq),
+        sql::digest(&head.hash),
+        sql::number(fragments),
+    ];
     let row = sql::row(transaction, "adding a vault", INSERT, values).await?;
-    row.ok_or(StoreError::Damaged { found: "an added vault without a number" })?.number(0)
+    let row = row.ok_or(StoreError::Damaged { found: "an added vault without a number" })?;
+    Ok(WrittenVault { number: row.number(0)?, fragments })
 }
 
+/// The compare-and-swap of a push. It does not know the time: that a vault has changed is for compaction to find.
 async fn swap_head<C: ConnectionTrait>(
     transaction: &C,
     held: &HeldVault,
     to: Head,
-) -> Result<(), StoreError> {
-    const UPDATE: &str = "UPDATE vault SET head_seq = $4, head_hash = $5 \
-         WHERE vault_number = $1 AND head_seq = $2 AND head_hash = $3";
+    added_fragments: u64,
+) -> Result<WrittenVault, StoreError> {
+    const UPDATE: &str = "UPDATE vault SET head_seq = $4, head_hash = $5, fragments = fragments + $6, \
+         compact_at_ms = CASE WHEN fragments + $6 >= $7 THEN $8 ELSE COALESCE(compact_at_ms, 0) END \
+         WHERE vault_number = $1 AND head_seq = $2 AND head_hash = $3 RETURNING fragments";
     const SELECT: &str = "SELECT head_seq, head_hash FROM vault WHERE vault_number = $1";
     let HeldVault { number, head: from, .. } = held;
     let values = [
@@ -216,16 +249,23 @@ async fn swap_head<C: ConnectionTrait>(
         sql::digest(&from.hash),
         sql::number(to.seq),
         sql::digest(&to.hash),
+        sql::number(added_fragments),
+        sql::number(compaction::SOON_FRAGMENTS),
+        sql::number(compaction::SOON_MS),
     ];
-    if sql::execute(transaction, "moving a vault's head", UPDATE, values).await? == 1 {
-        return Ok(());
+    if let Some(row) = sql::row(transaction, "moving a vault's head", UPDATE, values).await? {
+        return Ok(WrittenVault { number: *number, fragments: row.number(0)? });
     }
     let row = sql::row(transaction, "reading a vault's head", SELECT, [sql::number(*number)]).await?;
     let row = row.ok_or(StoreError::NotFound)?;
     Err(StoreError::HeadMoved(Head { seq: row.number(0)?, hash: row.digest(1)? }))
 }
 
-async fn insert_segment<C: ConnectionTrait>(
+/// The number of the new row.
+///
+/// # Errors
+/// `Unavailable` if the object was given up as an orphan, because the push took longer than the grace.
+pub(crate) async fn insert_segment<C: ConnectionTrait>(
     transaction: &C,
     vault_number: u64,
     segment: NewSegment,
@@ -235,11 +275,11 @@ async fn insert_segment<C: ConnectionTrait>(
     let absent = || Value::Bytes(None);
     let (key, inline) = match segment.stored {
         Stored::Inline(bytes) => (absent(), Vec::from(bytes).into()),
-        Stored::Object(key) => (key.0.into(), absent()),
+        Stored::Object { key, .. } => (key.0.into(), absent()),
     };
     let values = [sql::number(vault_number), key, inline, sql::number(segment.bytes)];
-    let row = sql::row(transaction, "adding a segment", INSERT, values).await?;
-    row.ok_or(StoreError::Damaged { found: "an added segment without a number" })?.number(0)
+    let row = sql::row(transaction, "adding a segment", INSERT, values).await.map_err(sql::not_unique);
+    row?.ok_or(StoreError::Damaged { found: "an added segment without a number" })?.number(0)
 }
 
 async fn write_commits<C: ConnectionTrait>(

@@ -6,6 +6,8 @@ mod accounts;
 mod backend;
 #[path = "contract/client.rs"]
 mod client;
+#[path = "contract/compaction.rs"]
+mod compaction;
 #[path = "contract/durability.rs"]
 mod durability;
 #[path = "contract/healing.rs"]
@@ -19,10 +21,14 @@ mod model;
 mod nodes;
 #[path = "contract/pushes.rs"]
 mod pushes;
+#[path = "contract/schemas.rs"]
+mod schemas;
 #[path = "contract/sessions.rs"]
 mod sessions;
 #[path = "contract/states.rs"]
 mod states;
+#[path = "contract/twins.rs"]
+mod twins;
 
 /// A test for each contract of a list, on one backend.
 macro_rules! tests {
@@ -85,6 +91,16 @@ macro_rules! contracts {
             an_interrupted_push_leaves_an_orphan_that_is_collected_after_its_grace
             superseded_segments_are_collected_after_their_grace
             a_newer_schema_is_named;
+        compaction:
+            scattered_records_are_brought_together
+            what_was_purged_leaves_the_bucket
+            a_vault_never_becomes_too_scattered_to_pull
+            pushes_and_pulls_go_on_beside_compaction
+            a_compaction_that_fails_is_tried_again_and_loses_nothing
+            what_was_given_up_too_early_is_not_acknowledged
+            a_job_is_done_once_when_it_is_due;
+        schemas:
+            every_schema_is_brought_up_to_this_version_with_its_data;
         maintenance:
             what_is_backed_up_while_others_push_is_whole
             what_is_restored_is_what_was_backed_up
@@ -110,5 +126,25 @@ tests! { two_nodes: postgres_and_s3 {
         news_travel_between_nodes
         a_node_that_lost_its_connection_tells_its_readers_to_pull
         of_two_pushes_on_two_nodes_one_wins
+        nodes_push_in_turn
         nodes_that_start_at_once_migrate_once;
 } }
+
+mod alike {
+    use crate::{
+        backend::sqlite_and_folder,
+        twins::{Contest, answer_alike},
+    };
+
+    #[test]
+    fn a_store_and_one_that_is_restarted_all_the_time() {
+        answer_alike(Contest { first: sqlite_and_folder, second: sqlite_and_folder, second_forgets: true });
+    }
+
+    #[cfg(feature = "services-tests")]
+    #[test]
+    fn sqlite_with_a_folder_and_postgres_with_a_bucket() {
+        let second = crate::backend::postgres_and_s3;
+        answer_alike(Contest { first: sqlite_and_folder, second, second_forgets: false });
+    }
+}

@@ -9,8 +9,13 @@ pub mod canary;
 mod device;
 pub mod disk;
 pub mod evil;
+#[cfg(feature = "services-tests")]
+pub mod fleet;
 mod folder;
 mod keyring;
+#[cfg(feature = "services-tests")]
+mod link;
+mod outside;
 mod process;
 pub mod seed;
 mod server;
@@ -20,6 +25,9 @@ mod wire;
 pub use device::Device;
 pub use folder::copy_folder;
 pub use keyring::{Keyring, KeyringItem};
+#[cfg(feature = "services-tests")]
+pub use link::Link;
+pub use outside::kept_outside;
 pub use server::Server;
 pub use stage::{EMAIL, LOGIN_PASSWORD, MASTER_PASSWORD, Node, Stage};
-pub use wire::{Exchange, Lying, Wire};
+pub use wire::{Exchange, Lying, Meeting, Wire};

@@ -2,13 +2,26 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
+    process::Command,
     sync::Arc,
 };
 
 use tempfile::TempDir;
 
-use crate::{Device, Keyring, Server, backing, disk::SmallDisk, wire::Route};
+use crate::{
+    Device, Keyring, Server,
+    backing::{Backing, SETTINGS_FILE},
+    disk::SmallDisk,
+    process::program,
+    wire::Route,
+};
+#[cfg(feature = "services-tests")]
+use crate::{
+    Wire,
+    backing::{BEHIND_A_PROXY, Place},
+};
 
 /// The login password of every account made here.
 pub const LOGIN_PASSWORD: &str = "canary-login-Vp3!kd";
@@ -21,17 +34,50 @@ pub const EMAIL: &str = "ada@example.org";
 pub struct Stage {
     folder: TempDir,
     route: Route,
+    backing: Backing,
 }
 
 impl Stage {
     /// An empty stage.
     pub fn new() -> Self {
+        Self::backed(Backing::of_environment())
+    }
+
+    /// An empty stage on PostgreSQL and a bucket, whose nodes stand behind a load balancer that the test starts.
+    #[cfg(feature = "services-tests")]
+    pub fn behind_a_balancer() -> Self {
+        Self::backed(Backing::PostgresS3Haproxy)
+    }
+
+    /// An empty stage in a new database of a server and, if there is one, a bucket, given by the variables of `cargo xtask
+    /// services`. Its nodes stand behind a load balancer that the test starts.
+    #[cfg(feature = "services-tests")]
+    pub fn on(postgres_url: &str, bucket: Option<&[(&str, String)]>) -> Self {
+        let stage = Self::backed(Backing::Folder);
+        let place = Place::new(stage.path(), postgres_url.to_owned());
+        let value = |name: &str, bucket: &[(&str, String)]| {
+            bucket.iter().find(|(known, _)| *known == name).expect("a variable").1.clone()
+        };
+        let bucket = bucket.map(|bucket| place.bucket(&|name| value(name, bucket)));
+        stage.set(&(place.database() + &bucket.unwrap_or_default() + BEHIND_A_PROXY));
+        stage
+    }
+
+    /// The file with the URL of this stage's database over another address that leads to it.
+    #[cfg(feature = "services-tests")]
+    pub fn database_over(&self, server_url: &str, file: &str) -> String {
+        let place = Place::new(self.path(), server_url.to_owned());
+        self.write(file, &place.url(server_url));
+        self.path().join(file).display().to_string()
+    }
+
+    fn backed(backing: Backing) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::create_dir(folder.path().join("tmp")).expect("a folder");
-        let stage = Self { folder, route: Route::default() };
+        let stage = Self { folder, route: Route::default(), backing };
         stage.write("login", &format!("{LOGIN_PASSWORD}\n"));
         stage.write("master", &format!("{MASTER_PASSWORD}\n"));
-        backing::prepare(stage.path());
+        backing.prepare(stage.path());
         stage
     }
 
@@ -52,12 +98,37 @@ impl Stage {
 
     /// Starts the server on this stage's data and waits until it listens. Every device finds it.
     pub fn serve(&self) -> Server {
-        Server::start(self.path(), &self.data(), &self.route, None)
+        match self.backing {
+            #[cfg(feature = "services-tests")]
+            Backing::PostgresS3Haproxy => Server::start_balanced(self.path(), &self.data(), &self.route),
+            #[cfg(not(feature = "services-tests"))]
+            Backing::PostgresS3Haproxy => panic!("a load balancer needs `--features services-tests`"),
+            _ => Server::start(self.path(), &self.data(), &self.route, None),
+        }
+    }
+
+    /// The way to the server that leads elsewhere from now on, to a load balancer for example.
+    pub fn lead_to(&self, server: SocketAddr) {
+        self.route.lead_to(server);
+    }
+
+    /// A wire to the server that keeps no bodies: for long runs.
+    #[cfg(feature = "services-tests")]
+    pub fn wire(&self) -> Wire {
+        Wire::of_heads(self.route.clone())
+    }
+
+    /// Adds lines to the settings of the nodes that are started from now on.
+    pub fn set(&self, lines: &str) {
+        let path = self.path().join(SETTINGS_FILE);
+        let settings = fs::read_to_string(&path).unwrap_or_default() + lines;
+        fs::write(path, settings).expect("a file");
     }
 
     /// A further node of the same server, and a way to it. Its folder holds nothing that the others need.
     pub fn node(&self, name: &str) -> Node<'_> {
-        Node { stage: self, data: self.path().join(name), route: Route::default() }
+        let data = self.path().join(name);
+        Node { stage: self, data, route: Route::default(), environment: Vec::new() }
     }
 
     /// As [`Self::serve`], with the data on a small disk.
@@ -96,12 +167,34 @@ pub struct Node<'a> {
     stage: &'a Stage,
     data: PathBuf,
     route: Route,
+    environment: Vec<(String, String)>,
 }
 
 impl Node<'_> {
+    /// With a variable in its environment.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Starts it and waits until it listens.
     pub fn serve(&self) -> Server {
-        Server::start(self.stage.path(), &self.data, &self.route, None)
+        Server::start_with(self.stage.path(), &self.data, &self.route, &self.environment)
+    }
+
+    /// What `etui-server verify` says of the data, with this node's settings.
+    ///
+    /// # Panics
+    /// If anything is missing or altered.
+    pub fn verify(&self) -> String {
+        let mut command = Command::new(program("etui-server"));
+        let settings = self.stage.path().join(SETTINGS_FILE);
+        command.args(["verify", "--data"]).arg(&self.data).arg("--config").arg(settings);
+        let output = command.envs(self.environment.iter().cloned()).output().expect("etui-server runs");
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success(), "{said}");
+        said
     }
 
     /// A device that reaches the server over this node.

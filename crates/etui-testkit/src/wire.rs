@@ -14,7 +14,12 @@ use std::{
     },
 };
 
-use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
+use http::{Method, request};
+use tokio::{
+    net::TcpListener,
+    runtime::Runtime,
+    sync::{Barrier, watch},
+};
 
 pub use traffic::Exchange;
 
@@ -39,6 +44,22 @@ struct Shared {
     cut: watch::Sender<bool>,
     traffic: Traffic,
     mutations: Mutex<Vec<Arc<Active>>>,
+    /// Where the next push waits for others.
+    meeting: Mutex<Option<Meeting>>,
+}
+
+/// Where pushes over several wires wait for each other, to reach the server at once.
+#[derive(Debug, Clone)]
+pub struct Meeting(Arc<Barrier>);
+
+impl Meeting {
+    /// Lets the next push over each of these wires wait for the others.
+    pub fn arrange(wires: &[&Wire]) {
+        let meeting = Self(Arc::new(Barrier::new(wires.len())));
+        for wire in wires {
+            *locked(&wire.shared.meeting) = Some(meeting.clone());
+        }
+    }
 }
 
 /// A mutation that is switched on.
@@ -57,6 +78,16 @@ pub struct Lying<'a> {
 impl Wire {
     /// A wire to wherever the route leads.
     pub(crate) fn to(route: Route) -> Self {
+        Self::recording(route, Traffic::default())
+    }
+
+    /// The same, of which no body is kept: for long runs.
+    #[cfg(feature = "services-tests")]
+    pub(crate) fn of_heads(route: Route) -> Self {
+        Self::recording(route, Traffic::of_heads())
+    }
+
+    fn recording(route: Route, traffic: Traffic) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
@@ -64,8 +95,9 @@ impl Wire {
         let shared = Arc::new(Shared {
             route,
             cut: watch::Sender::new(false),
-            traffic: Traffic::default(),
+            traffic,
             mutations: Mutex::default(),
+            meeting: Mutex::default(),
         });
         runtime.spawn(pass::accept(listener, Arc::clone(&shared)));
         Self { address, shared, _runtime: runtime }
@@ -113,6 +145,14 @@ impl Drop for Lying<'_> {
 }
 
 impl Shared {
+    async fn meet(&self, request: &request::Parts) {
+        let is_push = request.method == Method::POST && request.uri.path().ends_with("/commits");
+        let meeting = if is_push { locked(&self.meeting).take() } else { None };
+        if let Some(Meeting(others)) = meeting {
+            others.wait().await;
+        }
+    }
+
     fn is_honest(&self) -> bool {
         locked(&self.mutations).is_empty()
     }

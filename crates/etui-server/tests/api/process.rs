@@ -22,8 +22,11 @@ struct Program {
 
 impl Program {
     fn start(data: &Path) -> Self {
-        let mut child =
-            command(data, "127.0.0.1:0").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::of(&mut command(data, "127.0.0.1:0"))
+    }
+
+    fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let mut said = String::new();
         while !said.contains("etui signup") {
@@ -127,6 +130,30 @@ async fn a_request_that_runs_is_finished_before_the_program_ends() {
     go_on.send(()).unwrap();
     assert_eq!(running.await.unwrap().status, 201);
     assert!(program.log().contains(r#""signal":"SIGTERM""#));
+}
+
+#[tokio::test]
+async fn a_server_that_is_to_stop_says_so_first_and_serves_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::of(command(folder.path(), "127.0.0.1:0").args(["--drain-seconds", "3600"]));
+    let get = async |path: &str| send(client().get(format!("{}{path}", program.url))).await;
+    assert!(!get("/readyz").await.headers.contains_key("connection"));
+    program.ask_to_stop();
+    let unready = loop {
+        let ready = get("/readyz").await;
+        if ready.status != 200 {
+            break ready;
+        }
+    };
+    assert_eq!((unready.status, &unready.headers["connection"]), (503, &"close".parse().unwrap()));
+    assert!(unready.headers.contains_key("retry-after"));
+    let person = Person::new(2);
+    let url = format!("{}/v1/accounts", program.url);
+    let signed_up = send(frames_body(client().post(url), &person.sign_up_frames())).await;
+    assert_eq!((signed_up.status, &signed_up.headers["connection"]), (201, &"close".parse().unwrap()));
+    // Whoever asks twice does not want to wait.
+    program.ask_to_stop();
+    program.log();
 }
 
 #[test]

@@ -14,9 +14,10 @@ use object_store::{
     ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult, local::LocalFileSystem,
     path::Path,
 };
-use sea_orm::{ConnectionTrait as _, Database};
+use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
 use sea_orm_migration::async_trait::async_trait;
 use tempfile::TempDir;
+use tokio::sync::Notify;
 
 use crate::client::{Client, NOW_MS};
 
@@ -27,6 +28,7 @@ pub(crate) struct Backend {
     objects: ObjectsConfig,
     /// The same as `database`, for a look from outside.
     database_url: String,
+    gate: Arc<Gate>,
     /// Another one of the kind.
     pub(crate) another: fn() -> Self,
 }
@@ -39,6 +41,7 @@ pub(crate) fn sqlite_and_folder() -> Backend {
         database: DatabaseConfig::File,
         objects: ObjectsConfig::Folder,
         database_url,
+        gate: Arc::default(),
         another: sqlite_and_folder,
     }
 }
@@ -65,7 +68,14 @@ pub(crate) fn postgres_and_folder() -> Backend {
     .unwrap();
     let url = etui_store::DatabaseUrl::new(database_url.clone());
     let database = DatabaseConfig::Postgres(Arc::new(url));
-    Backend { folder, database, objects: ObjectsConfig::Folder, database_url, another: postgres_and_folder }
+    Backend {
+        folder,
+        database,
+        objects: ObjectsConfig::Folder,
+        database_url,
+        gate: Arc::default(),
+        another: postgres_and_folder,
+    }
 }
 
 /// As [`postgres_and_folder`], with segments under a prefix of their own in the bucket of `ETUI_TEST_S3_…`.
@@ -82,6 +92,7 @@ pub(crate) fn postgres_and_s3() -> Backend {
             variable("ETUI_TEST_S3_ACCESS_KEY"),
             variable("ETUI_TEST_S3_SECRET_KEY"),
         ),
+        cache_bytes: 1 << 20,
     }));
     Backend { objects, another: postgres_and_s3, ..backend }
 }
@@ -101,7 +112,12 @@ impl Backend {
     /// With an object store that fails.
     pub(crate) async fn open_faulty(&self, fault: Fault) -> Store {
         let objects = self.object_store();
-        Store::open_with_objects(&self.config(), Arc::new(Faulty { objects, fault })).await.unwrap()
+        Store::open_with_objects(
+            &self.config(),
+            Arc::new(Faulty { objects, fault, gate: Arc::clone(&self.gate) }),
+        )
+        .await
+        .unwrap()
     }
 
     /// This database, pointed at the segments of another one.
@@ -127,9 +143,32 @@ impl Backend {
         matches!(self.database, DatabaseConfig::File)
     }
 
+    /// A look at the database from outside.
+    pub(crate) async fn connect(&self) -> DatabaseConnection {
+        Database::connect(&self.database_url).await.unwrap()
+    }
+
+    /// Gives up what a folder that is dropped does not: of a thousand places, somebody has to pay the room.
+    pub(crate) async fn remove(&self) {
+        if let ObjectsConfig::S3(_) = self.objects {
+            let objects = self.object_store();
+            let all: Vec<_> = objects.list(None).try_collect().await.unwrap();
+            for object in all {
+                objects.delete(&object.location).await.unwrap();
+            }
+        }
+        if let (DatabaseConfig::Postgres(_), Some((server, name))) =
+            (&self.database, self.database_url.rsplit_once('/'))
+        {
+            let database = Database::connect(format!("{server}/postgres")).await.unwrap();
+            database.execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
+            database.close().await.unwrap();
+        }
+    }
+
     /// A statement from outside.
     pub(crate) async fn execute(&self, sql: &str) {
-        let database = Database::connect(&self.database_url).await.unwrap();
+        let database = self.connect().await;
         database.execute_unprepared(sql).await.unwrap();
         database.close().await.unwrap();
     }
@@ -138,6 +177,45 @@ impl Backend {
     pub(crate) async fn object_count(&self, folder: &str) -> usize {
         let objects: Vec<_> = self.object_store().list(Some(&folder.into())).try_collect().await.unwrap();
         objects.len()
+    }
+
+    /// Until a slow object store has written.
+    pub(crate) async fn written(&self) {
+        self.gate.written.notified().await;
+    }
+
+    /// Lets a slow object store answer.
+    pub(crate) fn go_on(&self) {
+        self.gate.go_on.notify_one();
+    }
+
+    /// Whether any object holds these bytes.
+    pub(crate) async fn holds_bytes(&self, bytes: &[u8]) -> bool {
+        let objects = self.object_store();
+        let all: Vec<_> = objects.list(Some(&"segments".into())).try_collect().await.unwrap();
+        for object in all {
+            let content = objects.get(&object.location).await.unwrap().bytes().await.unwrap();
+            if content.windows(bytes.len()).any(|window| window == bytes) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// How many objects hold live records.
+    pub(crate) async fn live_objects(&self) -> i64 {
+        const COUNT: &str = "SELECT COUNT(*) FROM segment s WHERE s.object_key IS NOT NULL \
+             AND EXISTS (SELECT 1 FROM object o WHERE o.segment_number = s.segment_number)";
+        let database = Database::connect(&self.database_url).await.unwrap();
+        let row = database.query_one_raw(Statement::from_string(database.get_database_backend(), COUNT));
+        let count = row.await.unwrap().unwrap().try_get_by_index(0).unwrap();
+        database.close().await.unwrap();
+        count
+    }
+
+    /// Puts an object behind the store's back.
+    pub(crate) async fn put_object(&self, path: &str, bytes: Vec<u8>) {
+        self.object_store().put(&path.into(), bytes.into()).await.unwrap();
     }
 
     /// Removes so many segments behind the store's back; their paths.
@@ -209,12 +287,22 @@ pub(crate) enum Fault {
     Full,
     /// The object is written, and then the server dies.
     DiesAfterWriting,
+    /// The object is written, and the answer comes only after [`Backend::go_on`].
+    WaitsAfterWriting,
 }
 
 #[derive(Debug)]
 struct Faulty {
     objects: Arc<dyn ObjectStore>,
     fault: Fault,
+    gate: Arc<Gate>,
+}
+
+/// Where a slow object store waits.
+#[derive(Debug, Default)]
+struct Gate {
+    written: Notify,
+    go_on: Notify,
 }
 
 impl fmt::Display for Faulty {
@@ -236,6 +324,14 @@ impl ObjectStore for Faulty {
             Fault::DiesAfterWriting => {
                 self.objects.put_opts(location, payload, options).await?;
                 io::ErrorKind::Interrupted
+            }
+            Fault::WaitsAfterWriting => {
+                let put = self.objects.put_opts(location, payload, options).await;
+                self.gate.written.notify_one();
+                self.gate.go_on.notified().await;
+                // Only the first one waits.
+                self.gate.go_on.notify_one();
+                return put;
             }
         };
         Err(object_store::Error::Generic { store: "faulty", source: Box::new(io::Error::from(kind)) })

@@ -76,6 +76,11 @@ impl Client {
         Digest::of(&[&self.seed.to_be_bytes(), &self.counter.to_be_bytes()])
     }
 
+    /// From now on gives no id or digest that the other has given, which was a copy of this one.
+    pub(crate) fn draw_beyond(&mut self, copy: &Self) {
+        self.counter = self.counter.max(copy.counter);
+    }
+
     pub(crate) fn email(&self) -> String {
         format!("person-{}@example.org", self.seed)
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use etui_chain::ObjectId;
-use etui_store::{Collected, Store, StoreError};
+use etui_store::{Collected, Compacted, Store, StoreError};
 
 use crate::{
     backend::{Backend, Fault, frames, signed_up},
@@ -14,7 +14,7 @@ use crate::{
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Now, as the clock of the folder has it: objects of the store are as old as their files.
-fn real_now_ms() -> u64 {
+pub(crate) fn real_now_ms() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     u64::try_from(now.as_millis()).unwrap()
 }
@@ -98,10 +98,13 @@ pub(crate) async fn an_interrupted_push_leaves_an_orphan_that_is_collected_after
 
     let store = backend.open().await;
     assert_eq!(backend.object_count("segments").await, 2, "one that is named, one that is not");
-    let early = store.collect_garbage(real_now_ms(), HOUR).await.unwrap();
-    assert_eq!((early.orphans, backend.object_count("segments").await), (0, 2), "never before its grace");
-    let late = store.collect_garbage(real_now_ms() + 2 * 3_600_000, HOUR).await.unwrap();
-    assert_eq!((late.orphans, backend.object_count("segments").await), (1, 1));
+    assert_eq!(store.give_up_orphans(real_now_ms(), HOUR).await.unwrap(), 0, "never before its grace");
+    let late_ms = real_now_ms() + 2 * 3_600_000;
+    assert_eq!(store.give_up_orphans(late_ms, HOUR).await.unwrap(), 1);
+    assert_eq!(store.give_up_orphans(late_ms, HOUR).await.unwrap(), 0, "once");
+    assert_eq!(store.collect_garbage(late_ms, HOUR).await.unwrap().segments, 0);
+    assert_eq!(store.collect_garbage(late_ms + 3_600_000, HOUR).await.unwrap().segments, 1);
+    assert_eq!(backend.object_count("segments").await, 1);
     store.push(&authority, vault_id, upload).await.unwrap();
     let (_, stream) = store.changes(&authority, vault_id, 0).await.unwrap();
     assert_eq!(records_of(frames(stream).await).len(), 21);
@@ -113,16 +116,22 @@ pub(crate) async fn superseded_segments_are_collected_after_their_grace(backend:
     push(&store, &mut client, &authority, vault_id, &edits).await;
     let small: ObjectId = client.id();
     push(&store, &mut client, &authority, vault_id, &[Edit::Put(small, 8)]).await;
-    let now_ms = NOW_MS + DAY_MS;
-    let none = Collected { sessions: 1, ..Collected::default() };
-    assert_eq!(store.collect_garbage(now_ms, HOUR).await.unwrap(), none, "all segments are referred to");
+    let now_ms = NOW_MS + 8 * DAY_MS;
+    let compact = async |now_ms| store.compact_next(now_ms).await.unwrap();
+    let collect = async |now_ms| store.collect_garbage(now_ms, HOUR).await.unwrap();
+    assert_eq!(compact(NOW_MS).await, None, "given a time");
+    assert_eq!(compact(now_ms).await, Some(Compacted::default()), "all segments are whole");
+    assert_eq!(collect(now_ms).await, Collected { sessions: 1, segments: 0 });
 
     let purges: Vec<Edit> = client.vaults[&vault_id].records.keys().map(|id| Edit::Purge(*id)).collect();
     push(&store, &mut client, &authority, vault_id, &purges).await;
+    assert_eq!(compact(now_ms).await, None);
+    let now_ms = now_ms + 8 * DAY_MS;
+    assert_eq!(compact(now_ms).await, Some(Compacted { records: 0, dead_segments: 3 }));
     let none = Collected::default();
-    assert_eq!(store.collect_garbage(now_ms, HOUR).await.unwrap(), none, "marked, and kept for its grace");
-    assert_eq!(store.collect_garbage(now_ms + 3_599_999, HOUR).await.unwrap(), none);
-    let removed = store.collect_garbage(now_ms + 3_600_000, HOUR).await.unwrap();
+    assert_eq!(collect(now_ms).await, none, "marked, and kept for its grace");
+    assert_eq!(collect(now_ms + 3_599_999).await, none);
+    let removed = collect(now_ms + 3_600_000).await;
     assert_eq!(removed, Collected { segments: 3, ..none }, "two inline, one an object");
     assert_eq!(backend.object_count("segments").await, 0);
 }

@@ -9,7 +9,7 @@ use proptest::{prelude::*, test_runner::TestRunner};
 
 use crate::{
     backend::{Backend, frames, signed_up},
-    client::{Client, Edit, NOW_MS, Vault},
+    client::{Client, DAY_MS, Edit, NOW_MS, Vault},
 };
 
 /// A push: for each of a few objects, how long its new record is, or that it goes.
@@ -42,6 +42,7 @@ pub(crate) async fn pulls_equal_the_model_under_random_edits(backend: &Backend) 
 async fn play(backend: &Backend, steps: Vec<Step>) {
     let (mut store, mut client, authority, vault_id) = signed_up(backend).await;
     let mut ids: Vec<ObjectId> = (0..12).map(|_| client.id()).collect();
+    let mut now_ms = NOW_MS;
     for step in steps {
         let edits = edits(&mut client, vault_id, &mut ids, &step);
         let upload = client.edit(vault_id, &edits);
@@ -50,7 +51,10 @@ async fn play(backend: &Backend, steps: Vec<Step>) {
         if step.reopen {
             store.close().await;
             store = backend.open().await;
-            store.collect_garbage(NOW_MS, std::time::Duration::ZERO).await.unwrap();
+            while store.compact_next(now_ms).await.unwrap().is_some() {}
+            store.collect_garbage(now_ms, std::time::Duration::ZERO).await.unwrap();
+            // As if a week had passed.
+            now_ms += 7 * DAY_MS;
         }
     }
     for after in 0..=client.head(vault_id).seq {

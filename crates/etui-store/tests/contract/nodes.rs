@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use etui_api::sync::Event;
+use etui_chain::{Op, Refusal};
 use etui_store::StoreError;
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
 use crate::{
-    backend::{Backend, signed_up},
-    client::NOW_MS,
+    backend::{Backend, refusal, signed_up},
+    client::{Edit, NOW_MS},
     pushes::{push, race},
 };
 
@@ -52,6 +53,35 @@ pub(crate) async fn of_two_pushes_on_two_nodes_one_wins(backend: &Backend) {
     let two = backend.open().await;
     let also = two.authority(authority.session_id(), NOW_MS).await.unwrap().unwrap();
     race([(&one, &authority), (&two, &also)], &mut client, vault_id).await;
+}
+
+pub(crate) async fn nodes_push_in_turn(backend: &Backend) {
+    let (one, mut client, authority, vault_id) = signed_up(backend).await;
+    let two = backend.open().await;
+    let also = two.authority(authority.session_id(), NOW_MS).await.unwrap().unwrap();
+    let nodes = [(&one, &authority), (&two, &also)];
+    // Few and many commits of the other node to catch up with, among them purges and one under another state.
+    for run in [1, 1, 2, 5, 40, 1] {
+        for (store, authority) in nodes {
+            for _ in 0..run {
+                let [kept, purged] = [client.id(), client.id()];
+                let puts = [Edit::Put(kept, 20), Edit::Put(purged, 20)];
+                push(store, &mut client, authority, vault_id, &puts).await;
+                push(store, &mut client, authority, vault_id, &[Edit::Purge(purged)]).await;
+            }
+            let state = client.bare_state();
+            store.push_state(authority, state.clone()).await.unwrap();
+            client.state = Some(state.state);
+        }
+    }
+    let reused = client.vaults[&vault_id].commits.iter().rev().find_map(|commit| {
+        commit.changes.iter().find(|change| change.op == Op::Purge).map(|change| change.object_id)
+    });
+    for (store, authority) in nodes {
+        let upload = client.edit(vault_id, &[Edit::Put(reused.unwrap(), 20)]);
+        let answer = store.push(authority, vault_id, upload).await;
+        assert_eq!(refusal(answer), Refusal::Forged, "what one node purged is purged for both");
+    }
 }
 
 pub(crate) async fn nodes_that_start_at_once_migrate_once(backend: &Backend) {

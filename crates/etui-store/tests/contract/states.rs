@@ -203,7 +203,7 @@ pub(crate) fn with_new_vault(client: &mut Client) -> (StateUpload, VaultId) {
 }
 
 /// The same state with a new master keyset, its first commits signed again; the client takes it.
-fn replace_keyset(client: &mut Client, mut upload: StateUpload) -> StateUpload {
+pub(crate) fn replace_keyset(client: &mut Client, mut upload: StateUpload) -> StateUpload {
     let mut body = StateBody::clone(&upload.state);
     let KeysetEntry { id, version, .. } = body.keysets[0];
     let keyset = client.record(RecordType::Keyset, client.account_id, id.id(), version + 1, 0, 8);

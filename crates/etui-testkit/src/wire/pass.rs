@@ -39,12 +39,15 @@ async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respons
     let body = body.collect().await?.to_bytes();
     let earlier = if shared.is_honest() { Vec::new() } else { shared.traffic.all() };
     let place = shared.traffic.begin(&parts, &body);
+    let _noted = Noted { shared: Arc::clone(&shared), place };
+    shared.meet(&parts).await;
     let question = Question::new(parts.method.as_str(), &parts.uri, &earlier);
     let active = shared.active_for(&question);
     if !active.iter().all(|active| active.mutation.asks(&question)) {
         return Ok(lie(&shared, place, &question, &active, Answer::default()));
     }
-    let answer = ask(&shared, Request::from_parts(parts.clone(), Full::new(body))).await?;
+    let answer = ask(&shared, Request::from_parts(parts.clone(), Full::new(body))).await;
+    let answer = answer.inspect_err(|_| shared.traffic.fail(place))?;
     if active.is_empty() {
         return Ok(record(shared, place, answer));
     }
@@ -52,6 +55,18 @@ async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respons
     let body = body.collect().await?.to_bytes().to_vec();
     let honest = Answer { status: parts.status, headers: parts.headers, body };
     Ok(lie(&shared, place, &question, &active, honest))
+}
+
+/// However an exchange ends, also if whoever asked is gone, it has ended.
+struct Noted {
+    shared: Arc<Shared>,
+    place: Place,
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        self.shared.traffic.give_up(self.place);
+    }
 }
 
 async fn ask(shared: &Shared, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, AnyError> {

@@ -1,6 +1,9 @@
 //! What has passed over a wire.
 
-use std::sync::Mutex;
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use http::{HeaderMap, StatusCode, request};
 
@@ -19,6 +22,12 @@ pub struct Exchange {
     pub request_body: Vec<u8>,
     /// The answer's status; 0 while there is none.
     pub status: u16,
+    /// When it was asked.
+    pub asked_at: Instant,
+    /// How long until the head of the answer was there, or until it was clear that none comes; `None` until then.
+    pub waited: Option<Duration>,
+    /// Whether whoever asked did not wait for the answer.
+    pub is_given_up: bool,
     /// The answer's headers, one a line.
     pub answer_headers: String,
     /// The answer's body, as far as it has passed.
@@ -29,7 +38,10 @@ pub struct Exchange {
 
 /// The recording of a wire.
 #[derive(Debug, Default)]
-pub(super) struct Traffic(Mutex<Vec<Exchange>>);
+pub(super) struct Traffic {
+    exchanges: Mutex<Vec<Exchange>>,
+    has_no_bodies: bool,
+}
 
 /// The place of an exchange in the recording.
 #[derive(Debug, Clone, Copy)]
@@ -50,18 +62,26 @@ impl Exchange {
 }
 
 impl Traffic {
+    #[cfg(feature = "services-tests")]
+    pub(super) fn of_heads() -> Self {
+        Self { has_no_bodies: true, ..Self::default() }
+    }
+
     pub(super) fn all(&self) -> Vec<Exchange> {
-        locked(&self.0).clone()
+        locked(&self.exchanges).clone()
     }
 
     pub(super) fn begin(&self, parts: &request::Parts, body: &[u8]) -> Place {
-        let mut all = locked(&self.0);
+        let mut all = locked(&self.exchanges);
         all.push(Exchange {
             method: parts.method.to_string(),
             path: parts.uri.to_string(),
             request_headers: lines(&parts.headers),
-            request_body: body.to_vec(),
+            request_body: if self.has_no_bodies { Vec::new() } else { body.to_vec() },
             status: 0,
+            asked_at: Instant::now(),
+            waited: None,
+            is_given_up: false,
             answer_headers: String::new(),
             answer_body: Vec::new(),
             is_altered: false,
@@ -70,14 +90,32 @@ impl Traffic {
     }
 
     pub(super) fn answer(&self, Place(place): Place, status: StatusCode, headers: &HeaderMap, altered: bool) {
-        let exchange = &mut locked(&self.0)[place];
+        let exchange = &mut locked(&self.exchanges)[place];
+        exchange.waited = Some(exchange.asked_at.elapsed());
         exchange.status = status.as_u16();
         exchange.answer_headers = lines(headers);
         exchange.is_altered = altered;
     }
 
+    /// There is no answer.
+    pub(super) fn fail(&self, Place(place): Place) {
+        let exchange = &mut locked(&self.exchanges)[place];
+        exchange.waited = Some(exchange.asked_at.elapsed());
+    }
+
+    /// Nobody waits for the answer any more, unless it is there.
+    pub(super) fn give_up(&self, Place(place): Place) {
+        let exchange = &mut locked(&self.exchanges)[place];
+        if exchange.waited.is_none() {
+            exchange.waited = Some(exchange.asked_at.elapsed());
+            exchange.is_given_up = true;
+        }
+    }
+
     pub(super) fn body(&self, Place(place): Place, bytes: &[u8]) {
-        locked(&self.0)[place].answer_body.extend_from_slice(bytes);
+        if !self.has_no_bodies {
+            locked(&self.exchanges)[place].answer_body.extend_from_slice(bytes);
+        }
     }
 }
 

@@ -47,11 +47,10 @@ impl Follower {
     /// The next line; `None` once the session or the server ends. The first keep-alive comes at once and opens the
     /// stream for proxies that wait for a first byte.
     async fn next(&mut self) -> Option<sse::Event> {
-        let mut stopping = self.app.stopping.subscribe();
         let line = tokio::select! {
             event = self.events.next() => name(event?),
             _ = self.keep_alive.tick() => sse::Event::default().comment(""),
-            _ = stopping.wait_for(|stopping| *stopping) => return None,
+            () = self.app.stopping() => return None,
         };
         let session = self.app.store.authority(self.authority.session_id(), clock::now_ms()).await;
         matches!(session, Ok(Some(_))).then_some(line)

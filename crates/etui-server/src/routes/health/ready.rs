@@ -15,7 +15,7 @@ use crate::{app::App, document::Problems, problem::ApiError};
     responses((status = 200, description = "It is.", body = String, content_type = "text/plain"), Problems)
 )]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {
-    if app.is_stopping() || app.store.ready().await.is_err() {
+    if app.is_leaving() || app.store.ready().await.is_err() {
         return Err(ApiError::new(ErrorCode::Unavailable));
     }
     Ok("ready\n")

@@ -27,7 +27,7 @@ pub(crate) async fn create(
     Client(client): Client,
     JsonBody(sign_in): JsonBody<SignIn>,
 ) -> Result<Json<Session>, ApiError> {
-    app.throttle.attempt(client, clock::now_ms())?;
+    app.throttle.attempt(client, clock::steady_ms())?;
     let SignIn { email, login_proof, device_id } = sign_in;
     let login = match normalize_email(&email) {
         Some(email) => app.store.login(&email).await?,

@@ -36,6 +36,12 @@ const CEPH: &[Package] = &[
     Package { name: "curl", probe: &["curl", "--version"] },
 ];
 
+/// To put several nodes behind one address.
+const HAPROXY: &[Package] = &[Package { name: "haproxy", probe: &["haproxy", "-v"] }];
+
+/// To set the clock of one process.
+const FAKETIME: &[Package] = &[Package { name: "faketime", probe: &["faketime", "--version"] }];
+
 /// To fetch components from the npm registry.
 const NPM: &[Package] = &[Package { name: "npm", probe: &["npm", "--version"] }];
 
@@ -70,45 +76,85 @@ const DEBIAN_WASM: &[Package] = &[
 ];
 
 /// Makes sure of everything that a build needs.
-pub(crate) fn ensure_for_building() -> anyhow::Result<()> {
+///
+/// # Errors
+/// Something is missing and cannot be installed here.
+pub fn ensure_for_building() -> anyhow::Result<()> {
     ensure(BUILD)
 }
 
 /// Makes sure of everything that building and the tests need.
-pub(crate) fn ensure_for_testing() -> anyhow::Result<()> {
+///
+/// # Errors
+/// Something is missing and cannot be installed here.
+pub fn ensure_for_testing() -> anyhow::Result<()> {
     ensure(BUILD)?;
     ensure(TEST)
 }
 
 /// Makes sure of an S3-compatible store.
-pub(crate) fn ensure_for_ceph() -> anyhow::Result<()> {
+///
+/// # Errors
+/// Something is missing and cannot be installed here.
+pub fn ensure_for_ceph() -> anyhow::Result<()> {
     ensure(CEPH)
 }
 
+/// Makes sure of a load balancer.
+///
+/// # Errors
+/// Something is missing and cannot be installed here.
+pub fn ensure_for_haproxy() -> anyhow::Result<()> {
+    ensure(HAPROXY)
+}
+
+/// Makes sure of what sets the clock of one process.
+///
+/// # Errors
+/// Something is missing and cannot be installed here.
+pub fn ensure_for_faketime() -> anyhow::Result<()> {
+    ensure(FAKETIME)
+}
+
 /// Makes sure of what fetches components from the npm registry, and runs what they bring.
-pub(crate) fn ensure_for_npm() -> anyhow::Result<()> {
+///
+/// # Errors
+/// Something is missing and cannot be installed here.
+pub fn ensure_for_npm() -> anyhow::Result<()> {
     ensure(NODE)?;
     ensure(NPM)
 }
 
 /// Makes sure of what fetches programs from the Python package index, and runs them.
-pub(crate) fn ensure_for_python() -> anyhow::Result<()> {
+///
+/// # Errors
+/// Something is missing and cannot be installed here.
+pub fn ensure_for_python() -> anyhow::Result<()> {
     ensure(PYTHON)
 }
 
 /// Makes sure of what builds and runs containers, and of what the server and the command line are built with.
-pub(crate) fn ensure_for_containers() -> anyhow::Result<()> {
+///
+/// # Errors
+/// Something is missing and cannot be installed here.
+pub fn ensure_for_containers() -> anyhow::Result<()> {
     ensure(BUILD)?;
     ensure(CONTAINERS)
 }
 
 /// Makes sure of what runs the WebAssembly build.
-pub(crate) fn ensure_for_node() -> anyhow::Result<()> {
+///
+/// # Errors
+/// Something is missing and cannot be installed here.
+pub fn ensure_for_node() -> anyhow::Result<()> {
     ensure(NODE)
 }
 
 /// Makes sure of Debian's compiler, with what it needs for WebAssembly.
-pub(crate) fn ensure_for_debian_wasm() -> anyhow::Result<()> {
+///
+/// # Errors
+/// Something is missing and cannot be installed here.
+pub fn ensure_for_debian_wasm() -> anyhow::Result<()> {
     ensure(DEBIAN_WASM)
 }
 

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
@@ -14,18 +14,21 @@ use anyhow::{Context as _, bail};
 use tempfile::TempDir;
 
 use crate::{
+    free_ports,
     process::{output, say},
     system_packages,
 };
 
 const BUCKET: &str = "etui";
-pub(crate) const ACCESS_KEY: &str = "ETUITESTACCESSKEY001";
-pub(crate) const SECRET_KEY: &str = "etui-test-secret-key-0001-etui-test-secret";
+/// The id of the only user's access key.
+pub const ACCESS_KEY: &str = "ETUITESTACCESSKEY001";
+/// That user's secret access key.
+pub const SECRET_KEY: &str = "etui-test-secret-key-0001-etui-test-secret";
 const PATIENCE: Duration = Duration::from_mins(1);
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 /// A running gateway with one empty bucket; stopped when dropped.
-pub(crate) struct Ceph {
+pub struct Ceph {
     folder: TempDir,
     port: u16,
     gateway: Option<Child>,
@@ -33,14 +36,25 @@ pub(crate) struct Ceph {
 
 impl Ceph {
     /// Installs it if it is not there yet, and starts it.
-    pub(crate) fn start() -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// It cannot be installed, or does not start.
+    pub fn start() -> anyhow::Result<Self> {
         Self::start_on(Ipv4Addr::LOCALHOST, "localhost")
     }
 
     /// The same where containers on this machine reach it too, by another name: any but its own it takes for a bucket.
     /// On all addresses, since the network of the containers is made after it.
-    pub(crate) fn start_for_containers(name: &str) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// It cannot be installed, or does not start.
+    pub fn start_for_containers(name: &str) -> anyhow::Result<Self> {
         Self::start_on(Ipv4Addr::UNSPECIFIED, name)
+    }
+
+    /// The port that it listens on.
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     fn start_on(address: Ipv4Addr, name: &str) -> anyhow::Result<Self> {
@@ -53,24 +67,79 @@ impl Ceph {
         ceph.write_configuration(&monitors, address, name)?;
         ceph.start_monitor(&monitors)?;
         ceph.start_storage()?;
+        ceph.make_user()?;
         ceph.start_gateway()?;
         ceph.make_bucket()?;
         Ok(ceph)
     }
 
+    /// How many requests with this method it has answered, as its own log says.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn requests(&self, method: &str) -> anyhow::Result<usize> {
+        let request = format!("\"{method} /{BUCKET}/");
+        let log = fs::read_to_string(self.path("run/client.rgw.log")).context("reading the gateway's log")?;
+        Ok(log.lines().filter(|line| line.contains(" beast: ") && line.contains(&request)).count())
+    }
+
+    /// Stops the gateway without anybody being told: it takes connections and never answers.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets a frozen gateway go on.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.signal("-CONT")
+    }
+
+    /// Kills the gateway; what it has confirmed lies in the storage, which lives on.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn kill_gateway(&mut self) -> anyhow::Result<()> {
+        let mut gateway = self.gateway.take().context("the gateway does not run")?;
+        gateway.kill()?;
+        gateway.wait()?;
+        Ok(())
+    }
+
+    /// Lets the bucket hold at most so many bytes, or as many as fit.
+    ///
+    /// # Errors
+    /// The cluster's.
+    pub fn limit_bucket(&self, bytes: Option<u64>) -> anyhow::Result<()> {
+        let scope = ["--quota-scope=bucket", "--uid=etui", "--bucket=etui"];
+        let mut quota = self.command("radosgw-admin");
+        quota.arg("quota").arg(if bytes.is_some() { "set" } else { "disable" }).args(scope);
+        if let Some(bytes) = bytes {
+            quota.arg(format!("--max-size={bytes}"));
+            output(&mut quota)?;
+            quota = self.command("radosgw-admin");
+            quota.args(["quota", "enable"]).args(scope);
+        }
+        output(&mut quota).map(drop)
+    }
+
+    fn signal(&self, signal: &str) -> anyhow::Result<()> {
+        let gateway = self.gateway.as_ref().context("the gateway does not run")?;
+        output(Command::new("kill").args([signal, &gateway.id().to_string()])).map(drop)
+    }
+
     /// The variables by which tests find it.
-    pub(crate) fn variables(&self) -> [(&'static str, String); 4] {
+    pub fn variables(&self) -> [(&'static str, String); 4] {
         [
             ("ETUI_TEST_S3_ENDPOINT", format!("http://127.0.0.1:{}", self.port)),
             ("ETUI_TEST_S3_BUCKET", BUCKET.to_owned()),
             ("ETUI_TEST_S3_ACCESS_KEY", ACCESS_KEY.to_owned()),
             ("ETUI_TEST_S3_SECRET_KEY", SECRET_KEY.to_owned()),
         ]
-    }
-
-    /// Where the gateway listens.
-    pub(crate) const fn port(&self) -> u16 {
-        self.port
     }
 
     fn write_configuration(&self, monitors: &str, address: Ipv4Addr, name: &str) -> anyhow::Result<()> {
@@ -120,6 +189,8 @@ impl Ceph {
              rgw enable usage log = false\n\
              rgw crypt require ssl = false\n\
              rgw zone = default\n\
+             # A limit holds at once, and so does its end.\n\
+             rgw bucket quota ttl = 0\n\
              keyring = {folder}/gateway/keyring\n\
              rgw data = {folder}/gateway\n\
              # The gateway insists on a secured connection, which there is none of without keys.\n\
@@ -146,14 +217,21 @@ impl Ceph {
         output(self.command("ceph-osd").args(["-i", "0"])).map(drop)
     }
 
-    fn start_gateway(&mut self) -> anyhow::Result<()> {
+    fn make_user(&self) -> anyhow::Result<()> {
         let mut user = self.command("radosgw-admin");
         user.args(["user", "create", "--uid=etui", "--display-name=etui"]);
         user.arg(format!("--access-key={ACCESS_KEY}")).arg(format!("--secret-key={SECRET_KEY}"));
         output(&mut user)?;
         let mut keys = Command::new("ceph-authtool");
         keys.arg("--create-keyring").arg(self.path("gateway/keyring"));
-        output(keys.args(["--gen-key", "-n", "client.rgw"]))?;
+        output(keys.args(["--gen-key", "-n", "client.rgw"])).map(drop)
+    }
+
+    /// Starts the gateway, again after [`Self::kill_gateway`], and returns when it listens.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_gateway(&mut self) -> anyhow::Result<()> {
         let mut gateway = self.command("radosgw");
         gateway.args(["-n", "client.rgw", "-f"]).stdout(Stdio::null()).stderr(Stdio::null());
         self.gateway = Some(gateway.spawn().context("starting radosgw")?);
@@ -207,14 +285,4 @@ impl Drop for Ceph {
             }
         }
     }
-}
-
-fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
-    let mut ports = [0; N];
-    // All of them are held until all are known, so that no two are the same.
-    let listeners: Vec<_> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    for (port, listener) in ports.iter_mut().zip(&listeners) {
-        *port = listener.local_addr()?.port();
-    }
-    Ok(ports)
 }

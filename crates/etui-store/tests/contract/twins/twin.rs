@@ -1,0 +1,265 @@
+//! One of two stores that are asked the same.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use etui_api::frame::{Frame, FrameReader};
+use etui_chain::{AccountId, DeviceId, Digest, ObjectId, VaultId};
+use etui_store::{
+    Authority, CommitUpload, FrameStream, HealUpload, LoginHash, NewAccount, NewSession, StateUpload, Store,
+    StoreError,
+};
+use futures_util::TryStreamExt as _;
+use tempfile::TempDir;
+
+use crate::backend::{Backend, Fault};
+
+/// What is asked: an [operation](super::operation::Operation) with everything in it, so that it can be asked twice.
+#[derive(Debug, Clone)]
+pub(crate) enum Call {
+    SignUp { email: String, device_id: DeviceId, upload: StateUpload, session: NewSession },
+    SignIn { account_id: AccountId, device_id: DeviceId, session: NewSession },
+    Refresh { presented: Digest, next: Digest, expires_ms: u64 },
+    FindAddress(String),
+    Ask { session: usize, late: bool, request: Request },
+    Collect(Duration),
+    Reopen(Option<Fault>),
+    BackUp,
+    Restore,
+}
+
+/// What is asked in a session.
+#[derive(Debug, Clone)]
+pub(crate) enum Request {
+    Touch,
+    EndSession,
+    EndDevice(DeviceId),
+    Push(VaultId, CommitUpload),
+    State(StateUpload),
+    Changes(VaultId, u64),
+    Commits(VaultId, u64),
+    States(Option<u64>),
+    Record(VaultId, ObjectId),
+    NewestState,
+    Devices,
+    Keysets,
+    Heal(HealUpload),
+    ReplaceLoginHash(String),
+    DeleteAccount,
+}
+
+/// What is answered, in lines that a person can compare: frames as their kinds, lengths and hashes.
+pub(crate) type Answer = Result<Vec<String>, String>;
+
+/// Answered where the session has ended.
+pub(crate) const NO_SESSION: &str = "no session";
+
+type Answered = Result<Vec<String>, StoreError>;
+
+/// After so long, whatever has changed is due for compaction.
+const WEEK_AND_DAY_MS: u64 = 8 * 24 * 3_600_000;
+
+/// A store with what it has given out.
+pub(crate) struct Twin {
+    pub(crate) backend: Backend,
+    pub(crate) store: Store,
+    /// Each session as it was when it began.
+    authorities: Vec<Authority>,
+    pub(crate) backup: TempDir,
+    /// How its object store fails.
+    fault: Option<Fault>,
+}
+
+impl Twin {
+    pub(crate) async fn new(backend: Backend) -> Self {
+        let store = backend.open().await;
+        let backup = tempfile::tempdir().unwrap();
+        Self { backend, store, authorities: Vec::new(), backup, fault: None }
+    }
+
+    /// Asks the store; `other` has the backup that is restored.
+    pub(crate) async fn answer(&mut self, call: Call, other: &std::path::Path, now_ms: u64) -> Answer {
+        self.try_to_answer(call, other, now_ms).await.map_err(|error| described(&error))
+    }
+
+    async fn try_to_answer(&mut self, call: Call, other: &std::path::Path, now_ms: u64) -> Answered {
+        match call {
+            Call::SignUp { email, device_id, upload, session } => {
+                let login_hash =
+                    LoginHash::new("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA".to_owned());
+                let account = NewAccount { email, login_hash, device_id, upload, session };
+                let authority = self.store.create_account(account, now_ms).await?;
+                Ok(self.begun(authority))
+            }
+            Call::SignIn { account_id, device_id, session } => {
+                let authority = self.store.create_session(account_id, device_id, session, now_ms).await?;
+                Ok(self.begun(authority))
+            }
+            Call::Refresh { presented, next, expires_ms } => {
+                let rotation = self.store.rotate_refresh(presented, next, expires_ms, now_ms).await?;
+                Ok(vec![format!("{rotation:?}")])
+            }
+            Call::FindAddress(email) => {
+                let login = self.store.login(&email).await?;
+                let login = login.map(|login| (login.account_id, login.login_hash.expose().to_owned()));
+                Ok(vec![format!("{login:?}")])
+            }
+            Call::Ask { session, late, request } => self.ask(session, late, request, now_ms).await,
+            Call::Collect(grace) => self.tidy_up(now_ms, grace).await,
+            Call::Reopen(fault) => {
+                self.fault = fault;
+                self.open_anew().await;
+                Ok(Vec::new())
+            }
+            Call::BackUp => Ok(vec![format!("{:?}", self.store.back_up(self.backup.path()).await?)]),
+            Call::Restore => self.restore(other).await,
+        }
+    }
+
+    /// As a week of jobs does.
+    async fn tidy_up(&self, now_ms: u64, grace: Duration) -> Answered {
+        let store = &self.store;
+        let mut lines = vec![format!("{:?}", store.compact_next(now_ms).await?)];
+        while let Some(compacted) = store.compact_next(now_ms + WEEK_AND_DAY_MS).await? {
+            lines.push(format!("{compacted:?}"));
+        }
+        lines.push(format!("{:?}", store.give_up_orphans(now_ms, grace).await?));
+        lines.push(format!("{:?}", store.collect_garbage(now_ms, grace).await?));
+        Ok(lines)
+    }
+
+    fn begun(&mut self, authority: Authority) -> Vec<String> {
+        let line = format!("{authority:?}");
+        self.authorities.push(authority);
+        vec![line]
+    }
+
+    /// As after a restart.
+    pub(crate) async fn open_anew(&mut self) {
+        self.store.close().await;
+        self.store = match self.fault {
+            None => self.backend.open().await,
+            Some(fault) => self.backend.open_faulty(fault).await,
+        };
+    }
+
+    async fn restore(&mut self, backup: &std::path::Path) -> Answered {
+        let elsewhere = (self.backend.another)();
+        let store = elsewhere.open().await;
+        let copied = store.restore(backup).await?;
+        self.store.close().await;
+        self.backend.remove().await;
+        (self.backend, self.store, self.fault) = (elsewhere, store, None);
+        Ok(vec![format!("{copied:?}")])
+    }
+
+    async fn ask(&self, session: usize, late: bool, request: Request, now_ms: u64) -> Answered {
+        let store = &self.store;
+        let begun = &self.authorities[session];
+        let authority =
+            if late { Some(begun.clone()) } else { store.authority(begun.session_id(), now_ms).await? };
+        let Some(authority) = authority else { return Ok(vec![NO_SESSION.to_owned()]) };
+        let authority = &authority;
+        let mut lines = vec![format!("{authority:?}")];
+        match request {
+            Request::Touch => store.touch(authority, now_ms).await?,
+            Request::EndSession => store.end_session(authority).await?,
+            Request::EndDevice(device_id) => store.end_device_sessions(authority, device_id).await?,
+            Request::Push(vault_id, upload) => {
+                lines.push(format!("{:?}", store.push(authority, vault_id, upload).await?));
+            }
+            Request::State(upload) => lines.push(format!("{:?}", store.push_state(authority, upload).await?)),
+            Request::Heal(upload) => lines.push(format!("{:?}", store.heal(authority, upload).await?)),
+            Request::ReplaceLoginHash(hash) => {
+                store.replace_login_hash(authority, LoginHash::new(hash)).await?;
+            }
+            Request::DeleteAccount => store.delete_account(authority).await?,
+            other => lines.extend(read(store, authority, other, now_ms).await?),
+        }
+        Ok(lines)
+    }
+}
+
+/// What changes nothing.
+async fn read(store: &Store, authority: &Authority, request: Request, now_ms: u64) -> Answered {
+    Ok(match request {
+        Request::Changes(vault_id, after) => {
+            let (header, stream) = store.changes(authority, vault_id, after).await?;
+            let mut lines = vec![format!("{header:?}")];
+            lines.extend(lines_of(stream).await?);
+            lines
+        }
+        Request::Commits(vault_id, after) => {
+            lines_of(store.commits(authority, vault_id, after).await?).await?
+        }
+        Request::States(after) => lines_of(store.states_after(authority, after).await?).await?,
+        Request::Record(vault_id, object_id) => {
+            let record = store.record(authority, vault_id, object_id).await?;
+            vec![format!("{:?}", record.map(|bytes| Digest::of(&[&bytes])))]
+        }
+        Request::NewestState => vec![format!("{:?}", store.newest_state(authority).await?.hash())],
+        Request::Devices => vec![format!("{:?}", store.devices(authority, now_ms).await?)],
+        Request::Keysets => {
+            let keysets = store.keysets(authority).await?;
+            let hashes = keysets.keysets.iter().map(|keyset| {
+                format!(
+                    "{:?} {:?} {} {}",
+                    keyset.id,
+                    keyset.kind,
+                    keyset.version,
+                    Digest::of(&[&keyset.record])
+                )
+            });
+            [format!("{:?} {:?}", keysets.account_id, keysets.kdf)].into_iter().chain(hashes).collect()
+        }
+        other => unreachable!("{other:?} changes something"),
+    })
+}
+
+/// Records in the order of their hashes: in which order they lie in a segment is nobody's business.
+async fn lines_of(stream: FrameStream) -> Answered {
+    let chunks: Vec<Bytes> = stream.try_collect().await?;
+    let (mut lines, mut records) = (Vec::new(), Vec::new());
+    for frame in FrameReader::read_all(&chunks.concat()).unwrap() {
+        let (kind, bytes) = match frame {
+            Frame::Record(bytes) => {
+                records.push(line("record", &bytes));
+                continue;
+            }
+            Frame::Header(bytes) => ("header", bytes),
+            Frame::State(bytes) => ("state", bytes),
+            Frame::NamedRecord(bytes) => ("named record", bytes),
+            Frame::Commit(bytes) => ("commit", bytes),
+            Frame::End(count) => ("end", count.to_be_bytes().to_vec()),
+        };
+        lines.push(line(kind, &bytes));
+    }
+    records.sort();
+    lines.extend(records);
+    Ok(lines)
+}
+
+fn line(kind: &str, bytes: &[u8]) -> String {
+    format!("{kind}, {} bytes, {}", bytes.len(), Digest::of(&[bytes]))
+}
+
+/// Which error it is, without what a database or object store says in words of its own.
+fn described(error: &StoreError) -> String {
+    match error {
+        StoreError::Database { doing, .. } => format!("Database while {doing}"),
+        StoreError::Blobs { doing, .. } => format!("Blobs while {doing}"),
+        StoreError::Unavailable { what, doing, .. } => format!("Unavailable: {what} while {doing}"),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Whether a store that works could ever answer so. What is asked may be wrong; the data never is.
+pub(crate) fn is_failure(answer: &Answer) -> bool {
+    const FAILURES: [&str; 4] = ["Database", "Unavailable", "Damaged", "Folder"];
+    answer.as_ref().err().is_some_and(|error| FAILURES.iter().any(|failure| error.starts_with(failure)))
+}
+
+/// Whether a refresh token was exchanged.
+pub(crate) fn is_rotated(answer: &Answer) -> bool {
+    answer.as_ref().is_ok_and(|lines| lines[0].starts_with("Rotated"))
+}
