@@ -59,6 +59,7 @@ const CONTAINERS: &[Package] = &[
     Package { name: "netavark", probe: &["test", "-x", "/usr/lib/podman/netavark"] },
     Package { name: "aardvark-dns", probe: &["test", "-x", "/usr/lib/podman/aardvark-dns"] },
     Package { name: "iptables", probe: &["iptables", "--version"] },
+    Package { name: "iproute2", probe: &["ip", "-V"] },
     Package { name: "mmdebstrap", probe: &["mmdebstrap", "--version"] },
     Package { name: "openssl", probe: &["openssl", "version"] },
     Package { name: "binutils", probe: &["nm", "--version"] },

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{bases::Bases, containers::engine};
 use crate::{
-    process::{output, repository, run, say},
+    process::{output, repository, run, say, succeeds},
     server_binary,
 };
 
@@ -21,9 +21,11 @@ const PROGRAM: &str = "usr/local/bin/etui-server";
 pub(super) fn server(bases: &Bases) -> anyhow::Result<()> {
     say("Building the image of the server")?;
     let rust = output(Command::new("rustc").args(["--print", "sysroot"]).current_dir(repository()))?;
+    // Else every run would leave an image without a name. The cache of the Dockerfile's own mounts is kept.
+    let _ = succeeds(engine("podman").args(["image", "rm", "--force", IMAGE]));
     let mut bud = engine("buildah");
     // The form that knows health checks.
-    bud.args(["bud", "--format", "docker", "--layers", "--network", "host"]);
+    bud.args(["bud", "--format", "docker", "--network", "host"]);
     bud.args(["--volume", &format!("{}:/usr/local/rust:ro", rust.trim())]);
     bud.args(["--volume", "/etc/ssl/certs:/usr/local/authorities:ro"]);
     bud.args(["--build-arg", &format!("BASE={}", bases.base)]);

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use etui_services::ceph::{ACCESS_KEY, Ceph, SECRET_KEY};
 use tempfile::TempDir;
 
-use super::containers::{Container, with_settings};
+use super::containers::{Container, engine, with_settings};
 use crate::{
     process::{output, repository, run as run_command, say},
     python::PythonTool,
@@ -21,6 +21,8 @@ const COMPOSE: PythonTool = PythonTool { name: "podman-compose", version: "1.6.0
 /// So that it is not taken for a stack that somebody runs on this machine.
 const PROJECT: &str = "etui-image-test";
 const HOST: &str = "localhost";
+/// As compose.yaml calls them.
+const NETWORKS: [&str; 3] = ["outside", "nodes", "data"];
 
 /// Services in the order of their dependencies, as compose.yaml says them. podman-compose waits for health only where
 /// podman can, which this one may not: each is waited for here.
@@ -118,6 +120,7 @@ impl Stack {
 
     fn bring_up(&self, service: &str, kind: Kind) -> anyhow::Result<()> {
         output(self.compose()?.args(["up", "--detach", "--no-build", "--no-deps", service]))?;
+        hold_bridges()?;
         let container = Self::container(service);
         match kind {
             Kind::Serves => container.wait_until_healthy(),
@@ -168,6 +171,25 @@ impl Drop for Stack {
             let _ = say(&format!("Containers of {PROJECT} may be left: {error:#}"));
         }
     }
+}
+
+/// A bridge that podman makes takes the hardware address of one of its containers, and another when that one goes: then
+/// the rest of them cannot reach this machine, which is their name server, until they ask for its address anew. One that
+/// was set stays, even if it is the same.
+fn hold_bridges() -> anyhow::Result<()> {
+    for network in NETWORKS {
+        let name = format!("{PROJECT}_{network}");
+        let mut ask = engine("podman");
+        ask.args(["network", "inspect", "--format", "{{.NetworkInterface}}", &name]);
+        // A network is made for the first service that needs it, its bridge for the first container.
+        let Ok(bridge) = output(&mut ask) else { continue };
+        let bridge = bridge.trim();
+        let address = Path::new("/sys/class/net").join(bridge).join("address");
+        if let Ok(address) = fs::read_to_string(address) {
+            output(Command::new("ip").args(["link", "set", "dev", bridge, "address", address.trim()]))?;
+        }
+    }
+    Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
