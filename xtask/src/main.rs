@@ -4,8 +4,11 @@ mod arrows;
 mod bench;
 mod deny;
 mod faults;
+mod image;
 mod kill;
+mod manifests;
 mod process;
+mod python;
 mod server_binary;
 mod services;
 mod start;
@@ -35,8 +38,12 @@ enum Command {
     Arrows,
     /// Check licences, sources and known weaknesses of dependencies
     Deny,
+    /// Build the container image and run the whole stack of deploy/compose.yaml with it
+    Image,
     /// Kill client and server at random moments of a save, and lose nothing
     Kill(kill::Arguments),
+    /// Check the files for Compose and Kubernetes in deploy/, without running anything
+    Manifests,
     /// Break one thing after the other while clients push, and lose nothing that was confirmed
     Faults(faults::Arguments),
     /// Build the server as it is shipped; check its size and that it has no SQLCipher
@@ -56,7 +63,9 @@ fn main() -> anyhow::Result<()> {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Arrows => arrows::run(),
         Command::Deny => deny::run(),
+        Command::Image => image::run(),
         Command::Kill(arguments) => kill::run(&arguments),
+        Command::Manifests => manifests::run(),
         Command::Faults(arguments) => faults::run(&arguments),
         Command::ServerBinary => server_binary::run(),
         Command::Services(arguments) => services::run(&arguments),

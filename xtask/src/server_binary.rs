@@ -25,7 +25,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 }
 
 /// Symbols, not text: libraries that can speak to an encrypted store name its options without containing it.
-fn check_symbols(listing: &str) -> anyhow::Result<()> {
+pub(crate) fn check_symbols(listing: &str) -> anyhow::Result<()> {
     let mut names = listing.lines().filter_map(|line| line.split(' ').next_back());
     ensure!(names.clone().any(|name| name == SQLITE), "no SQLite found: this check sees nothing");
     if let Some(name) = names.find(|name| name.starts_with(SQLCIPHER)) {

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use etui_services::system_packages;
 
 use crate::{
-    arrows, deny,
+    arrows, deny, manifests,
     process::{cargo, run as run_command, say, succeeds},
     server_binary,
     services::Services,
@@ -25,6 +25,7 @@ const STEPS: &[Step] = &[
     ("formatting", || run_command(&mut cargo("fmt --all --check"))),
     ("lints", lints),
     ("arrows", arrows::run),
+    ("manifests", manifests::run),
     ("documentation tests", || run_command(&mut cargo("test --locked --workspace --doc --quiet"))),
     ("tests", tests),
     ("vectors", vectors::check_repository),

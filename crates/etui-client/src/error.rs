@@ -1,6 +1,6 @@
 //! What can go wrong, in a sentence, with the next step.
 
-use std::{io, path::PathBuf};
+use std::{error::Error, io, path::PathBuf};
 
 use etui_api::{ErrorCode, Problem};
 use etui_chain::{ObjectId, Refusal, Refused};
@@ -276,6 +276,11 @@ impl ClientError {
                  make this a device again"
             }
             Self::NotListed { .. } => "run `etui login` again",
+            Self::NoAnswer { source: Some(source), .. } | Self::Offline { source: Some(source), .. }
+                if is_certificate(source) =>
+            {
+                CERTIFICATE
+            }
             Self::NoAnswer { .. } => "check --server: is it http or https, and is the port right?",
             Self::Offline { .. } => "try again when the server can be reached: `etui sync`",
             Self::Server(problem) => return server_hint(problem.code).map(str::to_owned),
@@ -369,6 +374,22 @@ fn server_hint(code: ErrorCode) -> Option<&'static str> {
 const DISK_FULL: &str =
     "the disk is full: free some space on it and try again; nothing that was saved is lost";
 const FOLDER_READ_ONLY: &str = "nothing can be written there: make the folder or its disk writable for you; nothing that was saved is lost";
+const CERTIFICATE: &str = "this machine does not trust the server's certificate: if it is by an authority of your own, name that in \
+     SSL_CERT_FILE and unlock again";
+
+/// Whether a server was reached and its certificate refused.
+fn is_certificate(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+            return true;
+        }
+        // What an I/O error wraps is not its source.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = wrapped.map(|error| error as &(dyn Error + 'static)).or_else(|| error.source());
+    }
+    false
+}
 
 /// The next step where a file or folder could not be written, if the kind of error tells one.
 pub fn file_hint(error: &io::Error) -> Option<&'static str> {
@@ -401,4 +422,17 @@ fn is_read_only(error: &rusqlite::Error) -> bool {
 fn listed(candidates: &[(ObjectId, String)]) -> String {
     let lines: Vec<String> = candidates.iter().take(5).map(|(id, title)| format!("{id} ({title})")).collect();
     lines.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_certificate_is_found_however_deep_it_lies() {
+        let refused = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        assert!(is_certificate(&io::Error::other(io::Error::other(refused))));
+        assert!(!is_certificate(&io::Error::other(rustls::Error::DecryptError)));
+        assert!(!is_certificate(&io::Error::from(io::ErrorKind::ConnectionRefused)));
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    net::TcpStream,
+    net::{Ipv4Addr, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
@@ -20,8 +20,10 @@ use crate::{
 };
 
 const BUCKET: &str = "etui";
-const ACCESS_KEY: &str = "ETUITESTACCESSKEY001";
-const SECRET_KEY: &str = "etui-test-secret-key-0001-etui-test-secret";
+/// The id of the only user's access key.
+pub const ACCESS_KEY: &str = "ETUITESTACCESSKEY001";
+/// That user's secret access key.
+pub const SECRET_KEY: &str = "etui-test-secret-key-0001-etui-test-secret";
 const PATIENCE: Duration = Duration::from_mins(1);
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
@@ -38,13 +40,31 @@ impl Ceph {
     /// # Errors
     /// It cannot be installed, or does not start.
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_on(Ipv4Addr::LOCALHOST, "localhost")
+    }
+
+    /// The same where containers on this machine reach it too, by another name: any but its own it takes for a bucket.
+    /// On all addresses, since the network of the containers is made after it.
+    ///
+    /// # Errors
+    /// It cannot be installed, or does not start.
+    pub fn start_for_containers(name: &str) -> anyhow::Result<Self> {
+        Self::start_on(Ipv4Addr::UNSPECIFIED, name)
+    }
+
+    /// The port that it listens on.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn start_on(address: Ipv4Addr, name: &str) -> anyhow::Result<Self> {
         system_packages::ensure_for_ceph()?;
         say("Starting Ceph's S3 gateway")?;
         let folder = tempfile::Builder::new().prefix("etui-ceph-").tempdir()?;
         let [monitor_port, old_monitor_port, port] = free_ports()?;
         let mut ceph = Self { folder, port, gateway: None };
         let monitors = format!("[v2:127.0.0.1:{monitor_port},v1:127.0.0.1:{old_monitor_port}]");
-        ceph.write_configuration(&monitors)?;
+        ceph.write_configuration(&monitors, address, name)?;
         ceph.start_monitor(&monitors)?;
         ceph.start_storage()?;
         ceph.make_user()?;
@@ -122,7 +142,7 @@ impl Ceph {
         ]
     }
 
-    fn write_configuration(&self, monitors: &str) -> anyhow::Result<()> {
+    fn write_configuration(&self, monitors: &str, address: Ipv4Addr, name: &str) -> anyhow::Result<()> {
         for name in ["monitor", "storage", "gateway", "run"] {
             fs::create_dir(self.path(name))?;
         }
@@ -164,8 +184,8 @@ impl Ceph {
              osd class load list = *\n\
              osd class default list = *\n\
              [client.rgw]\n\
-             rgw frontends = beast endpoint=127.0.0.1:{} tcp_nodelay=1\n\
-             rgw dns name = localhost\n\
+             rgw frontends = beast endpoint={address}:{} tcp_nodelay=1\n\
+             rgw dns name = {name}\n\
              rgw enable usage log = false\n\
              rgw crypt require ssl = false\n\
              rgw zone = default\n\

