@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use sea_orm::{ConnectionTrait, DbBackend, QueryResult};
+use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use crate::{
     Store, StoreError,
@@ -36,6 +36,8 @@ const SPREAD: Duration = Duration::from_hours(24);
 const LEASE: Duration = Duration::from_mins(10);
 /// Records are brought together up to so many bytes, which are held in memory.
 const BATCH_BYTES: u64 = 8 << 20;
+/// What is written anew in one go; of a larger vault, the rest comes at the next look.
+const STEP_BYTES: u64 = 64 << 20;
 /// From so many bytes on an object without dead bytes is left alone.
 const LARGE_BYTES: u64 = 4 << 20;
 /// So many smaller ones may stay beside each other.
@@ -44,6 +46,8 @@ const MAX_SMALL: usize = 2;
 const MAX_INLINE_TOGETHER_BYTES: u64 = 64 << 10;
 /// Rows or parameters at a time.
 const BATCH: usize = 128;
+/// So many vaults are given a time at once.
+const SCHEDULED_TOGETHER: u64 = 1000;
 
 /// What became of one vault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,6 +67,22 @@ struct Usage {
     live_bytes: u64,
 }
 
+/// A vault that is this node's for a while.
+#[derive(Debug, Clone, Copy)]
+struct Claimed {
+    number: u64,
+    /// Its newest commit when it was claimed.
+    head_seq: u64,
+}
+
+/// What was done of a vault.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    records: u64,
+    /// Whether nothing is left to do.
+    complete: bool,
+}
+
 /// A live record to be moved.
 #[derive(Debug, Clone)]
 struct Moving {
@@ -78,10 +98,10 @@ impl Store {
     /// `Database`, `Blobs`, `StorageFull`, `Unavailable`: the vault comes up again later.
     pub async fn compact_next(&self, now_ms: u64) -> Result<Option<Compacted>, StoreError> {
         self.schedule_changed(now_ms).await?;
-        let Some(number) = self.claim_due(now_ms).await? else { return Ok(None) };
-        let records = self.rewrite(number).await?;
-        let dead_segments = self.finish(number, now_ms).await?;
-        Ok(Some(Compacted { records, dead_segments }))
+        let Some(claimed) = self.claim_due(now_ms).await? else { return Ok(None) };
+        let step = self.rewrite(claimed.number).await?;
+        let dead_segments = self.finish(&claimed, &step, now_ms).await?;
+        Ok(Some(Compacted { records: step.records, dead_segments }))
     }
 
     /// Compacts a vault that has become too scattered to wait. That it cannot be done now is no reason to refuse what
@@ -94,25 +114,24 @@ impl Store {
 
     async fn schedule_changed(&self, now_ms: u64) -> Result<(), StoreError> {
         const ANY: &str = "SELECT 1 FROM vault WHERE compact_at_ms = 0 LIMIT 1";
-        const UPDATE: &str =
-            "UPDATE vault SET compact_at_ms = $1 + (vault_number * 7919) % $2 WHERE compact_at_ms = 0";
         if sql::row(self.database(), "looking for changed vaults", ANY, []).await?.is_none() {
             return Ok(());
         }
-        let values = [sql::number(now_ms + milliseconds(WAIT)), sql::number(milliseconds(SPREAD))];
+        let update = format!(
+            "UPDATE vault SET compact_at_ms = $1 + (vault_number * 7919) % $2 WHERE vault_number IN \
+             (SELECT vault_number FROM vault WHERE compact_at_ms = 0 LIMIT $3{})",
+            sql::skip_locked(self.database())
+        );
+        let times = [now_ms + milliseconds(WAIT), milliseconds(SPREAD), SCHEDULED_TOGETHER];
         let transaction = self.begin().await?;
-        sql::execute(&*transaction, "scheduling compactions", UPDATE, values).await?;
+        sql::execute(&*transaction, "scheduling compactions", &update, times.map(sql::number)).await?;
         transaction.commit().await
     }
 
     /// The vault is this node's until the lease ends. A time further ahead than any that is ever set was set by a clock
     /// that was wrong.
-    async fn claim_due(&self, now_ms: u64) -> Result<Option<u64>, StoreError> {
+    async fn claim_due(&self, now_ms: u64) -> Result<Option<Claimed>, StoreError> {
         let furthest_ms = now_ms + milliseconds(WAIT + SPREAD);
-        let skip = match self.database().get_database_backend() {
-            DbBackend::Sqlite => "",
-            _ => " FOR UPDATE SKIP LOCKED",
-        };
         let due = "(compact_at_ms >= 1 AND compact_at_ms <= $1) OR compact_at_ms > $2";
         let select = format!("SELECT vault_number FROM vault WHERE {due} ORDER BY compact_at_ms LIMIT 1");
         let values = || [sql::number(now_ms), sql::number(furthest_ms)];
@@ -120,7 +139,8 @@ impl Store {
             return Ok(None);
         }
         let claim = format!(
-            "UPDATE vault SET compact_at_ms = $3 WHERE vault_number = ({select}{skip}) RETURNING vault_number"
+            "UPDATE vault SET compact_at_ms = $3 WHERE vault_number = ({select}{}) RETURNING vault_number, head_seq",
+            sql::skip_locked(self.database())
         );
         let [now, furthest] = values();
         let lease = sql::number(now_ms + milliseconds(LEASE));
@@ -128,7 +148,7 @@ impl Store {
         let row =
             sql::row(&*transaction, "claiming a vault to compact", &claim, [now, furthest, lease]).await?;
         transaction.commit().await?;
-        row.map(|row| row.number(0)).transpose()
+        row.map(|row| Ok(Claimed { number: row.number(0)?, head_seq: row.number(1)? })).transpose()
     }
 
     async fn fragments(&self, number: u64) -> Result<u64, StoreError> {
@@ -138,10 +158,11 @@ impl Store {
         row.await?.map_or(Ok(0), |row| row.number(0))
     }
 
-    /// Writes scattered records anew; how many.
-    async fn rewrite(&self, number: u64) -> Result<u64, StoreError> {
+    /// Writes scattered records anew, up to a bound.
+    async fn rewrite(&self, number: u64) -> Result<Step, StoreError> {
         let seen = self.fragments(number).await?;
-        let chosen = chosen(&self.usage(number).await?);
+        let usage = self.usage(number).await?;
+        let (chosen, complete) = one_step(&usage, &chosen(&usage));
         let mut moving = self.live_in(number, &chosen).await?;
         // What was saved together is pulled together.
         moving.sort_unstable_by(|one, other| (one.seq, &one.object_id).cmp(&(other.seq, &other.object_id)));
@@ -152,7 +173,7 @@ impl Store {
             rest = later;
         }
         self.forget_fragments(number, seen).await?;
-        Ok(moving.len() as u64)
+        Ok(Step { records: moving.len() as u64, complete })
     }
 
     async fn usage(&self, number: u64) -> Result<Vec<Usage>, StoreError> {
@@ -231,18 +252,22 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Marks what is dead, and the vault as one to come back to only after its next change. How many segments died.
-    async fn finish(&self, number: u64, now_ms: u64) -> Result<u64, StoreError> {
+    /// Marks what is dead, and the vault as one to come back to: for the rest, for what was pushed meanwhile, or only after
+    /// its next change. How many segments died.
+    async fn finish(&self, claimed: &Claimed, step: &Step, now_ms: u64) -> Result<u64, StoreError> {
         const MARK: &str = "UPDATE segment SET dead_since_ms = $2 \
              WHERE vault_number = $1 AND dead_since_ms IS NULL \
              AND NOT EXISTS (SELECT 1 FROM object o WHERE o.segment_number = segment.segment_number)";
-        const DONE: &str = "UPDATE vault SET compact_at_ms = CASE WHEN fragments = 0 THEN NULL ELSE 0 END \
+        const DONE: &str = "UPDATE vault SET compact_at_ms = CASE WHEN head_seq = $2 THEN $3 ELSE COALESCE($3, 0) END \
              WHERE vault_number = $1";
+        let Claimed { number, head_seq } = *claimed;
         let transaction = self.begin().await?;
         lock_vault(&*transaction, number).await?;
         let values = [sql::number(number), sql::number(now_ms)];
         let dead = sql::execute(&*transaction, "marking dead segments", MARK, values).await?;
-        sql::execute(&*transaction, "finishing a compaction", DONE, [sql::number(number)]).await?;
+        let rest = if step.complete { Value::BigInt(None) } else { sql::number(SOON_MS) };
+        let values = [sql::number(number), sql::number(head_seq), rest];
+        sql::execute(&*transaction, "finishing a compaction", DONE, values).await?;
         transaction.commit().await?;
         Ok(dead)
     }
@@ -282,6 +307,20 @@ fn chosen(usage: &[Usage]) -> BTreeSet<u64> {
     chosen
 }
 
+/// As many of the chosen segments as may be written anew at once, and whether that is all of them.
+fn one_step(usage: &[Usage], chosen: &BTreeSet<u64>) -> (BTreeSet<u64>, bool) {
+    let mut bytes = 0;
+    let mut step = BTreeSet::new();
+    for segment in usage.iter().filter(|segment| chosen.contains(&segment.number)) {
+        if bytes >= STEP_BYTES {
+            return (step, false);
+        }
+        bytes += segment.live_bytes;
+        step.insert(segment.number);
+    }
+    (step, true)
+}
+
 /// How many of the next records are brought together: at least one.
 fn batch_length(moving: &[Moving]) -> usize {
     let mut bytes = 0;
@@ -294,4 +333,53 @@ fn batch_length(moving: &[Moving]) -> usize {
 
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(number: u64, bytes: u64, live_bytes: u64) -> Usage {
+        Usage { number, is_object: true, bytes, live_bytes }
+    }
+
+    fn inline(number: u64, bytes: u64) -> Usage {
+        Usage { number, is_object: false, bytes, live_bytes: bytes }
+    }
+
+    #[test]
+    fn only_what_is_scattered_or_partly_dead_is_written_anew() {
+        const NONE: [u64; 0] = [];
+        let chosen = |usage: &[Usage]| chosen(usage).into_iter().collect::<Vec<_>>();
+        assert_eq!(chosen(&[]), NONE);
+        assert_eq!(
+            chosen(&[object(1, 100, 0), inline(2, 900)]),
+            NONE,
+            "what is all dead has nothing to move"
+        );
+        assert_eq!(chosen(&[object(1, 9 << 20, 9 << 20), object(2, 8 << 20, (8 << 20) - 1)]), [2]);
+        let small = |number| object(number, 1 << 20, 1 << 20);
+        assert_eq!(chosen(&[small(1), small(2), object(3, 5 << 20, 5 << 20)]), NONE);
+        assert_eq!(chosen(&[small(1), small(2), small(3), object(4, 5 << 20, 5 << 20)]), [1, 2, 3]);
+        assert_eq!(chosen(&[inline(1, 40_000), inline(2, 20_000)]), NONE);
+        assert_eq!(chosen(&[inline(1, 40_000), inline(2, 40_000), small(3)]), [1, 2]);
+        assert_eq!(chosen(&[inline(1, 10), object(2, 100, 99)]), [1, 2], "an object is written anyway");
+    }
+
+    #[test]
+    fn a_large_vault_is_written_in_steps() {
+        let usage: Vec<_> = (0..100).map(|number| object(number, 8 << 20, 7 << 20)).collect();
+        let mut left = chosen(&usage);
+        let mut steps = 0;
+        loop {
+            let (step, complete) = one_step(&usage, &left);
+            assert!(step.len() <= 10 && !step.is_empty());
+            left.retain(|number| !step.contains(number));
+            steps += 1;
+            if complete {
+                break;
+            }
+        }
+        assert_eq!((left.len(), steps), (0, 10));
+    }
 }

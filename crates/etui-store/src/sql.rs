@@ -119,6 +119,11 @@ pub(crate) fn for_share<C: ConnectionTrait>(connection: &C) -> &'static str {
     if connection.get_database_backend() == DbBackend::Sqlite { "" } else { " FOR SHARE" }
 }
 
+/// As [`for_update`], but what somebody else has locked is passed over.
+pub(crate) fn skip_locked<C: ConnectionTrait>(connection: &C) -> &'static str {
+    if connection.get_database_backend() == DbBackend::Sqlite { "" } else { " FOR UPDATE SKIP LOCKED" }
+}
+
 /// Says what was being done, and tells a full disk from other failures.
 pub(crate) fn failed(doing: &'static str) -> impl Fn(DbErr) -> StoreError {
     move |source| {
