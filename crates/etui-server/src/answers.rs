@@ -6,8 +6,8 @@ use axum::{
 };
 use bytes::Bytes;
 use etui_api::frame;
-use etui_store::FrameStream;
-use futures_util::TryStreamExt as _;
+use etui_store::{FrameStream, StoreError};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::{
     HeaderValue,
     header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE},
@@ -20,11 +20,16 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 );
 
-/// A sequence of frames as it is read. A failure on the way cuts it short, which its reader notices by the missing
-/// end.
-pub(crate) fn frames(frames: FrameStream) -> Response {
-    let logged = frames.inspect_err(|error| tracing::error!(cause = chain(error), "an answer was cut short"));
-    ([(CONTENT_TYPE, frame::CONTENT_TYPE)], Body::from_stream(logged)).into_response()
+/// A sequence of frames as it is read. What fails before anything of it is there is an answer like any other; a failure
+/// on the way cuts it short, which its reader notices by the missing end.
+///
+/// # Errors
+/// The store's, up to the first chunk.
+pub(crate) async fn frames(mut frames: FrameStream) -> Result<Response, StoreError> {
+    let first = frames.try_next().await?;
+    let whole = stream::iter(first.map(Ok)).chain(frames);
+    let logged = whole.inspect_err(|error| tracing::error!(cause = chain(error), "an answer was cut short"));
+    Ok(([(CONTENT_TYPE, frame::CONTENT_TYPE)], Body::from_stream(logged)).into_response())
 }
 
 /// A page.

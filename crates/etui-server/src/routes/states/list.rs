@@ -28,5 +28,5 @@ pub(crate) async fn list(
     Access(authority): Access,
     After { after }: After,
 ) -> Result<Response, ApiError> {
-    Ok(frames(app.store.states_after(&authority, after).await?))
+    Ok(frames(app.store.states_after(&authority, after).await?).await?)
 }
