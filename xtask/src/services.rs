@@ -3,42 +3,69 @@
 use std::process::Command;
 
 use anyhow::bail;
-use etui_services::{Ceph, Durability, Postgres, system_packages};
+use etui_services::{Ceph, Durability, Garage, Postgres, system_packages};
 
 use crate::process::{repository, run as run_command, say};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
+    /// The S3-compatible store
+    #[arg(long, value_enum, default_value_t = S3::Ceph)]
+    s3: S3,
     /// A command to run while the services are up; without one they stay up until Ctrl-C
     #[arg(last = true)]
     command: Vec<String>,
 }
 
+/// Which S3-compatible store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum S3 {
+    /// Ceph's gateway, a Debian package
+    Ceph,
+    /// Garage, built from its crate: ignores conditions of writes
+    Garage,
+}
+
 /// What runs as long as this exists.
 pub(crate) struct Services {
     postgres: Postgres,
-    ceph: Ceph,
+    s3: RunningS3,
+}
+
+enum RunningS3 {
+    Ceph(Ceph),
+    Garage(Garage),
 }
 
 impl Services {
     /// Installs what is missing and starts everything.
-    pub(crate) fn start() -> anyhow::Result<Self> {
+    pub(crate) fn start(s3: S3) -> anyhow::Result<Self> {
         // Which tests start for themselves.
         system_packages::ensure_for_haproxy()?;
         system_packages::ensure_for_faketime()?;
-        Ok(Self { postgres: Postgres::start(Durability::Fleeting)?, ceph: Ceph::start()? })
+        let s3 = match s3 {
+            S3::Ceph => RunningS3::Ceph(Ceph::start()?),
+            S3::Garage => RunningS3::Garage(Garage::start()?),
+        };
+        Ok(Self { postgres: Postgres::start(Durability::Fleeting)?, s3 })
     }
 
     /// The variables by which tests find the services.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         let mut variables = vec![("ETUI_TEST_POSTGRES", self.postgres.url())];
-        variables.extend(self.ceph.variables());
+        match &self.s3 {
+            RunningS3::Ceph(ceph) => variables.extend(ceph.variables()),
+            RunningS3::Garage(garage) => {
+                variables.extend(garage.variables());
+                variables.push(("ETUI_TEST_S3_OVERWRITES", "true".to_owned()));
+            }
+        }
         variables
     }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let services = Services::start()?;
+    let services = Services::start(arguments.s3)?;
     for (name, value) in services.variables() {
         say(&format!("export {name}={value}"))?;
     }

@@ -10,7 +10,7 @@ use crate::{
     arrows, deny, manifests,
     process::{cargo, run as run_command, say, succeeds},
     server_binary,
-    services::Services,
+    services::{S3, Services},
     tool::Tool,
     vectors, wasm,
 };
@@ -52,7 +52,7 @@ fn lints() -> anyhow::Result<()> {
 /// With nextest where it can be had: every test is a process of its own. The same tests run without it.
 fn tests() -> anyhow::Result<()> {
     const ALL: &str = "--locked --workspace --features etui-store/services-tests --no-fail-fast";
-    let services = Services::start()?;
+    let services = Services::start(S3::Ceph)?;
     let mut command = match nextest() {
         Ok(mut nextest) => {
             nextest.arg("run");

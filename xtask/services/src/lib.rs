@@ -4,6 +4,7 @@
 //! `cargo xtask services` starts one of each for a whole run of tests; a test that breaks one starts its own.
 
 pub mod ceph;
+mod garage;
 mod haproxy;
 pub mod postgres;
 pub mod process;
@@ -12,6 +13,7 @@ pub mod system_packages;
 use std::net::TcpListener;
 
 pub use ceph::Ceph;
+pub use garage::Garage;
 pub use haproxy::Haproxy;
 pub use postgres::{Durability, Postgres};
 

@@ -138,6 +138,12 @@ impl Backend {
         }
     }
 
+    /// Whether the object store keeps an object that it was told to create. A folder and Ceph's gateway do; Garage takes the
+    /// condition and ignores it.
+    pub(crate) fn refuses_overwriting(&self) -> bool {
+        matches!(self.objects, ObjectsConfig::Folder) || std::env::var_os("ETUI_TEST_S3_OVERWRITES").is_none()
+    }
+
     /// Whether everything lies in one folder, which one process has to itself.
     pub(crate) const fn is_one_folder(&self) -> bool {
         matches!(self.database, DatabaseConfig::File)

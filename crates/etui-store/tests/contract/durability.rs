@@ -76,7 +76,7 @@ pub(crate) async fn one_process_serves_a_folder(backend: &Backend) {
 pub(crate) async fn the_object_store_is_tried_and_left_as_it_was(backend: &Backend) {
     let store = backend.open().await;
     let report = store.check_objects().await.unwrap();
-    assert!(report.refuses_overwriting, "both a folder and Ceph's gateway do");
+    assert_eq!(report.refuses_overwriting, backend.refuses_overwriting());
     assert_eq!(backend.object_count("checks").await, 0, "nothing is left of it");
     store.close().await;
     let full = backend.open_faulty(Fault::Full).await;
