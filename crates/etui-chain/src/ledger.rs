@@ -74,6 +74,11 @@ impl Ledger {
         self.purged.contains(object_id)
     }
 
+    /// How many ids were live once and are gone.
+    pub fn purged_len(&self) -> usize {
+        self.purged.len()
+    }
+
     /// Adds ids known to be purged from older commits that were fetched later.
     pub fn note_purged(&mut self, object_ids: impl IntoIterator<Item = ObjectId>) {
         Arc::make_mut(&mut self.purged).extend(object_ids);

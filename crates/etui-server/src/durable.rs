@@ -16,7 +16,10 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let unfinished = path.with_extension(data_encoding::HEXLOWER.encode(&random));
-    let written = write(&unfinished, bytes).and_then(|()| fs::hard_link(&unfinished, path));
+    let written = write(&unfinished, bytes).and_then(|()| match fs::hard_link(&unfinished, path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => write(path, bytes),
+        linked => linked,
+    });
     let removed = fs::remove_file(&unfinished);
     written?;
     removed?;
@@ -24,8 +27,9 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
+/// Where a file system knows no links, that has to do: then a power cut may leave less than the whole.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

@@ -1,35 +1,47 @@
 //! What the server does by itself, now and then.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use etui_store::{Job, StoreError};
+use futures_util::FutureExt as _;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{app::App, clock, problem::chain};
 
 /// Between two looks at what is due.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
+/// So many failures in one look may be about vaults; with one more it is the database or the bucket.
+const MAX_FAILURES: u32 = 8;
 const BETWEEN_COLLECTIONS: Duration = Duration::from_hours(1);
 /// The whole bucket is listed for it.
 const BETWEEN_SEARCHES_FOR_ORPHANS: Duration = Duration::from_hours(24);
 /// Longer than any push or pull may take, so that nothing is collected that somebody is about to refer to.
 const GRACE: Duration = Duration::from_hours(24);
 
-/// Does what is due, at once and then again and again, until the server stops.
+/// Does what is due, at once and then again and again, until the server stops. Whatever is interrupted then is left as if
+/// it had not been begun.
 pub(crate) async fn run(app: Arc<App>) {
+    tokio::select! {
+        () = again_and_again("garbage was not collected", || collect_garbage(&app)) => {}
+        () = again_and_again("vaults were not compacted", || compact(&app)) => {}
+        () = app.stopping() => {}
+    }
+}
+
+/// A failure, or a fault of ours, is noted and does not end it.
+async fn again_and_again<F: Future<Output = Result<(), StoreError>>>(
+    failure: &'static str,
+    work: impl Fn() -> F,
+) {
     let mut looks = interval(BETWEEN_LOOKS);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let work = async {
-        loop {
-            looks.tick().await;
-            note_failure("garbage was not collected", collect_garbage(&app).await);
-            note_failure("a vault was not compacted", compact(&app).await);
+    loop {
+        looks.tick().await;
+        match AssertUnwindSafe(work()).catch_unwind().await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(cause = chain(&error), "{failure}"),
+            Err(_) => tracing::error!("{failure}: a fault in this program"),
         }
-    };
-    // Whatever is interrupted is left as if it had not been begun.
-    tokio::select! {
-        () = work => {}
-        () = app.stopping() => {}
     }
 }
 
@@ -44,14 +56,19 @@ async fn collect_garbage(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// One vault after the other, for as long as any is due.
+/// One vault after the other, for as long as any is due. One that cannot be compacted comes up again later and does not
+/// keep others from it.
 async fn compact(app: &App) -> Result<(), StoreError> {
-    while app.store.compact_next(clock::now_ms()).await?.is_some() {}
-    Ok(())
-}
-
-fn note_failure(what: &'static str, result: Result<(), StoreError>) {
-    if let Err(error) = result {
-        tracing::warn!(cause = chain(&error), "{what}");
+    let mut failures = 0;
+    loop {
+        match app.store.compact_next(clock::now_ms()).await {
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(()),
+            Err(error) if failures == MAX_FAILURES => return Err(error),
+            Err(error) => {
+                failures += 1;
+                tracing::warn!(cause = chain(&error), "a vault was not compacted");
+            }
+        }
     }
 }

@@ -229,18 +229,18 @@ fn validation(issuer: &str) -> Validation {
 fn read_or_make_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, SigningKeyError> {
     let failed = |doing| move |source| SigningKeyError::File { doing, path: path.to_owned(), source };
     match fs::read(path) {
-        Ok(bytes) => Ok(Zeroizing::new(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut pkcs8 = Zeroizing::new(vec![0; PKCS8_BYTES]);
-            pkcs8[..PKCS8_PREFIX.len()].copy_from_slice(&PKCS8_PREFIX);
-            getrandom::fill(&mut pkcs8[PKCS8_PREFIX.len()..]).map_err(SigningKeyError::Random)?;
-            match durable::write_private(path, &pkcs8) {
-                // Another node was quicker.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_or_make_key(path),
-                written => written.map(|()| pkcs8).map_err(failed("write")),
-            }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        read => return read.map(Zeroizing::new).map_err(failed("read")),
+    }
+    let mut pkcs8 = Zeroizing::new(vec![0; PKCS8_BYTES]);
+    pkcs8[..PKCS8_PREFIX.len()].copy_from_slice(&PKCS8_PREFIX);
+    getrandom::fill(&mut pkcs8[PKCS8_PREFIX.len()..]).map_err(SigningKeyError::Random)?;
+    match durable::write_private(path, &pkcs8) {
+        // Another node was quicker.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::read(path).map(Zeroizing::new).map_err(failed("read"))
         }
-        Err(error) => Err(failed("read")(error)),
+        written => written.map(|()| pkcs8).map_err(failed("write")),
     }
 }
 

@@ -9,7 +9,10 @@ use std::{
 
 use futures_util::TryStreamExt as _;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
-use sea_orm::{AccessMode, DatabaseTransaction, IsolationLevel, TransactionOptions, TransactionTrait as _};
+use sea_orm::{
+    AccessMode, ConnectionTrait as _, DatabaseTransaction, DbBackend, IsolationLevel, TransactionOptions,
+    TransactionTrait as _,
+};
 
 use crate::{
     DatabaseConfig, ObjectsConfig, Store, StoreConfig, StoreError, identity,
@@ -96,8 +99,12 @@ impl Store {
         let (copied, kept) = copy_segments(&*backup.inner().objects, &**objects, &keys).await?;
         let snapshot = backup.snapshot().await?;
         let transaction = self.begin().await?;
+        // Whoever was here with an empty database may have given these objects up.
+        sql::execute(&*transaction, "emptying a table", "DELETE FROM segment", []).await?;
         let rows = tables::copy(&snapshot, &*transaction).await?;
         transaction.commit().await?;
+        // Only now: nodes that wait for the segments to be theirs must not find an empty database.
+        identity::take_over(self.database(), &**objects).await?;
         drop(snapshot);
         backup.close().await;
         Ok(Copied { rows, segments: copied, kept })
@@ -113,10 +120,16 @@ impl Store {
         // SQLite knows neither word; its transactions see one moment by themselves.
         let database = self.database();
         let transaction = match database.get_database_backend() {
-            sea_orm::DbBackend::Postgres => database.begin_with_options(options).await,
+            DbBackend::Postgres => database.begin_with_options(options).await,
             _ => database.begin().await,
         };
-        transaction.map_err(sql::failed("beginning to read"))
+        let transaction = transaction.map_err(sql::failed("beginning to read"))?;
+        if transaction.get_database_backend() == DbBackend::Postgres {
+            // Segments are read in between, which may take long.
+            const LONG: &str = "SET LOCAL idle_in_transaction_session_timeout = 0";
+            sql::execute(&transaction, "beginning to read", LONG, []).await?;
+        }
+        Ok(transaction)
     }
 }
 

@@ -12,6 +12,11 @@ use crate::{
     sql::{self, Columns as _},
 };
 
+/// So long a spent token is known as one. Whoever shows it later is refused, and ends no session.
+const SPENT_TOKENS_STAY: Duration = Duration::from_hours(30 * 24);
+/// So long the name of an object that was given up is kept from being used: longer than any push can be on its way, and
+/// any clock wrong.
+const GIVEN_UP_STAYS: Duration = Duration::from_hours(90 * 24);
 /// Rows and objects handled at a time.
 const BATCH: usize = 256;
 
@@ -31,9 +36,10 @@ impl Store {
     /// # Errors
     /// `Database`, `Blobs`.
     pub async fn collect_garbage(&self, now_ms: u64, grace: Duration) -> Result<Collected, StoreError> {
-        let sessions = self.remove_expired_sessions(now_ms).await?;
-        let segments = self.remove_dead_segments(before(now_ms, grace)).await?;
-        Ok(Collected { segments, sessions })
+        let sessions = self.remove_expired_sessions(now_ms).await;
+        // What goes wrong with the one is no reason to leave the other.
+        let segments = self.remove_dead_segments(now_ms, grace).await?;
+        Ok(Collected { segments, sessions: sessions? })
     }
 
     /// Gives up objects of the object store that no row has named for `grace`: what a push left that was interrupted or
@@ -68,36 +74,68 @@ impl Store {
 
     async fn remove_expired_sessions(&self, now_ms: u64) -> Result<u64, StoreError> {
         const DELETE: &str = "DELETE FROM session WHERE expires_ms <= $1";
+        const DELETE_SPENT: &str = "DELETE FROM spent_refresh WHERE spent_ms <= $1";
         let transaction = self.begin().await?;
         let removed =
             sql::execute(&*transaction, "removing expired sessions", DELETE, [sql::number(now_ms)]).await?;
+        let values = [sql::number(before(now_ms, SPENT_TOKENS_STAY))];
+        sql::execute(&*transaction, "removing old spent tokens", DELETE_SPENT, values).await?;
         transaction.commit().await?;
         Ok(removed)
     }
 
-    async fn remove_dead_segments(&self, before_ms: u64) -> Result<u64, StoreError> {
-        const SELECT: &str =
-            "SELECT segment_number, object_key FROM segment WHERE dead_since_ms <= $1 LIMIT $2";
-        const DELETE: &str = "DELETE FROM segment WHERE segment_number = $1";
-        let mut removed = 0;
+    /// Goes on after what cannot be removed, and says so in the end.
+    async fn remove_dead_segments(&self, now_ms: u64, grace: Duration) -> Result<u64, StoreError> {
+        const SELECT: &str = "SELECT segment_number, object_key FROM segment \
+             WHERE dead_since_ms <= $1 AND segment_number > $2 \
+             AND (vault_number IS NOT NULL OR bytes > 0 OR dead_since_ms <= $3) \
+             ORDER BY segment_number LIMIT $4";
+        self.mend_times_ahead(now_ms).await?;
+        let given_up_before_ms = before(now_ms, GIVEN_UP_STAYS);
+        let (mut removed, mut last, mut failure) = (0, 0, None);
         loop {
-            let values = [sql::number(before_ms), sql::number(BATCH as u64)];
+            let values = [before(now_ms, grace), last, given_up_before_ms, BATCH as u64].map(sql::number);
             let rows = sql::rows(self.database(), "listing dead segments", SELECT, values).await?;
-            if rows.is_empty() {
-                return Ok(removed);
-            }
+            let Some(newest) = rows.last() else { break };
+            last = newest.number(0)?;
+            let mut gone = Vec::with_capacity(rows.len());
             for row in &rows {
-                if let Some(key) = row.column::<Option<Vec<u8>>>(1)? {
-                    self.remove_object(&ObjectKey(key)).await?;
+                match row.column::<Option<Vec<u8>>>(1)?.map(ObjectKey) {
+                    None => gone.push(row.number(0)?),
+                    Some(key) => match self.remove_object(&key).await {
+                        Ok(()) => gone.push(row.number(0)?),
+                        Err(error) => failure = Some(error),
+                    },
                 }
             }
-            let transaction = self.begin().await?;
-            for row in &rows {
-                let values = [sql::number(row.number(0)?)];
-                removed += sql::execute(&*transaction, "removing a dead segment", DELETE, values).await?;
-            }
-            transaction.commit().await?;
+            removed += self.forget_segments(&gone, given_up_before_ms).await?;
         }
+        failure.map_or(Ok(removed), Err)
+    }
+
+    /// A clock that was ahead does not put off what it has marked.
+    async fn mend_times_ahead(&self, now_ms: u64) -> Result<(), StoreError> {
+        const UPDATE: &str = "UPDATE segment SET dead_since_ms = $1 WHERE dead_since_ms > $1";
+        let transaction = self.begin().await?;
+        sql::execute(&*transaction, "mending times ahead", UPDATE, [sql::number(now_ms)]).await?;
+        transaction.commit().await
+    }
+
+    /// The row of what was given up stays for long, without an object: it keeps the name from being used.
+    async fn forget_segments(&self, numbers: &[u64], given_up_before_ms: u64) -> Result<u64, StoreError> {
+        const DELETE: &str = "DELETE FROM segment WHERE segment_number = $1 \
+             AND (vault_number IS NOT NULL OR dead_since_ms <= $2)";
+        const EMPTY: &str = "UPDATE segment SET bytes = 0 WHERE segment_number = $1";
+        let transaction = self.begin().await?;
+        for number in numbers {
+            let values = [sql::number(*number), sql::number(given_up_before_ms)];
+            if sql::execute(&*transaction, "removing a dead segment", DELETE, values).await? == 0 {
+                let values = [sql::number(*number)];
+                sql::execute(&*transaction, "removing a dead segment", EMPTY, values).await?;
+            }
+        }
+        transaction.commit().await?;
+        Ok(numbers.len() as u64)
     }
 
     async fn give_up(&self, objects: Vec<(ObjectKey, u64)>, now_ms: u64) -> Result<u64, StoreError> {

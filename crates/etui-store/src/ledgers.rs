@@ -84,7 +84,7 @@ impl Slots {
 }
 
 fn weight(ledger: &Ledger) -> usize {
-    ledger.live().len() + MIN_WEIGHT
+    ledger.live().len() + ledger.purged_len() + MIN_WEIGHT
 }
 
 #[cfg(test)]

@@ -88,7 +88,10 @@ fn missing(applied: &[String]) -> Result<Option<String>, StoreError> {
 async fn wait_for_other_nodes(transaction: &DatabaseTransaction) -> Result<(), StoreError> {
     /// Any number, as long as it is always the same.
     const LOCK: &str = "SELECT pg_advisory_xact_lock(7304091)";
+    // Making an index of a large table takes as long as it takes; whoever holds a lock that is needed is not waited for.
+    const TAKE_LONG: &str = "SET LOCAL statement_timeout = 0";
     if transaction.get_database_backend() == DbBackend::Postgres {
+        sql::execute(transaction, "waiting for another node to migrate", TAKE_LONG, []).await?;
         sql::execute(transaction, "waiting for another node to migrate", LOCK, []).await?;
     }
     Ok(())

@@ -137,28 +137,24 @@ impl Store {
         sql::rows(self.database(), "listing changed objects", SELECT, values).await
     }
 
-    /// The records at places that are sorted, neighbours read together; all of them are held in memory.
+    /// The records at the first of these places, which are sorted: as many as are fetched together, and at least one.
+    /// Each holds on to the whole of what was read with it, dead bytes between them included, which is bounded.
     ///
     /// # Errors
     /// `Database`, `Blobs`, `Unavailable`, `Damaged`.
-    pub(crate) async fn records_at(&self, places: &[Place]) -> Result<Vec<(Place, Bytes)>, StoreError> {
+    pub(crate) async fn next_records(&self, places: &[Place]) -> Result<Vec<(Place, Bytes)>, StoreError> {
         let reader = &self.inner().reader;
-        let Reading { window_bytes, gap_bytes, .. } = reader.how();
-        let mut records = Vec::with_capacity(places.len());
-        let mut rest = places;
-        while !rest.is_empty() {
-            let (window, later) = rest.split_at(window_length(rest, window_bytes));
-            let segments = self.segments(window).await?;
-            for run in window.chunk_by(|earlier, later| earlier.reads_with(later, gap_bytes)) {
-                let (first, last) = (run[0], run[run.len() - 1]);
-                let stored = segments.get(&first.segment_number).ok_or(DAMAGED_SEGMENT)?;
-                let bytes = reader.read(stored, first.offset..last.range().end).await?;
-                for place in run {
-                    let Range { start, end } = place.range();
-                    records.push((*place, slice(&bytes, &(start - first.offset..end - first.offset))?));
-                }
+        let window = &places[..window_length(places, reader.how())];
+        let segments = self.segments(window).await?;
+        let mut records = Vec::with_capacity(window.len());
+        for run in window.chunk_by(|earlier, later| earlier.reads_with(later, reader.how().gap_bytes)) {
+            let (first, last) = (run[0], run[run.len() - 1]);
+            let stored = segments.get(&first.segment_number).ok_or(DAMAGED_SEGMENT)?;
+            let bytes = reader.read(stored, first.offset..last.range().end).await?;
+            for place in run {
+                let Range { start, end } = place.range();
+                records.push((*place, slice(&bytes, &(start - first.offset..end - first.offset))?));
             }
-            rest = later;
         }
         Ok(records)
     }
@@ -347,11 +343,10 @@ impl Answer {
     }
 
     async fn write_records(&mut self) -> Result<bool, StoreError> {
-        if self.fetched.as_slice().is_empty() {
-            let window_bytes = self.store.inner().reader.how().window_bytes;
-            let window = window_length(self.records.as_slice(), window_bytes);
-            let places: Vec<Place> = self.records.by_ref().take(window).collect();
-            self.fetched = self.store.records_at(&places).await?.into_iter();
+        if self.fetched.as_slice().is_empty() && !self.records.as_slice().is_empty() {
+            let fetched = self.store.next_records(self.records.as_slice()).await?;
+            self.records.by_ref().take(fetched.len()).for_each(drop);
+            self.fetched = fetched.into_iter();
         }
         let Some((_, record)) = self.fetched.next() else { return Ok(false) };
         self.writer.push(&Frame::Record(record));
@@ -382,14 +377,19 @@ async fn state_body(store: &Store, account_id: AccountId, version: u64) -> Resul
     row.ok_or(DAMAGED_HISTORY)?.column(0)
 }
 
-/// How many of the next records are fetched together: at least one, while there are any.
-fn window_length(places: &[Place], window_bytes: u64) -> usize {
-    let (mut bytes, mut segments, mut last) = (0, 0, None);
+/// How many of the next records are fetched together: at least one, while there are any. What counts is what is read,
+/// and not what of it is alive.
+fn window_length(places: &[Place], how: Reading) -> usize {
+    let (mut bytes, mut segments) = (0, 0);
+    let mut before: Option<&Place> = None;
     let full = places.iter().position(|place| {
-        bytes += u64::from(place.length);
-        segments += usize::from(last != Some(place.segment_number));
-        last = Some(place.segment_number);
-        bytes > window_bytes || segments > WINDOW_SEGMENTS
+        bytes += match before.filter(|before| before.reads_with(place, how.gap_bytes)) {
+            Some(before) => place.range().end.saturating_sub(before.range().end),
+            None => u64::from(place.length),
+        };
+        segments += usize::from(before.is_none_or(|before| before.segment_number != place.segment_number));
+        before = Some(place);
+        bytes > how.window_bytes || segments > WINDOW_SEGMENTS
     });
     full.unwrap_or(places.len()).max(usize::from(!places.is_empty()))
 }
@@ -401,4 +401,29 @@ fn stored(row: &QueryResult, column: usize) -> Result<Stored, StoreError> {
     }
     let inline: Option<Vec<u8>> = row.column(column + 1)?;
     inline.map(|bytes| Stored::Inline(bytes.into())).ok_or(DAMAGED_SEGMENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_together_is_bounded_dead_bytes_included() {
+        let how = Reading::bucket(0);
+        // A small record, a dead one that fits a gap, and so on.
+        let step = 136 + how.gap_bytes;
+        let places: Vec<_> =
+            (0..10_000).map(|index| Place { segment_number: 1, offset: index * step, length: 136 }).collect();
+        let mut rest = places.as_slice();
+        while !rest.is_empty() {
+            let window = &rest[..window_length(rest, how)];
+            let read = window[window.len() - 1].range().end - window[0].offset;
+            assert!(read <= how.window_bytes + 136, "{read}");
+            rest = &rest[window.len()..];
+        }
+        assert_eq!(window_length(&[Place { length: 2 << 20, ..places[0] }], how), 1, "a large one alone");
+        assert_eq!(window_length(&[], how), 0);
+        let apart: Vec<_> = (0..1000).map(|number| Place { segment_number: number, ..places[0] }).collect();
+        assert_eq!(window_length(&apart, how), WINDOW_SEGMENTS);
+    }
 }

@@ -159,12 +159,13 @@ impl Store {
         Ok(rotation)
     }
 
-    /// Ends the session that asks.
+    /// Ends the session that asks, and one of the same device that nobody has used yet.
     ///
     /// # Errors
     /// `Database`.
     pub async fn end_session(&self, authority: &Authority) -> Result<(), StoreError> {
         let transaction = self.begin().await?;
+        end_others_of_device(&*transaction, authority).await?;
         end(&*transaction, authority.session_id).await?;
         transaction.commit().await
     }

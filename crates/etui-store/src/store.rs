@@ -73,6 +73,8 @@ pub(crate) struct Inner {
     pub(crate) events: Events,
     /// The way to other nodes, where there may be any.
     news: OnceLock<News>,
+    /// Held while a vault is compacted: what that takes is taken once.
+    pub(crate) compacting: Mutex<()>,
     /// SQLite has one writer: waiting here is fair and wakes at once, waiting for its lock is neither.
     turn: Option<Arc<Mutex<()>>>,
     /// Held while this process serves a folder; the operating system lets go of it when the process dies.
@@ -89,7 +91,8 @@ impl Store {
         Self::open_own(config, false).await
     }
 
-    /// As [`Self::open`], even if the segments belong to another database, which must be gone for good.
+    /// As [`Self::open`], even if the segments belong to another database, which must be gone for good: to be restored
+    /// into ([`Self::restore`]), after which they belong to this one.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -164,9 +167,7 @@ impl Store {
         let (database, lock) = connect(config).await?;
         let which = if lock.is_some() { Migrate::All } else { Migrate::Empty };
         migration::run(&database, which).await?;
-        if take_over {
-            identity::take_over(&database, &*objects).await?;
-        } else {
+        if !take_over {
             identity::claim(&database, &*objects).await?;
         }
         let store = Self::assemble(config, database, objects, lock);
@@ -192,6 +193,7 @@ impl Store {
             ledgers: Ledgers::default(),
             events: Events::default(),
             news: OnceLock::new(),
+            compacting: Mutex::default(),
             turn: one_writer.then(Arc::default),
             lock: std::sync::Mutex::new(lock),
         }))

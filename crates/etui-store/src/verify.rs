@@ -10,6 +10,7 @@ use sea_orm::DatabaseTransaction;
 
 use crate::{
     Store, StoreError,
+    reader::slice,
     segment::{ObjectKey, Stored},
     sql::{self, Columns as _},
 };
@@ -199,7 +200,9 @@ impl Check<'_> {
             );
         }
         let segments = self.objects(&place, number, &ledger).await?;
-        for (segment, places) in segments {
+        for (segment, mut places) in segments {
+            // In the order in which they lie there: what is read together lies together.
+            places.sort_unstable_by_key(|place| place.range.start);
             self.segment(&place, segment, &places).await?;
         }
         Ok(())
@@ -329,18 +332,20 @@ impl Check<'_> {
                 return Ok(());
             }
         };
-        for some in places.chunks(RECORDS_AT_ONCE) {
-            let Some(records) = self.read(&stored, some).await? else {
-                let name = match &stored {
-                    Stored::Object { key, .. } => key.path().to_string(),
-                    Stored::Inline(_) => format!("segment {number}"),
-                };
-                self.problem(
-                    place,
-                    format_args!("{name} with {} live records is missing or too short", places.len()),
-                );
-                return Ok(());
+        let reaches = |size: u64| places.iter().all(|place| place.range.end <= size);
+        if !self.size(&stored).await?.is_some_and(reaches) {
+            let name = match &stored {
+                Stored::Object { key, .. } => key.path().to_string(),
+                Stored::Inline(_) => format!("segment {number}"),
             };
+            self.problem(
+                place,
+                format_args!("{name} with {} live records is missing or too short", places.len()),
+            );
+            return Ok(());
+        }
+        for some in places.chunks(RECORDS_AT_ONCE) {
+            let records = self.read(&stored, some).await?;
             for (expected, record) in some.iter().zip(records) {
                 self.verified.records += 1;
                 if record_hash(&record) != expected.record_hash {
@@ -352,29 +357,27 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// `None` if the segment is not there, or shorter than its rows say.
-    async fn read(&self, stored: &Stored, places: &[Place]) -> Result<Option<Vec<Bytes>>, StoreError> {
-        let key = match stored {
-            Stored::Inline(bytes) => {
-                let slice = |place: &Place| {
-                    let range =
-                        usize::try_from(place.range.start).ok()?..usize::try_from(place.range.end).ok()?;
-                    (range.end <= bytes.len()).then(|| bytes.slice(range))
-                };
-                return Ok(places.iter().map(slice).collect());
-            }
-            Stored::Object { key, .. } => key,
-        };
-        let ranges: Vec<_> = places.iter().map(|place| place.range.clone()).collect();
-        let size = match self.store.inner().objects.head(&key.path()).await {
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            head => head.map_err(StoreError::blobs("looking at a segment"))?.size,
-        };
-        if ranges.iter().any(|range| range.end > size) {
-            return Ok(None);
+    /// `None` if the segment is not there.
+    async fn size(&self, stored: &Stored) -> Result<Option<u64>, StoreError> {
+        match stored {
+            Stored::Inline(bytes) => Ok(Some(bytes.len() as u64)),
+            Stored::Object { key, .. } => match self.store.inner().objects.head(&key.path()).await {
+                Err(object_store::Error::NotFound { .. }) => Ok(None),
+                head => Ok(Some(head.map_err(StoreError::blobs("looking at a segment"))?.size)),
+            },
         }
-        let records = self.store.inner().objects.get_ranges(&key.path(), &ranges).await;
-        records.map(Some).map_err(StoreError::blobs("reading a segment"))
+    }
+
+    /// The records at places that the segment has.
+    async fn read(&self, stored: &Stored, places: &[Place]) -> Result<Vec<Bytes>, StoreError> {
+        match stored {
+            Stored::Inline(bytes) => places.iter().map(|place| slice(bytes, &place.range)).collect(),
+            Stored::Object { key, .. } => {
+                let ranges: Vec<_> = places.iter().map(|place| place.range.clone()).collect();
+                let records = self.store.inner().objects.get_ranges(&key.path(), &ranges).await;
+                records.map_err(StoreError::blobs("reading a segment"))
+            }
+        }
     }
 }
 

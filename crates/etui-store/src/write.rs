@@ -239,7 +239,7 @@ async fn swap_head<C: ConnectionTrait>(
     added_fragments: u64,
 ) -> Result<WrittenVault, StoreError> {
     const UPDATE: &str = "UPDATE vault SET head_seq = $4, head_hash = $5, fragments = fragments + $6, \
-         compact_at_ms = CASE WHEN fragments + $6 >= $7 THEN $8 ELSE COALESCE(compact_at_ms, 0) END \
+         compact_at_ms = CASE WHEN fragments < $7 AND fragments + $6 >= $7 THEN $8 ELSE COALESCE(compact_at_ms, 0) END \
          WHERE vault_number = $1 AND head_seq = $2 AND head_hash = $3 RETURNING fragments";
     const SELECT: &str = "SELECT head_seq, head_hash FROM vault WHERE vault_number = $1";
     let HeldVault { number, head: from, .. } = held;

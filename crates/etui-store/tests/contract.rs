@@ -58,6 +58,7 @@ macro_rules! contracts {
             a_session_lives_until_it_expires_or_is_ended
             refresh_tokens_work_once_and_reuse_ends_the_session
             a_lost_answer_to_a_refresh_ends_no_session
+            spent_tokens_are_forgotten_after_a_month
             a_device_has_one_session
             use_is_noted_to_the_minute;
         pushes:
@@ -94,6 +95,8 @@ macro_rules! contracts {
         compaction:
             scattered_records_are_brought_together
             what_was_purged_leaves_the_bucket
+            rows_let_go_of_what_was_purged_too
+            what_cannot_be_removed_keeps_nothing_else_from_it
             a_vault_never_becomes_too_scattered_to_pull
             pushes_and_pulls_go_on_beside_compaction
             a_compaction_that_fails_is_tried_again_and_loses_nothing

@@ -21,12 +21,20 @@ impl MigrationTrait for Migration {
             DbBackend::Sqlite => &SEGMENTS_WITHOUT_VAULT_SQLITE,
             _ => &SEGMENTS_WITHOUT_VAULT,
         };
-        for statement in [&VAULTS_TO_COMPACT, segments, &DEAD_SEGMENTS, &JOBS].into_iter().flatten() {
+        // What takes long comes first: the vaults, which everything needs, are locked as shortly as can be.
+        let statements: [&[&str]; 5] = [&SPENT_TOKENS, &DEAD_SEGMENTS, segments, &JOBS, &VAULTS_TO_COMPACT];
+        for statement in statements.into_iter().flatten() {
             manager.get_connection().execute_unprepared(statement).await?;
         }
         Ok(())
     }
 }
+
+/// Ending a session removes its spent tokens.
+const SPENT_TOKENS: [&str; 2] = [
+    "CREATE INDEX spent_refresh_session ON spent_refresh (session_id)",
+    "CREATE INDEX spent_refresh_when ON spent_refresh (spent_ms)",
+];
 
 const VAULTS_TO_COMPACT: [&str; 3] = [
     // When to look at the vault; 0: it has changed and nobody has said when; null: it has not changed.
@@ -40,7 +48,7 @@ const VAULTS_TO_COMPACT: [&str; 3] = [
 const SEGMENTS_WITHOUT_VAULT: [&str; 1] = ["ALTER TABLE segment ALTER COLUMN vault_number DROP NOT NULL"];
 
 /// SQLite cannot change a column: the table is made anew.
-const SEGMENTS_WITHOUT_VAULT_SQLITE: [&str; 5] = [
+const SEGMENTS_WITHOUT_VAULT_SQLITE: [&str; 6] = [
     "CREATE TABLE segment_new (segment_number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \
      vault_number BIGINT REFERENCES vault (vault_number) ON DELETE CASCADE, \
      object_key BLOB UNIQUE, inline BLOB, bytes BIGINT NOT NULL, dead_since_ms BIGINT)",
@@ -48,6 +56,8 @@ const SEGMENTS_WITHOUT_VAULT_SQLITE: [&str; 5] = [
     "DROP TABLE segment",
     "ALTER TABLE segment_new RENAME TO segment",
     "CREATE INDEX segment_of_vault ON segment (vault_number)",
+    // It went with the old table.
+    "CREATE INDEX segment_dead ON segment (dead_since_ms) WHERE dead_since_ms IS NOT NULL",
 ];
 
 const DEAD_SEGMENTS: [&str; 1] =

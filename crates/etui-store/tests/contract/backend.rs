@@ -1,6 +1,12 @@
 //! Where the contracts are run, and how they look at what a store answers.
 
-use std::{fmt, io, sync::Arc};
+use std::{
+    fmt, io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use etui_api::frame::{Frame, FrameReader};
@@ -8,7 +14,7 @@ use etui_chain::{Refusal, VaultId};
 use etui_store::{Authority, DatabaseConfig, FrameStream, ObjectsConfig, Store, StoreConfig, StoreError};
 #[cfg(feature = "services-tests")]
 use etui_store::{S3Config, S3Credentials};
-use futures_util::{TryStreamExt as _, stream::BoxStream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult, local::LocalFileSystem,
@@ -212,8 +218,13 @@ impl Backend {
     pub(crate) async fn live_objects(&self) -> i64 {
         const COUNT: &str = "SELECT COUNT(*) FROM segment s WHERE s.object_key IS NOT NULL \
              AND EXISTS (SELECT 1 FROM object o WHERE o.segment_number = s.segment_number)";
+        self.count(COUNT).await
+    }
+
+    /// What a statement counts.
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
         let database = Database::connect(&self.database_url).await.unwrap();
-        let row = database.query_one_raw(Statement::from_string(database.get_database_backend(), COUNT));
+        let row = database.query_one_raw(Statement::from_string(database.get_database_backend(), sql));
         let count = row.await.unwrap().unwrap().try_get_by_index(0).unwrap();
         database.close().await.unwrap();
         count
@@ -293,6 +304,8 @@ pub(crate) enum Fault {
     Full,
     /// The object is written, and then the server dies.
     DiesAfterWriting,
+    /// The first object that is to be removed cannot be.
+    KeepsOne,
     /// The object is written, and the answer comes only after [`Backend::go_on`].
     WaitsAfterWriting,
 }
@@ -309,6 +322,7 @@ struct Faulty {
 struct Gate {
     written: Notify,
     go_on: Notify,
+    kept: AtomicBool,
 }
 
 impl fmt::Display for Faulty {
@@ -327,6 +341,7 @@ impl ObjectStore for Faulty {
     ) -> object_store::Result<PutResult> {
         let kind = match self.fault {
             Fault::Full => io::ErrorKind::StorageFull,
+            Fault::KeepsOne => return self.objects.put_opts(location, payload, options).await,
             Fault::DiesAfterWriting => {
                 self.objects.put_opts(location, payload, options).await?;
                 io::ErrorKind::Interrupted
@@ -359,6 +374,11 @@ impl ObjectStore for Faulty {
         &self,
         locations: BoxStream<'static, object_store::Result<Path>>,
     ) -> BoxStream<'static, object_store::Result<Path>> {
+        let keeps = matches!(self.fault, Fault::KeepsOne) && !self.gate.kept.swap(true, Ordering::Relaxed);
+        if keeps {
+            let refused = || object_store::Error::Generic { store: "faulty", source: "it stays".into() };
+            return locations.map(move |_| Err(refused())).boxed();
+        }
         self.objects.delete_stream(locations)
     }
 

@@ -60,6 +60,40 @@ pub(crate) async fn what_was_purged_leaves_the_bucket(backend: &Backend) {
     assert_verified(&store).await;
 }
 
+pub(crate) async fn rows_let_go_of_what_was_purged_too(backend: &Backend) {
+    const PARTLY_DEAD: &str = "SELECT COUNT(*) FROM segment s WHERE s.dead_since_ms IS NULL \
+         AND s.bytes <> (SELECT COALESCE(SUM(o.length), 0) FROM object o WHERE o.segment_number = s.segment_number)";
+    let (store, mut client, authority, vault_id) = signed_up(backend).await;
+    let [kept, purged] = [client.id(), client.id()];
+    push(&store, &mut client, &authority, vault_id, &[Edit::Put(kept, 50), Edit::Put(purged, 50)]).await;
+    push(&store, &mut client, &authority, vault_id, &[Edit::Purge(purged)]).await;
+    assert_eq!(backend.count(PARTLY_DEAD).await, 1);
+    compact_all(&store, NOW_MS + WITHIN_MS).await;
+    assert_eq!(backend.count(PARTLY_DEAD).await, 0);
+    store.collect_garbage(NOW_MS + WITHIN_MS + DAY_MS, DAY).await.unwrap();
+    assert_eq!(backend.count("SELECT COUNT(*) FROM segment WHERE dead_since_ms IS NOT NULL").await, 0);
+    assert_pulled(&store, &client, &authority, vault_id).await;
+}
+
+pub(crate) async fn what_cannot_be_removed_keeps_nothing_else_from_it(backend: &Backend) {
+    let (store, mut client, authority, vault_id) = signed_up(backend).await;
+    for _ in 0..3 {
+        let id = client.id();
+        push(&store, &mut client, &authority, vault_id, &[Edit::Put(id, LARGE)]).await;
+    }
+    let purges: Vec<_> = client.vaults[&vault_id].records.keys().map(|id| Edit::Purge(*id)).collect();
+    push(&store, &mut client, &authority, vault_id, &purges).await;
+    compact_all(&store, NOW_MS + WITHIN_MS).await;
+    store.close().await;
+    let store = backend.open_faulty(Fault::KeepsOne).await;
+    let later_ms = NOW_MS + WITHIN_MS + DAY_MS;
+    store.collect_garbage(later_ms, DAY).await.unwrap_err();
+    assert_eq!(backend.object_count("segments").await, 1);
+    store.close().await;
+    backend.open().await.collect_garbage(later_ms, DAY).await.unwrap();
+    assert_eq!(backend.object_count("segments").await, 0, "it is tried again");
+}
+
 pub(crate) async fn a_vault_never_becomes_too_scattered_to_pull(backend: &Backend) {
     let (store, mut client, authority, vault_id) = signed_up(backend).await;
     for round in 0..120 {

@@ -132,7 +132,13 @@ pub(crate) async fn segments_of_another_database_are_left_alone(backend: &Backen
     let refused = Store::open(&elsewhere.config()).await.err().unwrap();
     assert!(matches!(refused, StoreError::OtherStore), "{refused:?}");
     assert_eq!(backend.object_count("segments").await, count);
+    let folder = tempfile::tempdir().unwrap();
+    store.back_up(folder.path()).await.unwrap();
     let other = Store::take_over(&elsewhere.config()).await.unwrap();
+    let still = Store::look(&backend.config()).await;
+    assert!(still.is_ok(), "nodes that wait for it must not find an empty database");
+    other.restore(folder.path()).await.unwrap();
+    assert_eq!(problems(&other).await, Vec::<String>::new());
     other.close().await;
     // What restarts of the first one say from now on.
     store.close().await;

@@ -1,5 +1,7 @@
 //! Sessions and refresh tokens.
 
+use std::time::Duration;
+
 use etui_store::{Authority, Rotation, StoreError};
 
 use crate::{
@@ -87,6 +89,26 @@ pub(crate) async fn a_lost_answer_to_a_refresh_ends_no_session(backend: &Backend
         "two have been using the session"
     );
     assert!(matches!(rotate(ours, next, NOW_MS).await, Rotation::Unknown), "it is over for both");
+}
+
+pub(crate) async fn spent_tokens_are_forgotten_after_a_month(backend: &Backend) {
+    let (store, mut client, _, _) = signed_up(backend).await;
+    let session = client.session();
+    let (mut token, first) = (session.refresh_hash, session.refresh_hash);
+    let device_id = client.id();
+    let authority = store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap();
+    for day in 0..60 {
+        let (now_ms, next) = (NOW_MS + day * DAY_MS, client.digest());
+        let rotated = store.rotate_refresh(token, next, now_ms + 90 * DAY_MS, now_ms).await.unwrap();
+        assert!(matches!(rotated, Rotation::Rotated(_)));
+        token = next;
+        store.collect_garbage(now_ms, Duration::from_hours(24)).await.unwrap();
+    }
+    assert!(backend.count("SELECT COUNT(*) FROM spent_refresh").await <= 31);
+    let now_ms = NOW_MS + 60 * DAY_MS;
+    let forgotten = store.rotate_refresh(first, client.digest(), now_ms, now_ms).await.unwrap();
+    assert!(matches!(forgotten, Rotation::Unknown), "refused all the same");
+    assert!(store.authority(authority.session_id(), now_ms).await.unwrap().is_some());
 }
 
 pub(crate) async fn a_device_has_one_session(backend: &Backend) {
