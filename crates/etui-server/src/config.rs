@@ -48,7 +48,7 @@ pub enum Command {
     Config(ConfigCommand),
     /// Bring the tables up to this version, while nodes of the version before go on serving
     #[command(
-        after_help = "Example:\n  etui-server migrate --config /etc/etui/server.toml\n\nIt is for PostgreSQL: a file in the data folder is brought up to date by `serve`. What is up to date stays as it is. A token\nkey is made if there is none yet, for all nodes to share."
+        after_help = "Example:\n  etui-server migrate --config /etc/etui/server.toml\n\nIt is for PostgreSQL: a file in the data folder is brought up to date by `serve`. What is up to date stays as it is. A token key is made if there is none yet, for all nodes to share."
     )]
     Migrate(ServeOptions),
     /// Copy everything into a folder, as it is at one moment; a server may be running

@@ -39,7 +39,7 @@ impl Reading {
 
     /// A bucket: a request takes milliseconds and is paid for.
     pub(crate) const fn bucket(cache_bytes: u64) -> Self {
-        Self { window_bytes: 1 << 20, gap_bytes: 64 << 10, cache_bytes }
+        Self { window_bytes: 3 << 19, gap_bytes: 64 << 10, cache_bytes }
     }
 }
 

@@ -75,7 +75,7 @@ pub(crate) async fn verification_names_what_is_wrong_and_nothing_else(backend: &
     fill(&store, &mut client, &authority, vault_id).await;
     assert_eq!(problems(&store).await, Vec::<String>::new());
 
-    let removed = backend.remove_objects(2).await;
+    let removed = backend.remove_objects(3).await;
     let flipped = client.id();
     push(&store, &mut client, &authority, vault_id, &[Edit::Put(flipped, 50)]).await;
     let name = flipped.to_string();
