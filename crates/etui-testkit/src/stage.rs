@@ -131,6 +131,13 @@ impl Stage {
         Node { stage: self, data, route: Route::default(), environment: Vec::new() }
     }
 
+    /// Has the node of that name keep its segments where all others do that were told so, as on a network's disk.
+    pub fn share_objects(&self, name: &str) {
+        let (shared, node) = (self.path().join("shared-objects"), self.path().join(name));
+        fs::create_dir_all(&shared).and_then(|()| fs::create_dir_all(&node)).expect("folders");
+        std::os::unix::fs::symlink(shared, node.join("objects")).expect("a link");
+    }
+
     /// As [`Self::serve`], with the data on a small disk.
     pub fn serve_on(&self, disk: &SmallDisk) -> Server {
         Server::start(self.path(), &disk.path().join("data"), &self.route, Some(disk))

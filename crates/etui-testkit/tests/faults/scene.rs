@@ -70,6 +70,12 @@ impl Scene {
         for (name, link) in NODES.iter().zip(&links) {
             stage.database_over(&Postgres::url_at(link.address()), &format!("database-url-{name}"));
         }
+        if bucket.is_none() {
+            // Without a bucket, nodes need one folder that all of them see.
+            for name in NODES {
+                stage.share_objects(name);
+            }
+        }
         let nowhere = "127.0.0.1:1".parse().expect("an address");
         let balancer = Haproxy::start(&NODES.map(|name| (name, nowhere))).expect("haproxy starts");
         stage.lead_to(balancer.address());
