@@ -4,7 +4,7 @@ use etui_chain::{AccountId, DeviceId, KdfDescriptor, KeysetId, KeysetKind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::session::LoginProof;
+use crate::session::{LoginProof, Token};
 
 /// The header frame of `POST /v1/accounts`, as CBOR. The first state, the records it names and commit 1 of each vault
 /// with its records follow as frames.
@@ -12,10 +12,24 @@ use crate::session::LoginProof;
 pub struct SignUp {
     /// The e-mail address that will name the account on this server.
     pub email: String,
-    /// The login proof.
-    pub login_proof: LoginProof,
+    /// The login proof, where signing in by a login password is wanted. Without one there must be a `ticket`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_proof: Option<LoginProof>,
     /// The device that signs up; the first state lists it.
     pub device_id: DeviceId,
+    /// The secret of an invitation, where the server asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<Token>,
+    /// Shows who signs up: an account at a provider, a passkey, an address that was confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Token>,
+}
+
+impl SignUp {
+    /// With a login password, where everybody may sign up.
+    pub const fn with_login_proof(email: String, login_proof: LoginProof, device_id: DeviceId) -> Self {
+        Self { email, login_proof: Some(login_proof), device_id, invitation: None, ticket: None }
+    }
 }
 
 /// `GET /v1/keysets`: what a device needs to unlock, given only to one that has signed in.
@@ -71,6 +85,9 @@ pub struct Device {
     /// When its session was last used, in ms since 1970, to the minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen_ms: Option<u64>,
+    /// Whether it has signed in for the first time and another device has to approve it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub awaits_approval: bool,
 }
 
 mod base64_bytes {

@@ -6,6 +6,8 @@ use etui_chain::{Head, Refusal, Refused};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::session::{Method, Token};
+
 /// The content type of problem documents.
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
@@ -50,14 +52,46 @@ error_codes! {
     TokenExpired = "token_expired", 401, "The access token has expired.";
     /// The session was ended here or from another device: sign in again.
     SessionEnded = "session_ended", 401, "This session has ended; sign in again.";
+    /// It was the right one of two factors: go on with the `ticket` and one of `methods`.
+    SecondFactorRequired = "second_factor_required", 401, "A second factor is needed to sign in.";
+    /// The code is not the right one, or was used before.
+    WrongCode = "wrong_code", 401, "That code is not right, or was used before.";
+    /// More than the plan has: `limit` says what and how much.
+    PlanLimit = "plan_limit", 402, "The plan has no room for this.";
+    /// The plan does not include it.
+    NotInPlan = "not_in_plan", 403, "The plan does not include this.";
+    /// Sign in anew, then repeat the request: it is for whoever is present, not for a session that lay about.
+    FreshSignInRequired = "fresh_sign_in_required", 403, "Sign in again to do this.";
+    /// Whoever runs the server has disabled the account.
+    AccountDisabled = "account_disabled", 403, "This account is disabled.";
+    /// Its holder has deleted the account; until it is gone it can be kept.
+    AccountLeaving = "account_leaving", 403, "This account is being deleted.";
+    /// A device that is signed in has to approve this one first.
+    DeviceNotApproved = "device_not_approved", 403, "Another device has to approve this one.";
+    /// The session is none of an administrator, or its token has not the scope.
+    NotAllowed = "not_allowed", 403, "This is for administrators.";
+    /// Sign-up needs an invitation, and this is none, or not for this address.
+    InvitationRequired = "invitation_required", 403, "Signing up here needs an invitation.";
     /// This server takes new people only by the choice of whoever runs it.
     SignUpClosed = "sign_up_closed", 403, "This server does not take sign-ups.";
     /// What was asked for does not exist, or not for this account.
     NotFound = "not_found", 404, "There is no such thing here.";
+    /// The server is not set up for it: no mail, no such provider.
+    NotOffered = "not_offered", 404, "This server does not offer that.";
+    /// Whoever signed in is known, and has no account here: sign up with the `ticket`.
+    NoAccount = "no_account", 404, "There is no account for this yet.";
     /// The method is not one of this address.
     MethodNotAllowed = "method_not_allowed", 405, "This address does not answer that method.";
     /// An account with that e-mail address or id exists.
     AccountExists = "account_exists", 409, "An account with that e-mail address or id already exists.";
+    /// It belongs to another account.
+    Taken = "taken", 409, "It belongs to another account.";
+    /// Without it nobody could sign in to the account.
+    LastWay = "last_way", 409, "It is the last way to sign in.";
+    /// Nobody has decided yet: ask again after the time in `Retry-After`.
+    AuthorizationPending = "authorization_pending", 409, "Nobody has decided about this yet.";
+    /// A link, code or ticket whose time is over, or that was used.
+    NoLongerValid = "no_longer_valid", 410, "This has expired or was used.";
     /// The vault's head is another one: pull, merge, sign again.
     HeadMoved = "head_moved", 409, "The vault has moved on; pull first.";
     /// The account's state is another one: pull, apply again, sign again.
@@ -84,6 +118,17 @@ impl fmt::Display for ErrorCode {
     }
 }
 
+/// What a plan has no room for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlanLimit {
+    /// The entitlement: `entries`, `devices`, `vaults`, `attachment_bytes`.
+    pub what: String,
+    /// How many the plan has.
+    pub allowed: u64,
+    /// How many there would be.
+    pub wanted: u64,
+}
+
 /// A problem document. Members that do not apply are absent; unknown ones are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
@@ -106,6 +151,15 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub head: Option<Head>,
+    /// With `second_factor_required` and `no_account`: what to go on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Token>,
+    /// With `second_factor_required`: what counts as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub methods: Option<Vec<Method>>,
+    /// With `plan_limit`: what has no room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<PlanLimit>,
     /// Names this request in the server's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -122,6 +176,9 @@ impl Problem {
             detail: None,
             refusal: None,
             head: None,
+            ticket: None,
+            methods: None,
+            limit: None,
             request_id: None,
         }
     }

@@ -94,6 +94,47 @@ pub struct SignIn {
 pub struct Refresh {
     /// The newest refresh token of the session.
     pub refresh_token: Token,
+    /// At least 16 random bytes as text, drawn and kept together with the token: if the answer is lost, the same request may
+    /// be repeated. Whoever has only the token cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<Token>,
+}
+
+macro_rules! methods {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)*) => {
+        /// A way of saying who one is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        pub enum Method {
+            $($(#[doc = $doc])+ #[serde(rename = $text)] $name,)*
+        }
+
+        impl Method {
+            /// Every method.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The stable name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+methods! {
+    /// The login password, as a proof.
+    LoginPassword = "login_password",
+    /// A link that came by mail.
+    Link = "link",
+    /// A provider of OpenID Connect.
+    Provider = "provider",
+    /// A passkey, which is two factors in one.
+    Passkey = "passkey",
+    /// A one-time password, as the second factor.
+    Totp = "totp",
+    /// A recovery code, in place of the second factor.
+    RecoveryCode = "recovery_code",
+    /// A browser that had signed in let a program or a device in.
+    Browser = "browser",
 }
 
 /// The answer to signing up, signing in and refreshing.

@@ -1,6 +1,6 @@
 //! Headers of pushes and pulls, and live events.
 
-use etui_chain::{Digest, Head, Refusal, Refused, VaultId};
+use etui_chain::{DeviceId, Digest, Head, Refusal, Refused, VaultId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::ToSchema;
 
@@ -69,6 +69,12 @@ pub enum Event {
     State {
         /// Its version.
         version: u64,
+    },
+    /// A device has signed in for the first time: look at the devices.
+    Device {
+        /// The device.
+        #[schema(value_type = String)]
+        device_id: DeviceId,
     },
 }
 

@@ -63,7 +63,7 @@ impl Account {
             },
             &mut OsRandom,
         )?;
-        let header = SignUp { email: email.to_owned(), login_proof: login_proof(email)?, device_id };
+        let header = SignUp::with_login_proof(email.to_owned(), login_proof(email)?, device_id);
         let body = account.frames(&encode_header(&header)).into();
         let answer = connection.post("/v1/accounts", None, frame::CONTENT_TYPE, body).await?;
         let session: Session = serde_json::from_slice(&answer)?;

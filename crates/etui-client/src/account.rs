@@ -86,11 +86,8 @@ impl Device {
 
         let api = Api::new(&server)?;
         let new = new_account(&master_password, kdf, &device_name)?;
-        let header = SignUpHeader {
-            email: email.clone(),
-            login_proof: login_proof(&email, &login_password)?,
-            device_id: new.device_id,
-        };
+        let login_proof = login_proof(&email, &login_password)?;
+        let header = SignUpHeader::with_login_proof(email.clone(), login_proof, new.device_id);
         let (account, vault_keys) = create_account(&new.draft(), &mut OsRandom)?;
         let frames = account.frames(&encode_header(&header));
         api.sign_up(frames).await?;

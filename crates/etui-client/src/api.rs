@@ -2,6 +2,7 @@
 
 mod answer;
 mod history;
+mod kept;
 mod news;
 mod patience;
 mod states;
@@ -26,6 +27,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{ClientError, evidence::Evidence};
 use answer::{Answer, answered, send};
+pub(crate) use kept::KeptSession;
 pub(crate) use patience::Patience;
 
 /// What a frame takes in memory beside its bytes: an answer of empty ones is not small.
@@ -37,7 +39,7 @@ pub(crate) struct Api {
     http: reqwest::Client,
     patience: Patience,
     access_token: RefCell<Option<Token>>,
-    refresh_token: RefCell<Option<Token>>,
+    kept: RefCell<Option<KeptSession>>,
     /// One refresh at a time: a refresh token is good for one use.
     refreshing: tokio::sync::Mutex<()>,
 }
@@ -71,7 +73,7 @@ impl Api {
             http,
             patience,
             access_token: RefCell::default(),
-            refresh_token: RefCell::default(),
+            kept: RefCell::default(),
             refreshing: tokio::sync::Mutex::default(),
         })
     }
@@ -87,13 +89,13 @@ impl Api {
     }
 
     /// Takes up a session kept by the local store.
-    pub(crate) fn resume(&self, refresh_token: Option<Token>) {
-        *self.refresh_token.borrow_mut() = refresh_token;
+    pub(crate) fn resume(&self, kept: Option<KeptSession>) {
+        *self.kept.borrow_mut() = kept;
     }
 
-    /// The refresh token as it is now, to be kept by the local store.
-    pub(crate) fn refresh_token(&self) -> Option<Token> {
-        self.refresh_token.borrow().clone()
+    /// The session as it is now, to be kept by the local store.
+    pub(crate) fn kept(&self) -> Option<KeptSession> {
+        self.kept.borrow().clone()
     }
 
     /// Signs up; `body` is [`etui_sync::NewAccount::frames`].
@@ -301,14 +303,15 @@ impl Api {
         if let Some(held) = held.filter(|held| Some(held) != stale) {
             return Ok(held);
         }
-        let refresh_token = self.refresh_token.borrow().clone().ok_or(ClientError::SignedOut)?;
-        let request = self.request(Method::POST, "/v1/sessions/refresh").json(&Refresh { refresh_token });
+        let KeptSession { refresh_token, request_id } = self.kept().ok_or(ClientError::SignedOut)?;
+        let refresh = Refresh { refresh_token, request_id: Some(request_id) };
+        let request = self.request(Method::POST, "/v1/sessions/refresh").json(&refresh);
         let doing = "renewing the session";
         let session: Session = match send(request.timeout(self.patience.small_answer), doing).await {
             Ok(response) => Answer::to(response, doing, MAX_JSON_ANSWER_BYTES).json().await?,
             Err(error) => {
                 if matches!(error, ClientError::SignedOut) {
-                    *self.refresh_token.borrow_mut() = None;
+                    *self.kept.borrow_mut() = None;
                 }
                 return Err(error);
             }
@@ -319,7 +322,7 @@ impl Api {
 
     pub(crate) fn keep(&self, session: &Session) {
         *self.access_token.borrow_mut() = Some(session.access_token.clone());
-        *self.refresh_token.borrow_mut() = Some(session.refresh_token.clone());
+        *self.kept.borrow_mut() = Some(KeptSession::new(session.refresh_token.clone()));
     }
 
     fn not_a_server(&self) -> ClientError {

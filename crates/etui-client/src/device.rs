@@ -196,7 +196,7 @@ impl Device {
             history_complete: inner.is_history_complete(),
             refused: inner.store.count_put_aside().unwrap_or_default(),
             device_listed: engine.is_device_listed(),
-            signed_in: self.api.refresh_token().is_some(),
+            signed_in: self.api.kept().is_some(),
             store_opens_with: self.store_opens_with(&inner),
             warnings: inner.warnings(),
         }

@@ -1,6 +1,5 @@
 //! Unlocking what is on this device (`spec/crypto.md`, "Local store"). No server is asked.
 
-use etui_api::session::Token;
 use etui_chain::{AccountId, Refusal};
 use etui_crypto::{Keyset, KeysetKey, LocalStoreKey, MasterKey, MasterPassword, SigningKey, self_test};
 use etui_sync::Engine;
@@ -8,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     ClientError, Device, Home,
-    api::Api,
+    api::{Api, KeptSession},
     home::{DeviceFile, StoreKeyPlace, Unlock},
     pins::Pins,
     secure_storage::{Item, Keyring, SecureStorage as _, within_limit},
@@ -87,7 +86,7 @@ impl Opened {
         let seed = Zeroizing::new(<[u8; 32]>::try_from(seed.as_slice()).map_err(|_| no_seed())?);
         let keys = Unlocked { keyset, vault_keys, device_key: SigningKey::from_seed(&seed) };
         let api = Api::new(&file.server)?;
-        api.resume(stored_token(&store)?);
+        api.resume(kept_session(&store)?);
         Device::assemble(home.clone(), file, api, store, engine, keys)
     }
 }
@@ -206,9 +205,9 @@ fn fits<'a>(
     })
 }
 
-fn stored_token(store: &Store) -> Result<Option<Token>, ClientError> {
-    let bytes = store.value(key::REFRESH_TOKEN)?;
-    Ok(bytes.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()).map(Token::new))
+fn kept_session(store: &Store) -> Result<Option<KeptSession>, ClientError> {
+    let bytes = store.value(key::SESSION)?;
+    Ok(bytes.and_then(|bytes| KeptSession::from_bytes(&bytes)))
 }
 
 fn no_seed() -> ClientError {

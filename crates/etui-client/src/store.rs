@@ -44,7 +44,7 @@ const NEWEST_SCHEMA: i64 = 1;
 pub(crate) mod key {
     pub(crate) const SIGNING_SEED: &str = "signing_seed";
     pub(crate) const EMAIL: &str = "email";
-    pub(crate) const REFRESH_TOKEN: &str = "refresh_token";
+    pub(crate) const SESSION: &str = "refresh_token";
     pub(crate) const PENDING_KIT: &str = "pending_kit";
     pub(super) const STATE_IN_FLIGHT: &str = "state_in_flight";
 }

@@ -1,32 +1,85 @@
-//! Who may do what: a bearer token becomes an [`Authority`], or the request ends here.
+//! Who may do what: a bearer token becomes a value that the store demands, or the request ends here. Whatever it says is looked
+//! up anew for every request.
 
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use etui_api::ErrorCode;
-use etui_store::{Authority, StoreError};
+use etui_store::{Administrator, Authority, Fresh, Leaving, StoreError};
 use http::{header::AUTHORIZATION, request::Parts};
 
-use crate::{app::App, clock, problem::ApiError};
+use crate::{
+    app::App,
+    clock,
+    problem::ApiError,
+    tokens::{Bearer, Scope},
+};
 
 /// The live session that speaks. A handler that takes it serves only who has signed in, and every method of the store
 /// that touches an account asks for what is inside.
 pub(crate) struct Access(pub(crate) Authority);
 
+/// The holder, who has signed in within the last minutes: for what must not be done with a token that lay about.
+pub(crate) struct FreshAccess(pub(crate) Fresh);
+
+/// An administrator, with a token for nothing else.
+pub(crate) struct AdminAccess(pub(crate) Administrator);
+
+/// The holder of an account that is being deleted.
+pub(crate) struct LeavingAccess(pub(crate) Leaving);
+
 impl FromRequestParts<Arc<App>> for Access {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let token = bearer_token(parts).ok_or_else(|| ApiError::new(ErrorCode::Unauthenticated))?;
-        let bearer = app.tokens.verify(token, clock::now_s())?;
-        let now_ms = clock::now_ms();
-        let authority = app.store.authority(bearer.session_id, now_ms).await?;
-        let authority = authority
-            .filter(|authority| authority.account_id() == bearer.account_id)
-            .ok_or_else(|| ApiError::new(ErrorCode::SessionEnded))?;
-        note_use(app, &authority, now_ms).await?;
-        Ok(Self(authority))
+        authority(parts, app, Scope::Account).await.map(Self)
     }
+}
+
+impl FromRequestParts<Arc<App>> for FreshAccess {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let authority = authority(parts, app, Scope::Account).await?;
+        Ok(Self(authority.fresh(clock::now_ms())?))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for AdminAccess {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let authority = authority(parts, app, Scope::Admin).await?;
+        Ok(Self(authority.administrator()?))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for LeavingAccess {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let bearer = bearer(parts, app, Scope::Account)?;
+        let leaving = app.store.leaving(bearer.session_id, clock::now_ms()).await?;
+        let leaving = leaving.filter(|leaving| leaving.authority().account_id() == bearer.account_id);
+        leaving.map(Self).ok_or_else(|| ApiError::new(ErrorCode::NotFound))
+    }
+}
+
+async fn authority(parts: &Parts, app: &App, scope: Scope) -> Result<Authority, ApiError> {
+    let bearer = bearer(parts, app, scope)?;
+    let now_ms = clock::now_ms();
+    let authority = app.store.authority(bearer.session_id, now_ms).await?;
+    let authority = authority
+        .filter(|authority| authority.account_id() == bearer.account_id)
+        .ok_or_else(|| ApiError::new(ErrorCode::SessionEnded))?;
+    note_use(app, &authority, now_ms).await?;
+    Ok(authority)
+}
+
+fn bearer(parts: &Parts, app: &App, scope: Scope) -> Result<Bearer, ApiError> {
+    let token = bearer_token(parts).ok_or_else(|| ApiError::new(ErrorCode::Unauthenticated))?;
+    let bearer = app.tokens.verify(token, clock::now_s())?;
+    if bearer.scope == scope { Ok(bearer) } else { Err(ApiError::new(ErrorCode::NotAllowed)) }
 }
 
 /// Notes that the session is in use. A full disk cannot, and that is no reason to keep anybody from reading.

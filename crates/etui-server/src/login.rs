@@ -54,8 +54,13 @@ pub enum Compared {
     Different,
     /// The right proof.
     Same,
-    /// The right proof, whose hash was made with weaker parameters: store this one in its place.
-    SameButWeak(LoginHash),
+    /// The right proof, whose hash was made with weaker parameters: store the other one in its place.
+    SameButWeak {
+        /// As it is stored.
+        before: LoginHash,
+        /// With the parameters of now.
+        after: LoginHash,
+    },
 }
 
 impl LoginHasher {
@@ -90,16 +95,14 @@ impl LoginHasher {
         stored: Option<LoginHash>,
     ) -> Result<Compared, LoginError> {
         let wanted = self.params.clone();
-        let known = stored.is_some();
-        let stored = PasswordHash::new(stored.as_ref().unwrap_or(&self.dummy).expose());
-        let stored = stored.map_err(|_| LoginError::Failed)?;
+        let phc = PasswordHash::new(stored.as_ref().unwrap_or(&self.dummy).expose());
+        let phc = phc.map_err(|_| LoginError::Failed)?;
         self.in_turn(move |memory| {
-            let same = is_same(memory, &proof, &stored)?;
-            if !same || !known {
-                return Ok(Compared::Different);
-            }
-            if is_weaker(&stored, &wanted) {
-                return hash(memory, &wanted, &proof).map(Compared::SameButWeak);
+            let same = is_same(memory, &proof, &phc)?;
+            let Some(before) = stored.filter(|_| same) else { return Ok(Compared::Different) };
+            if is_weaker(&phc, &wanted) {
+                let after = hash(memory, &wanted, &proof)?;
+                return Ok(Compared::SameButWeak { before, after });
             }
             Ok(Compared::Same)
         })
@@ -224,7 +227,9 @@ mod tests {
         let hasher = LoginHasher::new(1).unwrap();
         let weak = Params::new(64, 1, 1, Some(OUTPUT_BYTES)).unwrap();
         let stored = hash(&Memory::default(), &weak, &proof(1)).unwrap();
-        let Compared::SameButWeak(new) = hasher.compare(proof(1), Some(copy(&stored))).await.unwrap() else {
+        let Compared::SameButWeak { after: new, .. } =
+            hasher.compare(proof(1), Some(copy(&stored))).await.unwrap()
+        else {
             panic!("a weak hash was taken as good")
         };
         assert!(matches!(hasher.compare(proof(1), Some(new)).await, Ok(Compared::Same)));

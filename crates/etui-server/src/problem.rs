@@ -84,7 +84,9 @@ impl IntoResponse for ApiError {
 impl From<Problem> for ApiError {
     fn from(problem: Problem) -> Self {
         let retry_after_s = match problem.code {
-            ErrorCode::TooManyRequests | ErrorCode::Unavailable => Some(BUSY_RETRY_S),
+            ErrorCode::TooManyRequests | ErrorCode::Unavailable | ErrorCode::AuthorizationPending => {
+                Some(BUSY_RETRY_S)
+            }
             _ => None,
         };
         Self(Box::new(Inner { problem, retry_after_s, cause: None }))
@@ -105,6 +107,20 @@ impl From<StoreError> for ApiError {
             StoreError::StateMoved => Self::new(ErrorCode::StateMoved),
             StoreError::AccountExists => Self::new(ErrorCode::AccountExists),
             StoreError::NotFound => Self::new(ErrorCode::NotFound),
+            StoreError::Taken => Self::new(ErrorCode::Taken),
+            StoreError::LastWay => Self::because(ErrorCode::LastWay, "Add another way to sign in first."),
+            StoreError::NotInvited => Self::new(ErrorCode::InvitationRequired),
+            StoreError::NotFresh => Self::new(ErrorCode::FreshSignInRequired),
+            StoreError::NotAdministrator => Self::new(ErrorCode::NotAllowed),
+            StoreError::Disabled => {
+                Self::because(ErrorCode::AccountDisabled, "Ask whoever runs this server.")
+            }
+            StoreError::Leaving { .. } => {
+                Self::because(ErrorCode::AccountLeaving, "Until it is gone it can be kept, or taken along.")
+            }
+            StoreError::AwaitsApproval => {
+                Self::because(ErrorCode::DeviceNotApproved, "Approve it on a device that is signed in.")
+            }
             StoreError::StorageFull => Self::new(ErrorCode::StorageFull),
             StoreError::Unavailable { .. } => Self::with_cause(ErrorCode::Unavailable, &error),
             failure => Self::internal(&failure),

@@ -17,7 +17,7 @@ mod health;
 mod home;
 mod keysets;
 mod reference;
-mod sessions;
+pub(crate) mod sessions;
 mod states;
 mod vaults;
 

@@ -31,6 +31,8 @@ const LEEWAY_S: u64 = 5;
 /// Longer than any token of ours: refused before it is hashed or decoded.
 const MAX_TOKEN_BYTES: usize = 1024;
 const MAX_CACHED: usize = 8192;
+/// Sets the key of refresh tokens apart from the one that signs.
+const REFRESH_LABEL: &[u8] = b"etui/v1/refresh-token\0";
 /// PKCS#8 for Ed25519 (RFC 8410 §7): everything in front of the seed.
 const PKCS8_PREFIX: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
 const PKCS8_BYTES: usize = PKCS8_PREFIX.len() + 32;
@@ -43,6 +45,8 @@ pub struct Tokens {
     validation: Validation,
     issuer: String,
     verified: Mutex<HashMap<[u8; 32], Verified>>,
+    /// Makes refresh tokens that only this server can have made.
+    refresh_key: Zeroizing<[u8; 32]>,
 }
 
 /// What a genuine token says.
@@ -52,6 +56,18 @@ pub struct Bearer {
     pub account_id: AccountId,
     /// The session.
     pub session_id: SessionId,
+    /// What the token is for.
+    pub scope: Scope,
+}
+
+/// What a token is for. No token is for two things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// The holder's own things.
+    Account,
+    /// Administration.
+    Admin,
 }
 
 /// Why a token is not accepted.
@@ -110,7 +126,14 @@ impl Tokens {
         let validation = validation(&issuer);
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some(TYPE.to_owned());
-        Ok(Self { encoding, decoding, header, validation, issuer, verified: Mutex::default() })
+        let refresh_key =
+            Zeroizing::new(Sha256::new().chain_update(REFRESH_LABEL).chain_update(&pkcs8).finalize().into());
+        Ok(Self { encoding, decoding, header, validation, issuer, verified: Mutex::default(), refresh_key })
+    }
+
+    /// The key of refresh tokens ([`crate::refresh_token`]).
+    pub(crate) fn refresh_key(&self) -> &[u8; 32] {
+        &self.refresh_key
     }
 
     /// A token for the session, valid for [`LIFETIME_S`] from `now_s` (seconds since 1970).
@@ -120,6 +143,7 @@ impl Tokens {
             aud: AUDIENCE.to_owned(),
             sub: bearer.account_id,
             sid: bearer.session_id.id(),
+            scope: bearer.scope,
             iat: now_s,
             nbf: now_s,
             exp: now_s + u64::from(LIFETIME_S),
@@ -162,12 +186,12 @@ impl Tokens {
         if data.header.typ.as_deref() != Some(TYPE) || data.header.crit.is_some() {
             return Err(TokenError::NotOurs);
         }
-        let Claims { sub, sid, iat, nbf, exp, .. } = data.claims;
+        let Claims { sub, sid, scope, iat, nbf, exp, .. } = data.claims;
         let lifetime = exp.checked_sub(iat).ok_or(TokenError::NotOurs)?;
         if nbf != iat || lifetime > u64::from(LIFETIME_S) {
             return Err(TokenError::NotOurs);
         }
-        Ok(Verified { bearer: Bearer { account_id: sub, session_id: SessionId::new(sid) }, nbf, exp })
+        Ok(Verified { bearer: Bearer { account_id: sub, session_id: SessionId::new(sid), scope }, nbf, exp })
     }
 
     fn remember(&self, key: [u8; 32], verified: Verified, now_s: u64) {
@@ -193,6 +217,7 @@ struct Claims {
     aud: String,
     sub: AccountId,
     sid: Id,
+    scope: Scope,
     iat: u64,
     nbf: u64,
     exp: u64,
@@ -260,6 +285,7 @@ mod tests {
         Bearer {
             account_id: AccountId::new([1; 16]).unwrap(),
             session_id: SessionId::new(Id::new([2; 16]).unwrap()),
+            scope: Scope::Account,
         }
     }
 
@@ -302,7 +328,7 @@ mod tests {
     fn only_this_algorithm_type_and_these_claims_are_taken() {
         let (_folder, tokens) = tokens();
         let claims = serde_json::json!({
-            "iss": tokens.issuer, "aud": AUDIENCE, "sub": bearer().account_id, "sid": bearer().session_id.id(),
+            "iss": tokens.issuer, "aud": AUDIENCE, "sub": bearer().account_id, "sid": bearer().session_id.id(), "scope": "account",
             "iat": NOW_S, "nbf": NOW_S, "exp": NOW_S + 60,
         });
         let sign = |claims: &serde_json::Value, header: &Header| {

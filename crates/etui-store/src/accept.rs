@@ -171,7 +171,15 @@ fn state_plan(upload: StateUpload, newest: Option<&State>, held: &[HeldVault]) -
     let named_records = newly_named(&state, newest, named_records)?;
     let removed_devices = newest.map_or_else(Vec::new, |newest| removed_devices(newest, &state).collect());
     let base_state = newest.map_or(Digest::ZERO, State::hash);
-    Ok(Plan { base_state, states: vec![state], named_records, removed_devices, vaults, unmoved })
+    Ok(Plan {
+        base_state,
+        states: vec![state],
+        named_records,
+        removed_devices,
+        ends_others_of: None,
+        vaults,
+        unmoved,
+    })
 }
 
 fn first_commit_plans(

@@ -8,7 +8,10 @@ use object_store::ObjectStoreExt as _;
 use sea_orm::{ConnectionTrait, SqlErr};
 
 use crate::{
-    Authority, Login, LoginHash, NewAccount, Store, StoreError, accept,
+    Action, Actor, Authority, Login, LoginHash, NewAccount, Outcome, Store, StoreError, accept, audit,
+    credentials,
+    invitation::{self, Admitted},
+    random_bytes,
     segment::ObjectKey,
     session,
     sql::{self, Columns as _},
@@ -20,17 +23,25 @@ impl Store {
     /// Makes an account with its first state, vaults and session; all of it or nothing.
     ///
     /// # Errors
-    /// `Refused`, `AccountExists`, `StorageFull`.
+    /// `Refused`, `AccountExists`, `NotInvited`, `LastWay`, `Taken`, `StorageFull`.
     pub async fn create_account(&self, account: NewAccount, now_ms: u64) -> Result<Authority, StoreError> {
-        let NewAccount { email, login_hash, device_id, upload, session } = account;
+        let NewAccount { email, admission, credentials, sends_mail, device_id, upload, session } = account;
         let account_id = upload.state.account_id;
         let plan = compute(true, move || accept::first_state(upload, device_id)).await?;
         self.check_unknown(account_id, &email).await?;
         let placed = self.place(&plan).await?;
         let transaction = self.begin().await?;
-        insert(&*transaction, account_id, &email, &login_hash, now_ms).await?;
+        let admitted = invitation::admit(&*transaction, admission, &email, now_ms).await?;
+        insert(&*transaction, account_id, &email, admitted, now_ms).await?;
+        for credential in credentials {
+            credentials::apply(&*transaction, account_id, credential, now_ms).await?;
+        }
+        credentials::require_a_way(&*transaction, account_id, sends_mail).await?;
         write::apply(&*transaction, account_id, &plan, placed).await?;
-        let authority = session::insert(&*transaction, account_id, device_id, session, now_ms).await?;
+        let begun = session::insert(&*transaction, account_id, device_id, session, now_ms).await?;
+        let authority = begun.authority;
+        let (actor, action, outcome) = (Actor::Holder, Action::SignUp, Outcome::Done);
+        audit::insert(&*transaction, authority.pseudonyms(), actor, action, None, outcome, now_ms).await?;
         transaction.commit().await?;
         self.announce(account_id, plan);
         Ok(authority)
@@ -63,26 +74,29 @@ impl Store {
     /// # Errors
     /// `Database`.
     pub async fn login(&self, email: &str) -> Result<Option<Login>, StoreError> {
-        const SELECT: &str = "SELECT account_id, login_hash FROM account WHERE email = $1";
+        const SELECT: &str = "SELECT account_id, login_hash, sign_in_by_link FROM account WHERE email = $1";
         let Some(row) = sql::row(self.database(), "looking an address up", SELECT, [email.into()]).await?
         else {
             return Ok(None);
         };
-        Ok(Some(Login { account_id: row.id(0)?, login_hash: LoginHash::new(row.column(1)?) }))
+        let login_hash: String = row.column(1)?;
+        let login_hash = Some(login_hash).filter(|hash| !hash.is_empty()).map(LoginHash::new);
+        Ok(Some(Login { account_id: row.id(0)?, login_hash, by_link: row.number(2)? != 0 }))
     }
 
-    /// Replaces the hash of the login proof, when its parameters have risen.
+    /// Replaces the hash of the login proof when its parameters have risen, unless the password was changed meanwhile.
     ///
     /// # Errors
     /// `Database`.
     pub async fn replace_login_hash(
         &self,
-        authority: &Authority,
-        login_hash: LoginHash,
+        account_id: AccountId,
+        before: &LoginHash,
+        after: &LoginHash,
     ) -> Result<(), StoreError> {
-        const UPDATE: &str = "UPDATE account SET login_hash = $2 WHERE account_id = $1";
+        const UPDATE: &str = "UPDATE account SET login_hash = $3 WHERE account_id = $1 AND login_hash = $2";
         let transaction = self.begin().await?;
-        let values = [sql::id(authority.account_id()), login_hash.expose().into()];
+        let values = [sql::id(account_id), before.expose().into(), after.expose().into()];
         sql::execute(&*transaction, "replacing a login hash", UPDATE, values).await?;
         transaction.commit().await
     }
@@ -92,7 +106,7 @@ impl Store {
     /// # Errors
     /// `NotFound` if the account is gone.
     pub async fn devices(&self, authority: &Authority, now_ms: u64) -> Result<Devices, StoreError> {
-        const SELECT: &str = "SELECT device_id, MAX(started_ms), MAX(last_seen_ms) FROM session \
+        const SELECT: &str = "SELECT device_id, MAX(started_ms), MAX(last_seen_ms), MIN(awaits_approval) FROM session \
              WHERE account_id = $1 AND expires_ms > $2 GROUP BY device_id";
         let state = self.newest_state(authority).await?;
         let mut devices: BTreeMap<DeviceId, Device> =
@@ -104,6 +118,7 @@ impl Store {
             let signed_in_ms = row.number(1)?;
             device.signed_in_ms = Some(signed_in_ms);
             device.last_seen_ms = Some(row.number(2)?.max(session::to_the_minute(signed_in_ms)));
+            device.awaits_approval = row.number(3)? != 0;
         }
         Ok(Devices { devices: devices.into_values().collect() })
     }
@@ -168,17 +183,20 @@ async fn insert<C: ConnectionTrait>(
     transaction: &C,
     account_id: AccountId,
     email: &str,
-    login_hash: &LoginHash,
+    admitted: Admitted,
     now_ms: u64,
 ) -> Result<(), StoreError> {
-    const INSERT: &str = "INSERT INTO account (account_id, email, login_hash, state_version, state_hash, created_ms) \
-         VALUES ($1, $2, $3, 0, $4, $5)";
+    const INSERT: &str = "INSERT INTO account (account_id, email, login_hash, state_version, state_hash, created_ms, \
+         role, plan, pseudonym_key) VALUES ($1, $2, '', 0, $3, $4, $5, $6, $7)";
+    let pseudonym_key = [random_bytes()?, random_bytes()?].concat();
     let values = [
         sql::id(account_id),
         email.into(),
-        login_hash.expose().into(),
         sql::digest(&Digest::ZERO),
         sql::number(now_ms),
+        admitted.role.name().into(),
+        admitted.plan.into(),
+        pseudonym_key.into(),
     ];
     match sql::execute(transaction, "adding an account", INSERT, values).await {
         Err(StoreError::Database { source, .. })
@@ -192,5 +210,5 @@ async fn insert<C: ConnectionTrait>(
 
 fn device(device_id: DeviceId, listed: bool, authority: &Authority) -> Device {
     let current = device_id == authority.device_id();
-    Device { device_id, listed, current, signed_in_ms: None, last_seen_ms: None }
+    Device { device_id, listed, current, signed_in_ms: None, last_seen_ms: None, awaits_approval: false }
 }

@@ -19,6 +19,33 @@ pub enum StoreError {
     /// An account with that e-mail address or id exists.
     #[error("an account with that e-mail address or id exists")]
     AccountExists,
+    /// An address, passkey or account at a provider belongs to another account.
+    #[error("it belongs to another account")]
+    Taken,
+    /// Nobody could sign in to the account any more.
+    #[error("it is the last way to sign in")]
+    LastWay,
+    /// There is no such invitation, or not for this address.
+    #[error("there is no such invitation")]
+    NotInvited,
+    /// The session is genuine, and whoever asks has not signed in within the last minutes.
+    #[error("whoever asks has not just signed in")]
+    NotFresh,
+    /// The account is not that of an administrator.
+    #[error("the account is not an administrator's")]
+    NotAdministrator,
+    /// An administrator has disabled the account.
+    #[error("the account is disabled")]
+    Disabled,
+    /// Its holder has deleted the account.
+    #[error("the account is being deleted")]
+    Leaving {
+        /// When it will be gone, in ms since 1970.
+        delete_at_ms: u64,
+    },
+    /// The device waits for the approval of another.
+    #[error("the device waits to be approved")]
+    AwaitsApproval,
     /// There is no such thing, or not for this account.
     #[error("there is no such thing for this account")]
     NotFound,

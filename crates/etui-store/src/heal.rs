@@ -202,6 +202,7 @@ impl Replay {
             states: self.states,
             named_records,
             removed_devices: self.removed_devices.into_iter().collect(),
+            ends_others_of: None,
             vaults,
             unmoved,
         })

@@ -3,6 +3,7 @@
 
 mod m0001_first;
 mod m0002_compaction;
+mod m0003_signing_in;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, TransactionTrait as _};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
@@ -102,6 +103,10 @@ struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first::Migration), Box::new(m0002_compaction::Migration)]
+        vec![
+            Box::new(m0001_first::Migration),
+            Box::new(m0002_compaction::Migration),
+            Box::new(m0003_signing_in::Migration),
+        ]
     }
 }

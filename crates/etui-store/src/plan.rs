@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use etui_chain::{Commit, DeviceId, Digest, Head, Ledger, ObjectId, State, VaultId};
 
+use crate::Authority;
+
 /// All of it happens in one transaction, or nothing.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -14,6 +16,8 @@ pub(crate) struct Plan {
     pub(crate) named_records: Vec<NamedRecord>,
     /// Devices that the states no longer list.
     pub(crate) removed_devices: Vec<DeviceId>,
+    /// Who changes how the account is unlocked: all other sessions end.
+    pub(crate) ends_others_of: Option<Authority>,
     /// The vaults that it changes.
     pub(crate) vaults: Vec<VaultPlan>,
     /// Vaults that it does not change and whose heads a new state vouches for.

@@ -66,6 +66,7 @@ impl Store {
             states: Vec::new(),
             named_records: Vec::new(),
             removed_devices: Vec::new(),
+            ends_others_of: None,
             vaults: vec![vault.await?],
             unmoved: Vec::new(),
         };

@@ -1,18 +1,20 @@
-//! Sessions: which device of which account is asking.
+//! Sessions: which device of which account has signed in.
 
+use etui_api::{session::Method, sync::Event};
 use etui_chain::{AccountId, DeviceId, Digest, Id};
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use crate::{
-    Store, StoreError,
+    Action, Actor, Authority, Outcome, Store, StoreError, audit, authority,
     sql::{self, Columns as _},
 };
 
 const MINUTE_MS: u64 = 60_000;
-/// How long a refresh token may come a second time because the answer to the first was lost.
+/// How long the same request may come a second time because its answer was lost: longer than a database is waited for that
+/// another one takes over.
 const LOST_ANSWER_MS: u64 = 2 * MINUTE_MS;
 /// When a session was last seen whose tokens nobody has shown yet.
-const NEVER_USED_MS: u64 = 0;
+pub(crate) const NEVER_USED_MS: u64 = 0;
 
 /// Names one session; it travels in access tokens and is no secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,38 +41,40 @@ pub struct NewSession {
     pub refresh_hash: Digest,
     /// When the session ends unless it is refreshed, in ms since 1970.
     pub expires_ms: u64,
+    /// How its holder signed in.
+    pub method: Method,
 }
 
-/// Proof that a live session of a device speaks for an account. Only the store makes one.
+/// A session that was begun.
 #[derive(Debug, Clone)]
-pub struct Authority {
-    account_id: AccountId,
-    device_id: DeviceId,
-    session_id: SessionId,
-    last_seen_ms: u64,
+pub struct Begun {
+    /// Who asks with it.
+    pub authority: Authority,
+    /// Whether the device has never signed in before.
+    pub is_new_device: bool,
+    /// Whether nothing is given to it until another device approves it.
+    pub awaits_approval: bool,
 }
 
-impl Authority {
-    /// The account.
-    pub const fn account_id(&self) -> AccountId {
-        self.account_id
-    }
-
-    /// The device.
-    pub const fn device_id(&self) -> DeviceId {
-        self.device_id
-    }
-
-    /// The session.
-    pub const fn session_id(&self) -> SessionId {
-        self.session_id
-    }
+/// A refresh token that was shown, and what would be given for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Exchange {
+    /// SHA-256 of the token.
+    pub presented: Digest,
+    /// The session that the token names, where it is certainly one that this server issued.
+    pub issued_for: Option<SessionId>,
+    /// SHA-256 of the id of the request, which only the holder knows.
+    pub request: Option<Digest>,
+    /// SHA-256 of the token that follows from those two, always the same one.
+    pub next: Digest,
+    /// When the session ends then, in ms since 1970.
+    pub expires_ms: u64,
 }
 
 /// What became of a refresh token.
 #[derive(Debug, Clone)]
 pub enum Rotation {
-    /// It was the newest of its session, or the one before and its successor never came back, and has been replaced.
+    /// It was the newest of its session and has been replaced; or the answer to the same request was lost.
     Rotated(Authority),
     /// It had been replaced before: somebody else holds a copy, so the session is over for both.
     Reused,
@@ -91,72 +95,104 @@ impl Store {
         device_id: DeviceId,
         session: NewSession,
         now_ms: u64,
-    ) -> Result<Authority, StoreError> {
-        const SELECT: &str = "SELECT 1 FROM account WHERE account_id = $1";
+    ) -> Result<Begun, StoreError> {
+        const SELECT: &str = "SELECT disabled_ms FROM account WHERE account_id = $1";
         let transaction = self.begin().await?;
-        let values = [sql::id(account_id)];
-        if sql::row(&*transaction, "looking an account up", SELECT, values).await?.is_none() {
-            return Err(StoreError::NotFound);
+        let row = sql::row(&*transaction, "looking an account up", SELECT, [sql::id(account_id)]).await?;
+        if row.ok_or(StoreError::NotFound)?.column::<Option<i64>>(0)?.is_some() {
+            return Err(StoreError::Disabled);
         }
-        let authority = insert(&*transaction, account_id, device_id, session, now_ms).await?;
+        let begun = insert(&*transaction, account_id, device_id, session, now_ms).await?;
         transaction.commit().await?;
-        Ok(authority)
+        Ok(begun)
     }
 
-    /// Looks a session up: `None` if it has ended. To be asked anew for every request.
+    /// Notes that somebody has signed in, and tells the other devices of a new one.
     ///
     /// # Errors
     /// `Database`.
-    pub async fn authority(
-        &self,
-        session_id: SessionId,
-        now_ms: u64,
-    ) -> Result<Option<Authority>, StoreError> {
-        const SELECT: &str = "SELECT session_id, account_id, device_id, last_seen_ms FROM session \
-             WHERE session_id = $1 AND expires_ms > $2";
-        let values = [sql::id(session_id.0), sql::number(now_ms)];
-        let row = sql::row(self.database(), "looking a session up", SELECT, values).await?;
-        row.as_ref().map(Authority::from_row).transpose()
+    pub async fn note_sign_in(&self, begun: &Begun, now_ms: u64) -> Result<(), StoreError> {
+        let authority = &begun.authority;
+        let pseudonyms = authority.pseudonyms();
+        let action = if begun.is_new_device { Action::NewDevice } else { Action::SignIn };
+        let object = Some(pseudonyms.of(authority.device_id()));
+        let transaction = self.begin().await?;
+        audit::insert(&*transaction, pseudonyms, Actor::Holder, action, object, Outcome::Done, now_ms)
+            .await?;
+        transaction.commit().await?;
+        if begun.is_new_device || begun.awaits_approval {
+            self.tell(authority.account_id(), Event::Device { device_id: authority.device_id() });
+        }
+        Ok(())
     }
 
-    /// Exchanges a refresh token for the next one, both by their SHA-256. A token that was exchanged before ends its
-    /// session, unless the answer was lost: then it comes again soon, and its successor, which nobody has, never.
+    /// Whose token it is, for tokens that do not say so themselves.
     ///
     /// # Errors
     /// `Database`.
-    pub async fn rotate_refresh(
-        &self,
-        presented: Digest,
-        next: Digest,
-        expires_ms: u64,
-        now_ms: u64,
-    ) -> Result<Rotation, StoreError> {
-        const SELECT: &str = "SELECT session_id, account_id, device_id, last_seen_ms FROM session \
-             WHERE refresh_hash = $1 AND expires_ms > $2";
+    pub async fn session_of(&self, refresh_hash: Digest) -> Result<Option<SessionId>, StoreError> {
+        const SELECT: &str = "SELECT session_id FROM session WHERE refresh_hash = $1";
+        let values = [sql::digest(&refresh_hash)];
+        let row = sql::row(self.database(), "looking a refresh token up", SELECT, values).await?;
+        row.map(|row| row.id(0).map(SessionId)).transpose()
+    }
+
+    /// Exchanges a refresh token for the next one. A token that was exchanged before ends its session, unless it comes with
+    /// the same request soon after: then the answer was lost, and the same successor is given again.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn rotate_refresh(&self, exchange: &Exchange, now_ms: u64) -> Result<Rotation, StoreError> {
+        const SELECT: &str = "SELECT session_id, refresh_hash, request_hash, rotated_ms FROM session \
+             WHERE (refresh_hash = $1 OR previous_hash = $1) AND expires_ms > $2";
         let transaction = self.begin().await?;
         let query = format!("{SELECT}{}", sql::for_update(&*transaction));
-        let values = [sql::digest(&presented), sql::number(now_ms)];
+        let values = [sql::digest(&exchange.presented), sql::number(now_ms)];
         let row = sql::row(&*transaction, "looking a refresh token up", &query, values).await?;
         let rotation = match row {
             Some(row) => {
-                let authority = Authority::from_row(&row)?;
-                spend(&*transaction, &authority, presented, next, now_ms).await?;
-                replace_refresh(&*transaction, &authority, next, expires_ms).await?;
-                Rotation::Rotated(authority)
-            }
-            None => match unanswered(&*transaction, presented, now_ms).await? {
-                Some((authority, never_received)) => {
-                    // Whoever shows it nevertheless holds a copy: it has no successor.
-                    spend(&*transaction, &authority, never_received, Digest::ZERO, now_ms).await?;
-                    succeed(&*transaction, presented, next).await?;
-                    replace_refresh(&*transaction, &authority, next, expires_ms).await?;
-                    Rotation::Rotated(authority)
+                let session_id = SessionId(row.id(0)?);
+                let is_newest = row.digest(1)? == exchange.presented;
+                if is_newest {
+                    replace_refresh(&*transaction, session_id, exchange, now_ms).await?;
                 }
-                None => end_if_spent(&*transaction, presented).await?,
+                if is_newest || is_lost_answer(&row, exchange, now_ms)? {
+                    Rotation::Rotated(authority::of_session(&*transaction, session_id).await?)
+                } else {
+                    end(&*transaction, session_id).await?;
+                    Rotation::Reused
+                }
+            }
+            None => match exchange.issued_for {
+                Some(session_id) if end(&*transaction, session_id).await? => Rotation::Reused,
+                _ => Rotation::Unknown,
             },
         };
         transaction.commit().await?;
         Ok(rotation)
+    }
+
+    /// Lets a device in that waits for it. A device that is signed in approves others, never itself.
+    ///
+    /// # Errors
+    /// `NotFound` if no session of it waits.
+    pub async fn approve_device(
+        &self,
+        authority: &Authority,
+        device_id: DeviceId,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        const UPDATE: &str = "UPDATE session SET awaits_approval = 0 \
+             WHERE account_id = $1 AND device_id = $2 AND awaits_approval <> 0";
+        let transaction = self.begin().await?;
+        let values = [sql::id(authority.account_id()), sql::id(device_id)];
+        if sql::execute(&*transaction, "approving a device", UPDATE, values).await? == 0 {
+            return Err(StoreError::NotFound);
+        }
+        let pseudonyms = authority.pseudonyms();
+        let (actor, action, object) = (Actor::Holder, Action::ApproveDevice, Some(pseudonyms.of(device_id)));
+        audit::insert(&*transaction, pseudonyms, actor, action, object, Outcome::Done, now_ms).await?;
+        transaction.commit().await
     }
 
     /// Ends the session that asks, and one of the same device that nobody has used yet.
@@ -166,7 +202,7 @@ impl Store {
     pub async fn end_session(&self, authority: &Authority) -> Result<(), StoreError> {
         let transaction = self.begin().await?;
         end_others_of_device(&*transaction, authority).await?;
-        end(&*transaction, authority.session_id).await?;
+        end(&*transaction, authority.session_id()).await?;
         transaction.commit().await
     }
 
@@ -181,7 +217,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND device_id = $2";
         let transaction = self.begin().await?;
-        let values = [sql::id(authority.account_id), sql::id(device_id)];
+        let values = [sql::id(authority.account_id()), sql::id(device_id)];
         if sql::execute(&*transaction, "ending a device's session", DELETE, values).await? == 0 {
             return Err(StoreError::NotFound);
         }
@@ -197,27 +233,16 @@ impl Store {
         const UPDATE: &str =
             "UPDATE session SET last_seen_ms = $2 WHERE session_id = $1 AND last_seen_ms < $2";
         let minute_ms = to_the_minute(now_ms);
-        if authority.last_seen_ms >= minute_ms {
+        if authority.last_seen_ms() >= minute_ms {
             return Ok(());
         }
         let transaction = self.begin().await?;
-        let values = [sql::id(authority.session_id.0), sql::number(minute_ms)];
+        let values = [sql::id(authority.session_id().0), sql::number(minute_ms)];
         let noted = sql::execute(&*transaction, "noting that a session is in use", UPDATE, values).await?;
-        if noted > 0 && authority.last_seen_ms == NEVER_USED_MS {
+        if noted > 0 && authority.last_seen_ms() == NEVER_USED_MS {
             end_others_of_device(&*transaction, authority).await?;
         }
         transaction.commit().await
-    }
-}
-
-impl Authority {
-    fn from_row(row: &QueryResult) -> Result<Self, StoreError> {
-        Ok(Self {
-            session_id: SessionId(row.id(0)?),
-            account_id: row.id(1)?,
-            device_id: row.id(2)?,
-            last_seen_ms: row.number(3)?,
-        })
     }
 }
 
@@ -228,12 +253,13 @@ pub(crate) async fn insert<C: ConnectionTrait>(
     device_id: DeviceId,
     session: NewSession,
     now_ms: u64,
-) -> Result<Authority, StoreError> {
+) -> Result<Begun, StoreError> {
     const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND device_id = $2 AND last_seen_ms = $3";
     const INSERT: &str = "INSERT INTO session (session_id, account_id, device_id, refresh_hash, started_ms, \
-         last_seen_ms, expires_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let last_seen_ms = NEVER_USED_MS;
-    let values = [sql::id(account_id), sql::id(device_id), sql::number(last_seen_ms)];
+         last_seen_ms, expires_ms, method, awaits_approval) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let is_new_device = get_to_know(transaction, account_id, device_id, now_ms).await?;
+    let awaits_approval = awaits_approval(transaction, account_id, device_id, is_new_device, now_ms).await?;
+    let values = [sql::id(account_id), sql::id(device_id), sql::number(NEVER_USED_MS)];
     sql::execute(transaction, "ending a session that was never used", DELETE, values).await?;
     let values = [
         sql::id(session.session_id.0),
@@ -241,87 +267,97 @@ pub(crate) async fn insert<C: ConnectionTrait>(
         sql::id(device_id),
         sql::digest(&session.refresh_hash),
         sql::number(now_ms),
-        sql::number(last_seen_ms),
+        sql::number(NEVER_USED_MS),
         sql::number(session.expires_ms),
+        session.method.name().into(),
+        i64::from(awaits_approval).into(),
     ];
     sql::execute(transaction, "beginning a session", INSERT, values).await?;
-    Ok(Authority { account_id, device_id, session_id: session.session_id, last_seen_ms })
+    let authority = authority::of_session(transaction, session.session_id).await?;
+    Ok(Begun { authority, is_new_device, awaits_approval })
 }
 
-/// Notes that a token was exchanged, and for which.
-async fn spend<C: ConnectionTrait>(
+/// Whether the device has never signed in to the account before.
+async fn get_to_know<C: ConnectionTrait>(
     transaction: &C,
-    authority: &Authority,
-    presented: Digest,
-    successor: Digest,
+    account_id: AccountId,
+    device_id: DeviceId,
     now_ms: u64,
-) -> Result<(), StoreError> {
-    const INSERT: &str = "INSERT INTO spent_refresh (refresh_hash, session_id, successor_hash, spent_ms) VALUES ($1, $2, $3, $4)";
-    let session_id = sql::id(authority.session_id.0);
-    let values = [sql::digest(&presented), session_id, sql::digest(&successor), sql::number(now_ms)];
-    sql::execute(transaction, "spending a refresh token", INSERT, values).await?;
-    Ok(())
+) -> Result<bool, StoreError> {
+    const INSERT: &str = "INSERT INTO known_device (account_id, device_id, first_ms) VALUES ($1, $2, $3) \
+         ON CONFLICT (account_id, device_id) DO NOTHING";
+    let values = [sql::id(account_id), sql::id(device_id), sql::number(now_ms)];
+    Ok(sql::execute(transaction, "getting to know a device", INSERT, values).await? > 0)
 }
 
-/// The session of a token that was exchanged a short while ago for one that has not been used since, and that one.
-async fn unanswered<C: ConnectionTrait>(
+/// Whether somebody has to approve the device, and somebody could: without another device that lives, nobody would ever get in.
+/// A device that was not approved waits on when it signs in again.
+async fn awaits_approval<C: ConnectionTrait>(
     transaction: &C,
-    presented: Digest,
+    account_id: AccountId,
+    device_id: DeviceId,
+    is_new_device: bool,
     now_ms: u64,
-) -> Result<Option<(Authority, Digest)>, StoreError> {
-    const SELECT: &str = "SELECT s.session_id, s.account_id, s.device_id, s.last_seen_ms, s.refresh_hash \
-         FROM spent_refresh r JOIN session s ON s.session_id = r.session_id \
-         WHERE r.refresh_hash = $1 AND r.successor_hash = s.refresh_hash AND r.spent_ms > $2 AND s.expires_ms > $3";
-    let since = sql::number(now_ms.saturating_sub(LOST_ANSWER_MS));
-    let query = format!("{SELECT}{}", sql::for_update(transaction));
-    let values = [sql::digest(&presented), since, sql::number(now_ms)];
-    let row = sql::row(transaction, "looking a refresh token without an answer up", &query, values).await?;
-    row.as_ref().map(|row| Ok((Authority::from_row(row)?, row.digest(4)?))).transpose()
+) -> Result<bool, StoreError> {
+    const SELECT: &str = "SELECT (SELECT approve_devices FROM account WHERE account_id = $1) <> 0 \
+         AND EXISTS (SELECT 1 FROM session WHERE account_id = $1 AND device_id <> $2 AND expires_ms > $3 AND awaits_approval = 0), \
+         EXISTS (SELECT 1 FROM session WHERE account_id = $1 AND device_id = $2 AND awaits_approval <> 0)";
+    let values = [sql::id(account_id), sql::id(device_id), sql::number(now_ms)];
+    let row = sql::row(transaction, "looking for a device that approves", SELECT, values).await?;
+    let row = row.ok_or(StoreError::NotFound)?;
+    let (needed, waits): (bool, bool) = (row.column(0)?, row.column(1)?);
+    Ok(needed && (is_new_device || waits))
 }
 
-/// Gives a spent token another successor. When it was spent stays: its time runs from the first exchange.
-async fn succeed<C: ConnectionTrait>(
-    transaction: &C,
-    presented: Digest,
-    successor: Digest,
-) -> Result<(), StoreError> {
-    const UPDATE: &str = "UPDATE spent_refresh SET successor_hash = $2 WHERE refresh_hash = $1";
-    let values = [sql::digest(&presented), sql::digest(&successor)];
-    sql::execute(transaction, "giving a refresh token another successor", UPDATE, values).await?;
-    Ok(())
+/// The same request again, soon, and nobody has used what was given for it.
+fn is_lost_answer(row: &QueryResult, exchange: &Exchange, now_ms: u64) -> Result<bool, StoreError> {
+    let request_hash: Option<Vec<u8>> = row.column(2)?;
+    let same_request =
+        exchange.request.is_some_and(|request| request_hash.as_deref() == Some(request.as_bytes()));
+    let soon = now_ms.saturating_sub(row.number(3)?) < LOST_ANSWER_MS;
+    Ok(same_request && soon && row.digest(1)? == exchange.next)
 }
 
 async fn replace_refresh<C: ConnectionTrait>(
     transaction: &C,
-    authority: &Authority,
-    next: Digest,
-    expires_ms: u64,
+    session_id: SessionId,
+    exchange: &Exchange,
+    now_ms: u64,
 ) -> Result<(), StoreError> {
-    const UPDATE: &str = "UPDATE session SET refresh_hash = $2, expires_ms = $3 WHERE session_id = $1";
-    let values = [sql::id(authority.session_id.0), sql::digest(&next), sql::number(expires_ms)];
+    const UPDATE: &str = "UPDATE session SET refresh_hash = $2, previous_hash = $3, request_hash = $4, rotated_ms = $5, \
+         expires_ms = $6 WHERE session_id = $1";
+    let values = [
+        sql::id(session_id.0),
+        sql::digest(&exchange.next),
+        sql::digest(&exchange.presented),
+        exchange.request.map(|request| request.as_bytes().to_vec()).into(),
+        sql::number(now_ms),
+        sql::number(exchange.expires_ms),
+    ];
     sql::execute(transaction, "replacing a refresh token", UPDATE, values).await?;
     Ok(())
 }
 
-async fn end_if_spent<C: ConnectionTrait>(
-    transaction: &C,
-    presented: Digest,
-) -> Result<Rotation, StoreError> {
-    const SELECT: &str = "SELECT session_id FROM spent_refresh WHERE refresh_hash = $1";
-    let values = [sql::digest(&presented)];
-    match sql::row(transaction, "looking a spent refresh token up", SELECT, values).await? {
-        None => Ok(Rotation::Unknown),
-        Some(row) => {
-            end(transaction, SessionId(row.id(0)?)).await?;
-            Ok(Rotation::Reused)
-        }
-    }
+/// Whether it was there.
+async fn end<C: ConnectionTrait>(transaction: &C, session_id: SessionId) -> Result<bool, StoreError> {
+    const DELETE: &str = "DELETE FROM session WHERE session_id = $1";
+    let ended = sql::execute(transaction, "ending a session", DELETE, [sql::id(session_id.0)]).await?;
+    Ok(ended > 0)
 }
 
-async fn end<C: ConnectionTrait>(transaction: &C, session_id: SessionId) -> Result<(), StoreError> {
-    const DELETE: &str = "DELETE FROM session WHERE session_id = $1";
-    sql::execute(transaction, "ending a session", DELETE, [sql::id(session_id.0)]).await?;
-    Ok(())
+/// Ends every session of an account but one, and whatever was begun and not finished: links, codes, half sign-ins.
+pub(crate) async fn end_all_but<C: ConnectionTrait>(
+    transaction: &C,
+    account_id: AccountId,
+    kept: Option<SessionId>,
+) -> Result<u64, StoreError> {
+    const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND session_id <> $2";
+    const PENDING: &str = "DELETE FROM pending WHERE account_id = $1";
+    // No session has the id of zeros.
+    let kept = kept.map_or_else(|| vec![0; 16].into(), |session_id| sql::id(session_id.0));
+    let ended = sql::execute(transaction, "ending sessions", DELETE, [sql::id(account_id), kept]).await?;
+    sql::execute(transaction, "ending what was begun", PENDING, [sql::id(account_id)]).await?;
+    Ok(ended)
 }
 
 async fn end_others_of_device<C: ConnectionTrait>(
@@ -330,7 +366,7 @@ async fn end_others_of_device<C: ConnectionTrait>(
 ) -> Result<(), StoreError> {
     const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND device_id = $2 AND session_id <> $3";
     let values =
-        [sql::id(authority.account_id), sql::id(authority.device_id), sql::id(authority.session_id.0)];
+        [sql::id(authority.account_id()), sql::id(authority.device_id()), sql::id(authority.session_id().0)];
     sql::execute(transaction, "ending a device's older session", DELETE, values).await?;
     Ok(())
 }

@@ -51,7 +51,8 @@ impl Store {
         Ok(Answer::states(self, account_id, &frames, named, last, until).into_stream())
     }
 
-    /// Takes a state with what it brings. A state that is held already is answered as when it was taken.
+    /// Takes a state with what it brings. One that changes how the account is unlocked (the key derivation, a keyset) ends all
+    /// other sessions. A state that is held already is answered as when it was taken.
     ///
     /// # Errors
     /// `StateMoved` if it builds on another state or names another head of a vault; `Refused`; `StorageFull`.
@@ -62,16 +63,19 @@ impl Store {
     ) -> Result<StatePushed, StoreError> {
         let account_id = authority.account_id();
         let pushed = StatePushed { version: upload.state.version, hash: upload.state.hash() };
-        match self.take_state(account_id, upload).await {
+        match self.take_state(authority, upload).await {
             Err(StoreError::StateMoved) if self.holds_state(account_id, &pushed).await? => Ok(pushed),
             result => result.map(|()| pushed),
         }
     }
 
-    async fn take_state(&self, account_id: AccountId, upload: StateUpload) -> Result<(), StoreError> {
+    async fn take_state(&self, authority: &Authority, upload: StateUpload) -> Result<(), StoreError> {
+        let account_id = authority.account_id();
         let newest = self.newest_state_of(account_id).await?;
         let held = self.held_vaults(account_id).await?;
-        let plan = compute(true, move || accept::next_state(upload, &newest, &held)).await?;
+        let changes_keys = upload.state.kdf != newest.kdf || upload.state.keysets != newest.keysets;
+        let mut plan = compute(true, move || accept::next_state(upload, &newest, &held)).await?;
+        plan.ends_others_of = changes_keys.then(|| authority.clone());
         self.carry_out(account_id, plan).await
     }
 

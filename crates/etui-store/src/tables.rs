@@ -33,7 +33,14 @@ struct Table {
 use Kind::{Bytes, Number, Text};
 
 /// In an order in which what is referred to comes before what refers to it.
-const TABLES: [Table; 7] = [
+const TABLES: [Table; 17] = [
+    Table { name: "plan", columns: &[("name", Text), ("entitlements", Text)], key_columns: 1, drawn: None },
+    Table {
+        name: "flag",
+        columns: &[("name", Text), ("share_percent", Number)],
+        key_columns: 1,
+        drawn: None,
+    },
     Table {
         name: "account",
         columns: &[
@@ -43,9 +50,93 @@ const TABLES: [Table; 7] = [
             ("state_version", Number),
             ("state_hash", Bytes),
             ("created_ms", Number),
+            ("role", Text),
+            ("plan", Text),
+            ("disabled_ms", Number),
+            ("delete_at_ms", Number),
+            ("approve_devices", Number),
+            ("sign_in_by_link", Number),
+            ("pseudonym_key", Bytes),
         ],
         key_columns: 1,
         drawn: None,
+    },
+    Table {
+        name: "identity",
+        columns: &[
+            ("issuer", Text),
+            ("subject", Text),
+            ("account_id", Bytes),
+            ("linked_ms", Number),
+            ("used_ms", Number),
+        ],
+        key_columns: 2,
+        drawn: None,
+    },
+    Table {
+        name: "passkey",
+        columns: &[
+            ("credential_id", Bytes),
+            ("account_id", Bytes),
+            ("name", Text),
+            ("body", Bytes),
+            ("created_ms", Number),
+            ("used_ms", Number),
+        ],
+        key_columns: 1,
+        drawn: None,
+    },
+    Table {
+        name: "totp",
+        columns: &[("account_id", Bytes), ("secret", Bytes), ("last_step", Number), ("created_ms", Number)],
+        key_columns: 1,
+        drawn: None,
+    },
+    Table {
+        name: "recovery_code",
+        columns: &[("account_id", Bytes), ("code_hash", Bytes)],
+        key_columns: 2,
+        drawn: None,
+    },
+    Table {
+        name: "known_device",
+        columns: &[("account_id", Bytes), ("device_id", Bytes), ("first_ms", Number)],
+        key_columns: 2,
+        drawn: None,
+    },
+    Table {
+        name: "account_flag",
+        columns: &[("account_id", Bytes), ("name", Text), ("enabled", Number)],
+        key_columns: 2,
+        drawn: None,
+    },
+    Table {
+        name: "invitation",
+        columns: &[
+            ("invitation_number", Number),
+            ("secret_hash", Bytes),
+            ("email", Text),
+            ("role", Text),
+            ("plan", Text),
+            ("created_ms", Number),
+            ("expires_ms", Number),
+        ],
+        key_columns: 1,
+        drawn: Some("invitation_number"),
+    },
+    Table {
+        name: "audit_event",
+        columns: &[
+            ("event_number", Number),
+            ("time_ms", Number),
+            ("account", Bytes),
+            ("actor", Text),
+            ("action", Text),
+            ("object", Bytes),
+            ("outcome", Text),
+        ],
+        key_columns: 1,
+        drawn: Some("event_number"),
     },
     Table {
         name: "account_state",

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use etui_chain::{AccountId, Commit, DeviceId, State};
 use zeroize::Zeroizing;
 
-use crate::NewSession;
+use crate::{Admission, CredentialChange, NewSession};
 
 /// The hash of a login proof as a PHC string. It would help an attacker to guess the login password, so it is zeroized
 /// and never shown.
@@ -35,8 +35,10 @@ impl fmt::Debug for LoginHash {
 pub struct Login {
     /// The account.
     pub account_id: AccountId,
-    /// What the login proof is verified with.
-    pub login_hash: LoginHash,
+    /// What the login proof is verified with, if there is a login password.
+    pub login_hash: Option<LoginHash>,
+    /// Whether links by mail may be asked for.
+    pub by_link: bool,
 }
 
 /// A new account with its first state and its first session.
@@ -44,8 +46,12 @@ pub struct Login {
 pub struct NewAccount {
     /// The address that names the account, in the form of `etui_api::email::normalize_email`.
     pub email: String,
-    /// The hash of the login proof.
-    pub login_hash: LoginHash,
+    /// Why it may be made.
+    pub admission: Admission,
+    /// The ways to sign in to it; at least one, unless `sends_mail`.
+    pub credentials: Vec<CredentialChange>,
+    /// Whether links by mail are a way at all on this server.
+    pub sends_mail: bool,
     /// The device that signs up; the first state lists it.
     pub device_id: DeviceId,
     /// State 1 with every record it names, and commit 1 of each of its vaults.

@@ -63,8 +63,8 @@ impl Place<'_> {
         let mut store = Store::create(&self.home.store_path(), store_key)?;
         store.set_value(key::SIGNING_SEED, Some(self.seed))?;
         store.set_value(key::EMAIL, Some(self.email.as_bytes()))?;
-        if let Some(token) = api.refresh_token() {
-            store.set_value(key::REFRESH_TOKEN, Some(token.expose().as_bytes()))?;
+        if let Some(kept) = api.kept() {
+            store.set_value(key::SESSION, Some(&*kept.to_bytes()))?;
         }
         store.apply(&step.writes)?;
         let keys = keys(&step.engine, &store)?;

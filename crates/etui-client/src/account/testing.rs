@@ -3,6 +3,7 @@
 use etui_api::session::Token;
 
 use super::*;
+use crate::api::KeptSession;
 
 /// The master password of every such account.
 pub(crate) fn password() -> MasterPassword {
@@ -13,7 +14,7 @@ pub(crate) fn password() -> MasterPassword {
 pub(crate) fn device(home: &Home, api: Api) -> Device {
     let new = new_account(&password(), KdfChoice::Keep, "a device").unwrap();
     let (account, vault_keys) = create_account(&new.draft(), &mut OsRandom).unwrap();
-    api.resume(Some(Token::new("a refresh token".to_owned())));
+    api.resume(Some(KeptSession::new(Token::new("a refresh token".to_owned()))));
     let step = account.into_step(new.device_id).unwrap();
     let keys = Unlocked { keyset: new.keyset, vault_keys, device_key: SigningKey::from_seed(&new.seed) };
     let place = Place {

@@ -255,9 +255,9 @@ impl Device {
 
     /// Keeps the newest refresh token: an older one is worth nothing.
     pub(crate) fn save_session(&self) -> Result<(), ClientError> {
-        let token = self.api.refresh_token();
+        let kept = self.api.kept().map(|kept| kept.to_bytes());
         let inner = self.inner.borrow();
-        inner.store.set_value(key::REFRESH_TOKEN, token.as_ref().map(|token| token.expose().as_bytes()))
+        inner.store.set_value(key::SESSION, kept.as_ref().map(|kept| kept.as_slice()))
     }
 
     /// Keeps what was refused for a person to look at.

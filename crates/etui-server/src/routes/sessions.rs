@@ -1,6 +1,6 @@
 //! Sessions: who is signed in.
 
-use etui_api::session::{Session, Token};
+use etui_api::session::{Method, Session, Token};
 use etui_chain::{AccountId, Id};
 use etui_store::{NewSession, SessionId};
 
@@ -9,7 +9,7 @@ use crate::{
     clock,
     problem::ApiError,
     refresh_token,
-    tokens::{Bearer, LIFETIME_S},
+    tokens::{Bearer, LIFETIME_S, Scope},
 };
 
 pub(super) mod create;
@@ -20,12 +20,13 @@ pub(super) mod refresh;
 const LIFETIME_MS: u64 = 90 * 24 * 60 * 60 * 1000;
 
 /// A new session and its first refresh token.
-pub(super) fn draw(now_ms: u64) -> Result<(NewSession, Token), ApiError> {
-    let (refresh_token, refresh_hash) = refresh_token::draw()?;
+pub(crate) fn draw(app: &App, method: Method, now_ms: u64) -> Result<(NewSession, Token), ApiError> {
     let mut id = [0; 16];
     getrandom::fill(&mut id)?;
     let session_id = SessionId::new(Id::new(id)?);
-    Ok((NewSession { session_id, refresh_hash, expires_ms: expires_ms(now_ms) }, refresh_token))
+    let (refresh_token, refresh_hash) = refresh_token::first(app.tokens.refresh_key(), session_id)?;
+    let expires_ms = expires_ms(now_ms);
+    Ok((NewSession { session_id, refresh_hash, expires_ms, method }, refresh_token))
 }
 
 /// When a session ends that is not used after now.
@@ -34,12 +35,13 @@ pub(super) const fn expires_ms(now_ms: u64) -> u64 {
 }
 
 /// What a client gets for signing up, signing in and refreshing.
-pub(super) fn answer(
+pub(crate) fn answer(
     app: &App,
     account_id: AccountId,
     session_id: SessionId,
     refresh_token: Token,
 ) -> Session {
-    let access_token = app.tokens.issue(Bearer { account_id, session_id }, clock::now_s());
+    let access_token =
+        app.tokens.issue(Bearer { account_id, session_id, scope: Scope::Account }, clock::now_s());
     Session { account_id, access_token, expires_in_s: LIFETIME_S, refresh_token }
 }

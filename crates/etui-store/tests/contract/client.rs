@@ -9,7 +9,10 @@ use etui_chain::{
     KeysetKind, LAST_PART, Ledger, LiveSet, ObjectId, Op, PublicKey, ROLE_OWNER, RecordHeader, RecordType,
     SCHEMA, SUITE, Signature, State, StateBody, VaultEntry, VaultId, record_hash,
 };
-use etui_store::{Authority, CommitUpload, LoginHash, NewAccount, NewSession, SessionId, StateUpload, Store};
+use etui_store::{
+    Admission, Authority, CommitUpload, CredentialChange, LoginHash, NewAccount, NewSession, SessionId,
+    StateUpload, Store,
+};
 
 /// A time, in ms since 1970.
 pub(crate) const NOW_MS: u64 = 1_800_000_000_000;
@@ -34,6 +37,13 @@ pub(crate) struct Vault {
     pub(crate) ledger: Ledger,
     pub(crate) records: BTreeMap<ObjectId, Bytes>,
     pub(crate) commits: Vec<Commit>,
+}
+
+/// The hash that every account here has.
+pub(crate) const LOGIN_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA";
+
+pub(crate) fn login_password() -> CredentialChange {
+    CredentialChange::LoginPassword(Some(LoginHash::new(LOGIN_HASH.to_owned())))
 }
 
 /// What an edit does to an object.
@@ -93,7 +103,7 @@ impl Client {
     /// A session of this device with a store that knows its account.
     pub(crate) async fn sign_in(&mut self, store: &Store) -> Authority {
         let session = self.session();
-        store.create_session(self.account_id, self.device_id, session, NOW_MS).await.unwrap()
+        store.create_session(self.account_id, self.device_id, session, NOW_MS).await.unwrap().authority
     }
 
     /// Signs up with one keyset and one vault that holds its settings.
@@ -105,7 +115,9 @@ impl Client {
     pub(crate) fn new_account(&mut self, upload: StateUpload) -> NewAccount {
         NewAccount {
             email: self.email(),
-            login_hash: LoginHash::new("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA".to_owned()),
+            admission: Admission::Open,
+            credentials: vec![login_password()],
+            sends_mail: false,
             device_id: self.device_id,
             upload,
             session: self.session(),

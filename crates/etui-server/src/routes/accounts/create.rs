@@ -4,10 +4,15 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use etui_api::{
-    ErrorCode, account::SignUp, email::normalize_email, frame::Frame, limits::MAX_SIGN_UP_BYTES,
-    session::Session, sync::decode_header,
+    ErrorCode,
+    account::SignUp,
+    email::normalize_email,
+    frame::Frame,
+    limits::MAX_SIGN_UP_BYTES,
+    session::{Method, Session},
+    sync::decode_header,
 };
-use etui_store::NewAccount;
+use etui_store::{Admission, CredentialChange, NewAccount};
 use http::{HeaderMap, StatusCode};
 
 use crate::{
@@ -45,16 +50,22 @@ pub(crate) async fn create(
     let Some(Frame::Header(header)) = frames.next().await? else {
         return Err(ApiError::because(ErrorCode::BadRequest, "The first frame is the header of a sign-up."));
     };
-    let SignUp { email, login_proof, device_id } = decode_header(&header)?;
+    let SignUp { email, login_proof, device_id, invitation: _, ticket: _ } = decode_header(&header)?;
     let email = normalize_email(&email)
         .ok_or_else(|| ApiError::because(ErrorCode::BadRequest, "That cannot be an e-mail address."))?;
     let upload = state_upload(&mut frames).await?;
     let account_id = upload.state.account_id;
-    let login_hash = app.login.hash(login_proof).await?;
+    let mut credentials = Vec::new();
+    if let Some(login_proof) = login_proof {
+        credentials.push(CredentialChange::LoginPassword(Some(app.login.hash(login_proof).await?)));
+    }
     let now_ms = clock::now_ms();
-    let (session, refresh_token) = sessions::draw(now_ms)?;
+    let (session, refresh_token) = sessions::draw(&app, Method::LoginPassword, now_ms)?;
     let session_id = session.session_id;
-    app.store.create_account(NewAccount { email, login_hash, device_id, upload, session }, now_ms).await?;
+    let admission = Admission::Open;
+    let sends_mail = false;
+    let account = NewAccount { email, admission, credentials, sends_mail, device_id, upload, session };
+    app.store.create_account(account, now_ms).await?;
     Ok((StatusCode::CREATED, Json(sessions::answer(&app, account_id, session_id, refresh_token))))
 }
 

@@ -18,7 +18,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 /// Follow what happens
 ///
-/// Server-sent events named `vault` and `state`; each only says "pull". The stream ends with the session.
+/// Server-sent events named `vault`, `state` and `device`; each only says "look". The stream ends with the session.
 #[utoipa::path(
     get, path = "/v1/events", operation_id = "follow", tag = "events", security(("session" = [])),
     responses((status = 200, description = "Events, for as long as they are read.", body = Event, content_type = "text/event-stream"), Problems)
@@ -61,6 +61,7 @@ fn name(event: Event) -> sse::Event {
     let name = match event {
         Event::Vault { .. } => "vault",
         Event::State { .. } => "state",
+        Event::Device { .. } => "device",
     };
     let data = serde_json::to_string(&event).expect("an event is plain JSON");
     sse::Event::default().event(name).data(data)

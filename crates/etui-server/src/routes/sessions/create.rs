@@ -6,12 +6,18 @@ use axum::{Json, extract::State};
 use etui_api::{
     ErrorCode,
     email::normalize_email,
-    session::{Session, SignIn},
+    session::{Method, Session, SignIn},
 };
 
 use crate::{
-    app::App, body::JsonBody, clock, document::Problems, login::Compared, parameters::Client,
-    problem::ApiError, routes::sessions,
+    app::App,
+    body::JsonBody,
+    clock,
+    document::Problems,
+    login::Compared,
+    parameters::Client,
+    problem::ApiError,
+    sign_in::{self, Proven},
 };
 
 /// Sign in
@@ -25,26 +31,23 @@ use crate::{
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     Client(client): Client,
-    JsonBody(sign_in): JsonBody<SignIn>,
+    JsonBody(asked): JsonBody<SignIn>,
 ) -> Result<Json<Session>, ApiError> {
     app.throttle.attempt(client, clock::steady_ms())?;
-    let SignIn { email, login_proof, device_id } = sign_in;
+    let SignIn { email, login_proof, device_id } = asked;
     let login = match normalize_email(&email) {
         Some(email) => app.store.login(&email).await?,
         None => None,
     };
-    let (account_id, stored) = login.map(|login| (login.account_id, login.login_hash)).unzip();
+    let (account_id, stored) = login.map_or((None, None), |login| (Some(login.account_id), login.login_hash));
     let compared = app.login.compare(login_proof, stored).await?;
     let (Some(account_id), true) = (account_id, !matches!(compared, Compared::Different)) else {
         return Err(ApiError::new(ErrorCode::SignInFailed));
     };
     app.throttle.succeeded(client);
-    let now_ms = clock::now_ms();
-    let (session, refresh_token) = sessions::draw(now_ms)?;
-    let session_id = session.session_id;
-    let authority = app.store.create_session(account_id, device_id, session, now_ms).await?;
-    if let Compared::SameButWeak(login_hash) = compared {
-        app.store.replace_login_hash(&authority, login_hash).await?;
+    if let Compared::SameButWeak { before, after } = compared {
+        app.store.replace_login_hash(account_id, &before, &after).await?;
     }
-    Ok(Json(sessions::answer(&app, account_id, session_id, refresh_token)))
+    let proven = Proven { account_id, device_id, method: Method::LoginPassword, twice: false };
+    sign_in::complete(&app, proven).await.map(Json)
 }

@@ -7,16 +7,22 @@ use etui_api::{
     ErrorCode,
     session::{Refresh, Session},
 };
-use etui_store::Rotation;
+use etui_store::{Exchange, Rotation};
 
 use crate::{
-    app::App, body::JsonBody, clock, document::Problems, problem::ApiError, refresh_token, routes::sessions,
+    app::App,
+    body::JsonBody,
+    clock,
+    document::Problems,
+    problem::ApiError,
+    refresh_token::{self, Presented},
+    routes::sessions,
 };
 
 /// Refresh a session
 ///
 /// Each refresh token works once. One that comes a second time was copied by somebody: the session ends for both. Only if
-/// the answer was lost may it be repeated, within two minutes and before the new token was used.
+/// the answer was lost may it be repeated: with the same `request_id`, within two minutes and before the new token was used.
 #[utoipa::path(
     post, path = "/v1/sessions/refresh", operation_id = "refresh", tag = "sessions", security(()),
     request_body = Refresh,
@@ -24,13 +30,25 @@ use crate::{
 )]
 pub(crate) async fn refresh(
     State(app): State<Arc<App>>,
-    JsonBody(Refresh { refresh_token }): JsonBody<Refresh>,
+    JsonBody(Refresh { refresh_token, request_id }): JsonBody<Refresh>,
 ) -> Result<Json<Session>, ApiError> {
     let ended = || ApiError::new(ErrorCode::SessionEnded);
-    let presented = refresh_token::stored_hash(&refresh_token).ok_or_else(ended)?;
-    let (next_token, next_hash) = refresh_token::draw()?;
+    let key = app.tokens.refresh_key();
+    let presented = Presented::read(key, &refresh_token).ok_or_else(ended)?;
+    let session_id = match presented.issued_for() {
+        Some(session_id) => session_id,
+        None => app.store.session_of(presented.hash()).await?.ok_or_else(ended)?,
+    };
+    let (next_token, next) = presented.next(key, session_id, request_id.as_ref())?;
     let now_ms = clock::now_ms();
-    match app.store.rotate_refresh(presented, next_hash, sessions::expires_ms(now_ms), now_ms).await? {
+    let exchange = Exchange {
+        presented: presented.hash(),
+        issued_for: presented.issued_for(),
+        request: request_id.as_ref().and_then(refresh_token::request_hash),
+        next,
+        expires_ms: sessions::expires_ms(now_ms),
+    };
+    match app.store.rotate_refresh(&exchange, now_ms).await? {
         Rotation::Rotated(authority) => {
             Ok(Json(sessions::answer(&app, authority.account_id(), authority.session_id(), next_token)))
         }

@@ -93,8 +93,7 @@ impl Person {
 
     /// The body of a sign-up.
     pub(crate) fn sign_up_frames(&self) -> Vec<Frame> {
-        let header =
-            SignUp { email: self.email.clone(), login_proof: self.proof(), device_id: self.device_id };
+        let header = SignUp::with_login_proof(self.email.clone(), self.proof(), self.device_id);
         let mut frames =
             vec![Frame::Header(encode_header(&header)), Frame::State(self.state.as_bytes().to_vec())];
         frames.extend(self.named_records.iter().cloned().map(Frame::NamedRecord));

@@ -85,23 +85,31 @@ impl Twin {
     async fn try_to_answer(&mut self, call: Call, other: &std::path::Path, now_ms: u64) -> Answered {
         match call {
             Call::SignUp { email, device_id, upload, session } => {
-                let login_hash =
-                    LoginHash::new("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA".to_owned());
-                let account = NewAccount { email, login_hash, device_id, upload, session };
+                let (admission, credentials) = (Admission::Open, vec![login_password()]);
+                let account = NewAccount {
+                    email,
+                    admission,
+                    credentials,
+                    sends_mail: false,
+                    device_id,
+                    upload,
+                    session,
+                };
                 let authority = self.store.create_account(account, now_ms).await?;
                 Ok(self.begun(authority))
             }
             Call::SignIn { account_id, device_id, session } => {
-                let authority = self.store.create_session(account_id, device_id, session, now_ms).await?;
-                Ok(self.begun(authority))
+                let begun = self.store.create_session(account_id, device_id, session, now_ms).await?;
+                Ok(self.begun(begun.authority))
             }
-            Call::Refresh { presented, next, expires_ms } => {
-                let rotation = self.store.rotate_refresh(presented, next, expires_ms, now_ms).await?;
+            Call::Refresh(exchange) => {
+                let rotation = self.store.rotate_refresh(&exchange, now_ms).await?;
                 Ok(vec![format!("{rotation:?}")])
             }
             Call::FindAddress(email) => {
                 let login = self.store.login(&email).await?;
-                let login = login.map(|login| (login.account_id, login.login_hash.expose().to_owned()));
+                let login = login
+                    .map(|login| (login.account_id, login.login_hash.map(|hash| hash.expose().to_owned())));
                 Ok(vec![format!("{login:?}")])
             }
             Call::Ask { session, late, request } => self.ask(session, late, request, now_ms).await,

@@ -1,0 +1,97 @@
+//! The end of every way to sign in: whoever has been proven to hold an account gets a session, unless something is still
+//! missing. Signing in never unlocks anything.
+
+use std::time::Duration;
+
+use etui_api::{
+    ErrorCode, Problem,
+    session::{Method, Session, Token},
+};
+use etui_chain::{AccountId, DeviceId, Digest};
+use etui_store::{Begun, NewPending, Purpose};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{app::App, clock, one_time, problem::ApiError, routes::sessions};
+
+/// How long whatever was begun can be finished.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
+/// How often a code may be wrong.
+pub(crate) const TRIES: u32 = 5;
+
+/// Somebody has been proven to hold an account, by one factor or by two.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Proven {
+    pub(crate) account_id: AccountId,
+    pub(crate) device_id: DeviceId,
+    pub(crate) method: Method,
+    /// Whether a second factor has been shown, or the first is two in one.
+    pub(crate) twice: bool,
+}
+
+/// Gives a session to whoever has been proven to hold an account.
+///
+/// # Errors
+/// `second_factor_required` with a ticket, if one is set up and was not shown; `account_disabled`.
+pub(crate) async fn complete(app: &App, proven: Proven) -> Result<Session, ApiError> {
+    let Proven { account_id, device_id, method, twice } = proven;
+    if !twice && app.store.totp(account_id).await?.is_some() {
+        return Err(ask_for_second_factor(app, &proven).await?);
+    }
+    let now_ms = clock::now_ms();
+    let (session, refresh_token) = sessions::draw(app, method, now_ms)?;
+    let begun = app.store.create_session(account_id, device_id, session, now_ms).await?;
+    announce(app, &begun, now_ms).await?;
+    Ok(sessions::answer(app, account_id, session.session_id, refresh_token))
+}
+
+/// The other devices hear of a new one.
+async fn announce(app: &App, begun: &Begun, now_ms: u64) -> Result<(), ApiError> {
+    app.store.note_sign_in(begun, now_ms).await?;
+    Ok(())
+}
+
+async fn ask_for_second_factor(app: &App, proven: &Proven) -> Result<ApiError, ApiError> {
+    let ticket = begin(app, Purpose::SecondFactor, Some(proven.account_id), proven, TRIES, PATIENCE).await?;
+    let mut problem = Problem::new(ErrorCode::SecondFactorRequired);
+    let mut methods = vec![Method::Totp, Method::RecoveryCode];
+    if !app.store.passkeys(proven.account_id).await?.is_empty() {
+        methods.push(Method::Passkey);
+    }
+    problem.ticket = Some(ticket);
+    problem.methods = Some(methods);
+    Ok(problem.into())
+}
+
+/// Begins something that whoever gets the secret can finish.
+pub(crate) async fn begin<T: Serialize>(
+    app: &App,
+    purpose: Purpose,
+    account_id: Option<AccountId>,
+    body: &T,
+    tries: u32,
+    lifetime: Duration,
+) -> Result<Token, ApiError> {
+    let (secret, secret_hash) = one_time::draw()?;
+    let body = serde_json::to_vec(body).map_err(|error| ApiError::internal(&error))?;
+    let pending = NewPending { secret_hash, purpose, account_id, body: &body, tries, lifetime };
+    app.store.begin_pending(pending, clock::now_ms()).await?;
+    Ok(secret)
+}
+
+/// What was kept with something that was begun.
+pub(crate) fn body<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| ApiError::internal(&error))
+}
+
+/// The hash of a secret that was shown.
+///
+/// # Errors
+/// `no_longer_valid` for what cannot be one.
+pub(crate) fn secret_hash(secret: &Token) -> Result<Digest, ApiError> {
+    one_time::stored_hash(secret).ok_or_else(no_longer_valid)
+}
+
+/// What was begun is over, was never begun, or is somebody else's: the answer is the same.
+pub(crate) fn no_longer_valid() -> ApiError {
+    ApiError::because(ErrorCode::NoLongerValid, "Begin again.")
+}

@@ -1,0 +1,246 @@
+//! Who may ask for what. Each of these values is made here alone, from rows read a moment ago, and every method of the store
+//! that touches an account demands one: no caller can forget to ask.
+
+use etui_chain::{AccountId, DeviceId};
+use sea_orm::{ConnectionTrait, QueryResult};
+
+use crate::{
+    SessionId, Store, StoreError,
+    audit::Pseudonyms,
+    sql::{self, Columns as _},
+};
+
+/// So long after signing in somebody counts as present, in ms: then dangerous things may be done.
+pub const FRESH_MS: u64 = 10 * 60_000;
+
+/// Proof that a live session of a device speaks for an account.
+#[derive(Debug, Clone)]
+pub struct Authority {
+    account_id: AccountId,
+    device_id: DeviceId,
+    session_id: SessionId,
+    started_ms: u64,
+    last_seen_ms: u64,
+    is_administrator: bool,
+    pseudonyms: Pseudonyms,
+}
+
+/// Proof that somebody who speaks for an account has signed in a moment ago, for what must not be done with a token that lay
+/// about: changing credentials, deleting the account.
+#[derive(Debug, Clone)]
+pub struct Fresh {
+    account_id: AccountId,
+    /// The session that goes on when all others end.
+    session_id: Option<SessionId>,
+    pseudonyms: Pseudonyms,
+}
+
+/// Proof that an administrator asks, or whoever has the database.
+#[derive(Debug, Clone)]
+pub struct Administrator(());
+
+/// A live session of an account that its holder has deleted and that is still there: it may be kept after all, and taken along.
+#[derive(Debug, Clone)]
+pub struct Leaving(Authority);
+
+impl Authority {
+    /// The account.
+    pub const fn account_id(&self) -> AccountId {
+        self.account_id
+    }
+
+    /// The device.
+    pub const fn device_id(&self) -> DeviceId {
+        self.device_id
+    }
+
+    /// The session.
+    pub const fn session_id(&self) -> SessionId {
+        self.session_id
+    }
+
+    /// By which logs and events name what belongs to the account.
+    pub const fn pseudonyms(&self) -> &Pseudonyms {
+        &self.pseudonyms
+    }
+
+    /// The same holder, if the session was signed in to within [`FRESH_MS`].
+    ///
+    /// # Errors
+    /// `NotFresh`.
+    pub fn fresh(&self, now_ms: u64) -> Result<Fresh, StoreError> {
+        if now_ms.saturating_sub(self.started_ms) >= FRESH_MS {
+            return Err(StoreError::NotFresh);
+        }
+        Ok(Fresh {
+            account_id: self.account_id,
+            session_id: Some(self.session_id),
+            pseudonyms: self.pseudonyms.clone(),
+        })
+    }
+
+    /// The same holder as an administrator.
+    ///
+    /// # Errors
+    /// `NotAdministrator`.
+    pub const fn administrator(&self) -> Result<Administrator, StoreError> {
+        if self.is_administrator { Ok(Administrator(())) } else { Err(StoreError::NotAdministrator) }
+    }
+
+    pub(crate) const fn last_seen_ms(&self) -> u64 {
+        self.last_seen_ms
+    }
+}
+
+impl Fresh {
+    /// The account.
+    pub const fn account_id(&self) -> AccountId {
+        self.account_id
+    }
+
+    /// The session that goes on when all others end.
+    pub const fn session_id(&self) -> Option<SessionId> {
+        self.session_id
+    }
+
+    /// By which logs and events name what belongs to the account.
+    pub const fn pseudonyms(&self) -> &Pseudonyms {
+        &self.pseudonyms
+    }
+}
+
+impl Leaving {
+    /// Whose session it is.
+    pub const fn authority(&self) -> &Authority {
+        &self.0
+    }
+}
+
+impl Store {
+    /// Looks a session up: `None` if it has ended. To be asked anew for every request.
+    ///
+    /// # Errors
+    /// `Disabled`, `Leaving`, `AwaitsApproval` if nothing is to be given to it now.
+    pub async fn authority(
+        &self,
+        session_id: SessionId,
+        now_ms: u64,
+    ) -> Result<Option<Authority>, StoreError> {
+        let row = row(self.database(), session_id, now_ms).await?;
+        let Some(row) = row else { return Ok(None) };
+        check_standing(&row)?;
+        if let Some(delete_at_ms) = row.column::<Option<i64>>(STANDING + 1)? {
+            let delete_at_ms = u64::try_from(delete_at_ms).unwrap_or_default();
+            return Err(StoreError::Leaving { delete_at_ms });
+        }
+        authority(&row).map(Some)
+    }
+
+    /// As [`Self::authority`], for an account that its holder has deleted: `None` for one that stays.
+    ///
+    /// # Errors
+    /// `Disabled`, `AwaitsApproval`.
+    pub async fn leaving(&self, session_id: SessionId, now_ms: u64) -> Result<Option<Leaving>, StoreError> {
+        let Some(row) = row(self.database(), session_id, now_ms).await? else { return Ok(None) };
+        check_standing(&row)?;
+        if row.column::<Option<i64>>(STANDING + 1)?.is_none() {
+            return Ok(None);
+        }
+        authority(&row).map(Leaving).map(Some)
+    }
+
+    /// Whoever has the database and the settings of the server may do what an administrator may.
+    pub const fn operator(&self) -> Administrator {
+        Administrator(())
+    }
+
+    /// The holder of an account in a browser that signed in a moment ago and has no session of a device (a page of this
+    /// server): its caller has looked that up.
+    ///
+    /// # Errors
+    /// `NotFound`, `Disabled`.
+    pub async fn present(
+        &self,
+        account_id: AccountId,
+        session_id: Option<SessionId>,
+    ) -> Result<Fresh, StoreError> {
+        const SELECT: &str = "SELECT pseudonym_key, disabled_ms FROM account WHERE account_id = $1";
+        let row = sql::row(self.database(), "looking an account up", SELECT, [sql::id(account_id)]).await?;
+        let row = row.ok_or(StoreError::NotFound)?;
+        if row.column::<Option<i64>>(1)?.is_some() {
+            return Err(StoreError::Disabled);
+        }
+        Ok(Fresh { account_id, session_id, pseudonyms: Pseudonyms::from_column(account_id, row.column(0)?) })
+    }
+}
+
+/// The first of the columns that say whether anything is to be given.
+const STANDING: usize = 7;
+const SELECT: &str = "SELECT s.session_id, s.account_id, s.device_id, s.started_ms, s.last_seen_ms, a.role, \
+     a.pseudonym_key, a.disabled_ms, a.delete_at_ms, s.awaits_approval \
+     FROM session s JOIN account a ON a.account_id = s.account_id WHERE s.session_id = $1";
+
+/// The authority of a session that was just begun or refreshed, within the caller's transaction, whatever its standing.
+pub(crate) async fn of_session<C: ConnectionTrait>(
+    connection: &C,
+    session_id: SessionId,
+) -> Result<Authority, StoreError> {
+    let row = sql::row(connection, "looking a session up", SELECT, [sql::id(session_id.id())]).await?;
+    authority(&row.ok_or(StoreError::NotFound)?)
+}
+
+async fn row<C: ConnectionTrait>(
+    connection: &C,
+    session_id: SessionId,
+    now_ms: u64,
+) -> Result<Option<QueryResult>, StoreError> {
+    let query = format!("{SELECT} AND s.expires_ms > $2");
+    let values = [sql::id(session_id.id()), sql::number(now_ms)];
+    sql::row(connection, "looking a session up", &query, values).await
+}
+
+fn check_standing(row: &QueryResult) -> Result<(), StoreError> {
+    if row.column::<Option<i64>>(STANDING)?.is_some() {
+        return Err(StoreError::Disabled);
+    }
+    if row.number(STANDING + 2)? != 0 {
+        return Err(StoreError::AwaitsApproval);
+    }
+    Ok(())
+}
+
+fn authority(row: &QueryResult) -> Result<Authority, StoreError> {
+    let account_id = row.id(1)?;
+    Ok(Authority {
+        session_id: SessionId::new(row.id(0)?),
+        account_id,
+        device_id: row.id(2)?,
+        started_ms: row.number(3)?,
+        last_seen_ms: row.number(4)?,
+        is_administrator: row.column::<String>(5)? == Role::Administrator.name(),
+        pseudonyms: Pseudonyms::from_column(account_id, row.column(6)?),
+    })
+}
+
+/// What an account may do beyond its own things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Nothing.
+    Person,
+    /// What `etui-server admin` can.
+    Administrator,
+}
+
+impl Role {
+    /// As the rows have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Administrator => "administrator",
+        }
+    }
+
+    pub(crate) fn of(name: &str) -> Self {
+        if name == Self::Administrator.name() { Self::Administrator } else { Self::Person }
+    }
+}

@@ -1,0 +1,157 @@
+//! Invitations: who may make an account where not everybody may, and who becomes the administrator.
+
+use etui_chain::Digest;
+use sea_orm::ConnectionTrait;
+
+use crate::{
+    Administrator, Role, Store, StoreError,
+    sql::{self, Columns as _},
+};
+
+/// Why somebody may make an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Everybody may.
+    Open,
+    /// Whoever has the secret with this SHA-256.
+    Invited(Digest),
+}
+
+/// An invitation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// SHA-256 of its secret of at least 128 bits.
+    pub secret_hash: Digest,
+    /// The only address that it admits, in the form of `etui_api::email::normalize_email`; any if absent.
+    pub email: Option<String>,
+    /// What whoever follows it will be.
+    pub role: Role,
+    /// The plan of the new account; the server's own if absent.
+    pub plan: Option<String>,
+    /// When it ends, in ms since 1970.
+    pub expires_ms: u64,
+}
+
+/// What an invitation gives.
+pub(crate) struct Admitted {
+    pub(crate) role: Role,
+    pub(crate) plan: Option<String>,
+}
+
+impl Store {
+    /// Makes an invitation that can be followed once.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn invite(
+        &self,
+        _administrator: &Administrator,
+        invitation: &Invitation,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        let transaction = self.begin().await?;
+        insert(&*transaction, invitation, now_ms).await?;
+        transaction.commit().await
+    }
+
+    /// Whether there is an invitation with this secret.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn invitation(
+        &self,
+        secret_hash: Digest,
+        now_ms: u64,
+    ) -> Result<Option<Invitation>, StoreError> {
+        const SELECT: &str = "SELECT email, role, plan, expires_ms FROM invitation \
+             WHERE secret_hash = $1 AND expires_ms > $2";
+        let values = [sql::digest(&secret_hash), sql::number(now_ms)];
+        let row = sql::row(self.database(), "looking an invitation up", SELECT, values).await?;
+        let invitation = |row: sea_orm::QueryResult| {
+            Ok(Invitation {
+                secret_hash,
+                email: row.column(0)?,
+                role: Role::of(&row.column::<String>(1)?),
+                plan: row.column(2)?,
+                expires_ms: row.number(3)?,
+            })
+        };
+        row.map(invitation).transpose()
+    }
+
+    /// Makes the invitation of the first administrator, if there is no account yet: it takes the place of one made before.
+    /// Whether it was made.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn invite_first_administrator(
+        &self,
+        invitation: &Invitation,
+        now_ms: u64,
+    ) -> Result<bool, StoreError> {
+        const DELETE: &str = "DELETE FROM invitation WHERE role = $1";
+        let transaction = self.begin().await?;
+        lock_first(&*transaction).await?;
+        if !is_first(&*transaction).await? {
+            return Ok(false);
+        }
+        sql::execute(&*transaction, "replacing an invitation", DELETE, [Role::Administrator.name().into()])
+            .await?;
+        insert(&*transaction, invitation, now_ms).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+}
+
+/// Uses an admission up within the caller's transaction. The first account of a server is its administrator's.
+pub(crate) async fn admit<C: ConnectionTrait>(
+    transaction: &C,
+    admission: Admission,
+    email: &str,
+    now_ms: u64,
+) -> Result<Admitted, StoreError> {
+    const DELETE: &str = "DELETE FROM invitation WHERE secret_hash = $1 AND expires_ms > $2 \
+         AND (email IS NULL OR email = $3) RETURNING role, plan";
+    match admission {
+        Admission::Open => {
+            lock_first(transaction).await?;
+            let role = if is_first(transaction).await? { Role::Administrator } else { Role::Person };
+            Ok(Admitted { role, plan: None })
+        }
+        Admission::Invited(secret_hash) => {
+            let values = [sql::digest(&secret_hash), sql::number(now_ms), email.into()];
+            let row = sql::row(transaction, "following an invitation", DELETE, values).await?;
+            let row = row.ok_or(StoreError::NotInvited)?;
+            Ok(Admitted { role: Role::of(&row.column::<String>(0)?), plan: row.column(1)? })
+        }
+    }
+}
+
+async fn insert<C: ConnectionTrait>(
+    transaction: &C,
+    invitation: &Invitation,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    const INSERT: &str = "INSERT INTO invitation (secret_hash, email, role, plan, created_ms, expires_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6)";
+    let values = [
+        sql::digest(&invitation.secret_hash),
+        invitation.email.clone().into(),
+        invitation.role.name().into(),
+        invitation.plan.clone().into(),
+        sql::number(now_ms),
+        sql::number(invitation.expires_ms),
+    ];
+    sql::execute(transaction, "making an invitation", INSERT, values).await.map(drop)
+}
+
+/// Of two that sign up first at once one is first.
+async fn lock_first<C: ConnectionTrait>(transaction: &C) -> Result<(), StoreError> {
+    let query = format!("SELECT store_id FROM store{}", sql::for_update(transaction));
+    sql::row(transaction, "waiting for another sign-up", &query, []).await.map(drop)
+}
+
+async fn is_first<C: ConnectionTrait>(transaction: &C) -> Result<bool, StoreError> {
+    const SELECT: &str = "SELECT 1 FROM account LIMIT 1";
+    Ok(sql::row(transaction, "looking for accounts", SELECT, []).await?.is_none())
+}
