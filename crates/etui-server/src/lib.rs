@@ -16,6 +16,7 @@ mod durable;
 mod envelope;
 pub mod health;
 mod jobs;
+mod limits;
 pub mod login;
 pub mod maintenance;
 pub mod one_time;

@@ -50,7 +50,7 @@ async fn a_wrong_proof_and_an_unknown_address_look_the_same() {
 async fn a_refresh_token_that_comes_again_ends_the_session_for_both() {
     let server = TestServer::start().await;
     let first = server.sign_up(&Person::new(1)).await;
-    let refresh = |token: &Session| Refresh { refresh_token: token.refresh_token.clone() };
+    let refresh = |token: &Session| Refresh { refresh_token: token.refresh_token.clone(), request_id: None };
 
     let answer = server.post_json("/v1/sessions/refresh", &refresh(&first)).await;
     assert_eq!(answer.status, 200);
@@ -69,7 +69,7 @@ async fn a_refresh_token_that_comes_again_ends_the_session_for_both() {
 async fn a_refresh_whose_answer_was_lost_may_be_repeated() {
     let server = TestServer::start().await;
     let first = server.sign_up(&Person::new(1)).await;
-    let refresh = |token: &Session| Refresh { refresh_token: token.refresh_token.clone() };
+    let refresh = |token: &Session| Refresh { refresh_token: token.refresh_token.clone(), request_id: None };
     let lost: Session = server.post_json("/v1/sessions/refresh", &refresh(&first)).await.json();
     let again: Session = server.post_json("/v1/sessions/refresh", &refresh(&first)).await.json();
     assert_eq!(server.get("/v1/devices", &again).await.status, 200);

@@ -21,6 +21,7 @@ use crate::{
     client_address::was_forwarded,
     clock,
     document::{Bytes, Problems},
+    limits::{self, Target},
     parameters::Client,
     problem::ApiError,
     routes::sessions,
@@ -45,7 +46,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<Session>), ApiError> {
     require_sign_ups(&app, &headers)?;
     // Not given back on success: whoever makes hundreds of accounts from one place has to wait.
-    app.throttle.attempt(client, clock::steady_ms())?;
+    limits::attempt(&app, client, Target::SignUp, None).await?;
     let mut frames = frames.up_to(MAX_SIGN_UP_BYTES);
     let Some(Frame::Header(header)) = frames.next().await? else {
         return Err(ApiError::because(ErrorCode::BadRequest, "The first frame is the header of a sign-up."));

@@ -12,8 +12,8 @@ use etui_api::{
 use crate::{
     app::App,
     body::JsonBody,
-    clock,
     document::Problems,
+    limits::{self, Target},
     login::Compared,
     parameters::Client,
     problem::ApiError,
@@ -33,8 +33,8 @@ pub(crate) async fn create(
     Client(client): Client,
     JsonBody(asked): JsonBody<SignIn>,
 ) -> Result<Json<Session>, ApiError> {
-    app.throttle.attempt(client, clock::steady_ms())?;
     let SignIn { email, login_proof, device_id } = asked;
+    let attempt = limits::attempt(&app, client, Target::Address(&email), Some(device_id)).await?;
     let login = match normalize_email(&email) {
         Some(email) => app.store.login(&email).await?,
         None => None,
@@ -44,7 +44,7 @@ pub(crate) async fn create(
     let (Some(account_id), true) = (account_id, !matches!(compared, Compared::Different)) else {
         return Err(ApiError::new(ErrorCode::SignInFailed));
     };
-    app.throttle.succeeded(client);
+    attempt.succeeded(&app).await?;
     if let Compared::SameButWeak { before, after } = compared {
         app.store.replace_login_hash(account_id, &before, &after).await?;
     }
