@@ -20,6 +20,7 @@ mod limits;
 pub mod login;
 pub mod maintenance;
 pub mod one_time;
+mod pages;
 mod parameters;
 pub mod problem;
 pub mod refresh_token;
