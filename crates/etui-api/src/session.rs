@@ -92,8 +92,9 @@ pub struct SignIn {
 /// `POST /v1/sessions/refresh`.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Refresh {
-    /// The newest refresh token of the session.
-    pub refresh_token: Token,
+    /// The newest refresh token of the session; absent where a cookie keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<Token>,
     /// At least 16 random bytes as text, drawn and kept together with the token: if the answer is lost, the same request may
     /// be repeated. Whoever has only the token cannot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,6 +148,7 @@ pub struct Session {
     pub access_token: Token,
     /// Seconds until the access token expires.
     pub expires_in_s: u32,
-    /// For the next refresh; the one used before is dead.
-    pub refresh_token: Token,
+    /// For the next refresh; the one used before is dead. Absent where a cookie keeps it (`Etui-Keep: cookie`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<Token>,
 }

@@ -304,7 +304,7 @@ impl Api {
             return Ok(held);
         }
         let KeptSession { refresh_token, request_id } = self.kept().ok_or(ClientError::SignedOut)?;
-        let refresh = Refresh { refresh_token, request_id: Some(request_id) };
+        let refresh = Refresh { refresh_token: Some(refresh_token), request_id: Some(request_id) };
         let request = self.request(Method::POST, "/v1/sessions/refresh").json(&refresh);
         let doing = "renewing the session";
         let session: Session = match send(request.timeout(self.patience.small_answer), doing).await {
@@ -322,7 +322,7 @@ impl Api {
 
     pub(crate) fn keep(&self, session: &Session) {
         *self.access_token.borrow_mut() = Some(session.access_token.clone());
-        *self.kept.borrow_mut() = Some(KeptSession::new(session.refresh_token.clone()));
+        *self.kept.borrow_mut() = session.refresh_token.clone().map(KeptSession::new);
     }
 
     fn not_a_server(&self) -> ClientError {

@@ -14,8 +14,8 @@ use etui_api::{ErrorCode, session::Token};
 use etui_chain::{AccountId, Digest, Id};
 use etui_store::{FRESH_MS, Fresh, Purpose, SessionId};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
-    header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, ORIGIN},
+    HeaderValue, Method, StatusCode,
+    header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE},
     request::Parts,
 };
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     app::App,
     clock,
+    cookies::{self, SameSite},
     document::{STYLE, escape},
     one_time,
     problem::ApiError,
@@ -33,7 +34,6 @@ const BROWSER_COOKIE: &str = "__Host-etui-browser";
 const PAGE_COOKIE: &str = "__Host-etui-page";
 /// A browser is known for as long as anything can be finished that it began.
 const BROWSER_SECONDS: u64 = 3600;
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// A page: what it is about, and its content as HTML, in which every value has been through [`escape`].
 pub(crate) struct Page<'a> {
@@ -118,12 +118,7 @@ impl FromRequestParts<Arc<App>> for SameOrigin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let header = |name: &HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let same = match header(&SEC_FETCH_SITE) {
-            Some(site) => site == "same-origin",
-            None => header(&ORIGIN) == Some(app.url.as_str()),
-        };
-        if same || parts.method == Method::GET {
+        if cookies::is_same_origin(parts, app) || parts.method == Method::GET {
             return Ok(Self);
         }
         Err(ApiError::because(ErrorCode::BadRequest, "The request came from another site."))
@@ -156,7 +151,7 @@ impl FromRequestParts<Arc<App>> for Browser {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _app: &Arc<App>) -> Result<Self, Self::Rejection> {
-        Ok(Self(read_cookie(&parts.headers, BROWSER_COOKIE)))
+        Ok(Self(cookies::read(&parts.headers, BROWSER_COOKIE)))
     }
 }
 
@@ -174,7 +169,7 @@ impl FromRequestParts<Arc<App>> for PageAccess {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, PageError> {
         let unknown = || ApiError::because(ErrorCode::Unauthenticated, "Sign in first.");
-        let secret = read_cookie(&parts.headers, PAGE_COOKIE).ok_or_else(unknown)?;
+        let secret = cookies::read(&parts.headers, PAGE_COOKIE).ok_or_else(unknown)?;
         let secret_hash = one_time::stored_hash(&secret).ok_or_else(unknown)?;
         let pending = app.store.pending(secret_hash, Purpose::Page, clock::now_ms()).await?;
         let pending = pending.ok_or_else(unknown)?;
@@ -212,15 +207,8 @@ pub(crate) fn close() -> HeaderValue {
     cookie(PAGE_COOKIE, "", 0)
 }
 
-/// `Lax`, since coming back from a provider or from a mail is coming from another site; what changes something asks for
-/// [`SameOrigin`] besides.
+/// Coming back from a provider or from a mail is coming from another site; what changes something asks for [`SameOrigin`]
+/// besides.
 fn cookie(name: &str, value: &str, seconds: u64) -> HeaderValue {
-    let text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}");
-    HeaderValue::from_str(&text).expect("base64url is a header value")
-}
-
-fn read_cookie(headers: &HeaderMap, name: &str) -> Option<Token> {
-    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(found, _)| *found == name).map(|(_, value)| Token::new(value.to_owned()))
+    cookies::set(name, value, seconds, SameSite::Lax)
 }

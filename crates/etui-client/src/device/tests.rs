@@ -63,7 +63,7 @@ impl Stage {
             account_id: self.device.info().account_id,
             access_token: token("access"),
             expires_in_s: 900,
-            refresh_token: token("the next"),
+            refresh_token: Some(token("the next")),
         }
     }
 

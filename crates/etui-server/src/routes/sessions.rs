@@ -17,7 +17,7 @@ pub(super) mod end;
 pub(super) mod refresh;
 
 /// A session that is not used ends after this: 90 days.
-const LIFETIME_MS: u64 = 90 * 24 * 60 * 60 * 1000;
+pub(crate) const LIFETIME_MS: u64 = 90 * 24 * 60 * 60 * 1000;
 
 /// A new session and its first refresh token.
 pub(crate) fn draw(app: &App, method: Method, now_ms: u64) -> Result<(NewSession, Token), ApiError> {
@@ -43,5 +43,5 @@ pub(crate) fn answer(
 ) -> Session {
     let access_token =
         app.tokens.issue(Bearer { account_id, session_id, scope: Scope::Account }, clock::now_s());
-    Session { account_id, access_token, expires_in_s: LIFETIME_S, refresh_token }
+    Session { account_id, access_token, expires_in_s: LIFETIME_S, refresh_token: Some(refresh_token) }
 }

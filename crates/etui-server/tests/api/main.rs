@@ -1,6 +1,7 @@
 //! The server over real HTTP, with commits and states signed by hand.
 
 mod accounts;
+mod browsers;
 mod document;
 mod errors;
 mod events;

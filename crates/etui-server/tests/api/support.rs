@@ -4,4 +4,4 @@ mod person;
 mod server;
 
 pub(crate) use person::{Person, body, commit_frames, object, put, record};
-pub(crate) use server::{TestServer, client, frames_body, send};
+pub(crate) use server::{Answer, TestServer, client, frames_body, send};

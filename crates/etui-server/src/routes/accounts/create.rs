@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{extract::State, response::Response};
 use etui_api::{
     ErrorCode,
     account::SignUp,
@@ -21,6 +21,7 @@ use crate::{
     client_address::was_forwarded,
     clock,
     document::{Bytes, Problems},
+    keeping::Keeping,
     limits::{self, Target},
     parameters::Client,
     problem::ApiError,
@@ -41,9 +42,10 @@ use crate::{
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     Client(client): Client,
+    keeping: Keeping,
     headers: HeaderMap,
     frames: Frames,
-) -> Result<(StatusCode, Json<Session>), ApiError> {
+) -> Result<(StatusCode, Response), ApiError> {
     require_sign_ups(&app, &headers)?;
     // Not given back on success: whoever makes hundreds of accounts from one place has to wait.
     limits::attempt(&app, client, Target::SignUp, None).await?;
@@ -67,7 +69,8 @@ pub(crate) async fn create(
     let sends_mail = false;
     let account = NewAccount { email, admission, credentials, sends_mail, device_id, upload, session };
     app.store.create_account(account, now_ms).await?;
-    Ok((StatusCode::CREATED, Json(sessions::answer(&app, account_id, session_id, refresh_token))))
+    let session = sessions::answer(&app, account_id, session_id, refresh_token);
+    Ok((StatusCode::CREATED, keeping.answer(session)))
 }
 
 /// By default only whoever sits at this machine: a forwarded request comes from somewhere else.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{extract::State, response::Response};
 use etui_api::{
     ErrorCode,
     email::normalize_email,
@@ -13,6 +13,7 @@ use crate::{
     app::App,
     body::JsonBody,
     document::Problems,
+    keeping::Keeping,
     limits::{self, Target},
     login::Compared,
     parameters::Client,
@@ -31,8 +32,9 @@ use crate::{
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     Client(client): Client,
+    keeping: Keeping,
     JsonBody(asked): JsonBody<SignIn>,
-) -> Result<Json<Session>, ApiError> {
+) -> Result<Response, ApiError> {
     let SignIn { email, login_proof, device_id } = asked;
     let attempt = limits::attempt(&app, client, Target::Address(&email), Some(device_id)).await?;
     let login = match normalize_email(&email) {
@@ -49,5 +51,5 @@ pub(crate) async fn create(
         app.store.replace_login_hash(account_id, &before, &after).await?;
     }
     let proven = Proven { account_id, device_id, method: Method::LoginPassword, twice: false };
-    sign_in::complete(&app, proven).await.map(Json)
+    sign_in::complete(&app, proven).await.map(|session| keeping.answer(session))
 }

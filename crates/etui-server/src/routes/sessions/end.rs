@@ -2,10 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use http::StatusCode;
+use axum::{
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use http::{StatusCode, header::SET_COOKIE};
 
-use crate::{access::Access, app::App, document::Problems, problem::ApiError};
+use crate::{
+    access::Access,
+    app::App,
+    document::Problems,
+    keeping::{self, KeptToken},
+    problem::ApiError,
+};
 
 /// Sign out
 ///
@@ -17,7 +26,9 @@ use crate::{access::Access, app::App, document::Problems, problem::ApiError};
 pub(crate) async fn end(
     State(app): State<Arc<App>>,
     Access(authority): Access,
-) -> Result<StatusCode, ApiError> {
+    KeptToken(kept): KeptToken,
+) -> Result<Response, ApiError> {
     app.store.end_session(&authority).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let forgotten = kept.map(|_| [(SET_COOKIE, keeping::forgotten())]);
+    Ok((StatusCode::NO_CONTENT, forgotten, ()).into_response())
 }

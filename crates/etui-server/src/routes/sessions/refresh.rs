@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{extract::State, response::Response};
 use etui_api::{
     ErrorCode,
     session::{Refresh, Session},
@@ -14,6 +14,7 @@ use crate::{
     body::JsonBody,
     clock,
     document::Problems,
+    keeping::{Keeping, KeptToken},
     problem::ApiError,
     refresh_token::{self, Presented},
     routes::sessions,
@@ -30,8 +31,11 @@ use crate::{
 )]
 pub(crate) async fn refresh(
     State(app): State<Arc<App>>,
+    KeptToken(kept): KeptToken,
     JsonBody(Refresh { refresh_token, request_id }): JsonBody<Refresh>,
-) -> Result<Json<Session>, ApiError> {
+) -> Result<Response, ApiError> {
+    let keeping = if refresh_token.is_none() { Keeping::Cookie } else { Keeping::Itself };
+    let refresh_token = refresh_token.or(kept).ok_or_else(|| ApiError::new(ErrorCode::Unauthenticated))?;
     let ended = || ApiError::new(ErrorCode::SessionEnded);
     let key = app.tokens.refresh_key();
     let presented = Presented::read(key, &refresh_token).ok_or_else(ended)?;
@@ -50,7 +54,8 @@ pub(crate) async fn refresh(
     };
     match app.store.rotate_refresh(&exchange, now_ms).await? {
         Rotation::Rotated(authority) => {
-            Ok(Json(sessions::answer(&app, authority.account_id(), authority.session_id(), next_token)))
+            let (account_id, session_id) = (authority.account_id(), authority.session_id());
+            Ok(keeping.answer(sessions::answer(&app, account_id, session_id, next_token)))
         }
         Rotation::Reused | Rotation::Unknown => Err(ended()),
     }
