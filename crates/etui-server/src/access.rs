@@ -11,6 +11,7 @@ use http::{header::AUTHORIZATION, request::Parts};
 use crate::{
     app::App,
     clock,
+    envelope::Speaker,
     problem::ApiError,
     tokens::{Bearer, Scope},
 };
@@ -61,7 +62,9 @@ impl FromRequestParts<Arc<App>> for LeavingAccess {
         let bearer = bearer(parts, app, Scope::Account)?;
         let leaving = app.store.leaving(bearer.session_id, clock::now_ms()).await?;
         let leaving = leaving.filter(|leaving| leaving.authority().account_id() == bearer.account_id);
-        leaving.map(Self).ok_or_else(|| ApiError::new(ErrorCode::NotFound))
+        let leaving = leaving.ok_or_else(|| ApiError::new(ErrorCode::NotFound))?;
+        Speaker::note(parts, leaving.authority().pseudonyms());
+        Ok(Self(leaving))
     }
 }
 
@@ -72,6 +75,7 @@ async fn authority(parts: &Parts, app: &App, scope: Scope) -> Result<Authority, 
     let authority = authority
         .filter(|authority| authority.account_id() == bearer.account_id)
         .ok_or_else(|| ApiError::new(ErrorCode::SessionEnded))?;
+    Speaker::note(parts, authority.pseudonyms());
     note_use(app, &authority, now_ms).await?;
     Ok(authority)
 }

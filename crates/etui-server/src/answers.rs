@@ -1,5 +1,7 @@
 //! Forms of answers that several operations share.
 
+use std::sync::Arc;
+
 use axum::{
     body::Body,
     response::{IntoResponse as _, Response},
@@ -13,7 +15,10 @@ use http::{
     header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE},
 };
 
-use crate::problem::chain;
+use crate::{
+    app::App,
+    log::{self, Cause},
+};
 
 /// Styles stand in the page; nothing is ever fetched and no script runs.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
@@ -25,10 +30,13 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
 ///
 /// # Errors
 /// The store's, up to the first chunk.
-pub(crate) async fn frames(mut frames: FrameStream) -> Result<Response, StoreError> {
+pub(crate) async fn frames(app: Arc<App>, mut frames: FrameStream) -> Result<Response, StoreError> {
     let first = frames.try_next().await?;
     let whole = stream::iter(first.map(Ok)).chain(frames);
-    let logged = whole.inspect_err(|error| tracing::error!(cause = chain(error), "an answer was cut short"));
+    let logged = whole.inspect_err(move |error| {
+        app.metrics.store_failed(error.failure());
+        log::error("an answer was cut short").cause(Some(Cause::of(error))).write();
+    });
     Ok(([(CONTENT_TYPE, frame::CONTENT_TYPE)], Body::from_stream(logged)).into_response())
 }
 

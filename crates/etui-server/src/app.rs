@@ -4,13 +4,14 @@ use etui_store::Store;
 use tokio::sync::watch;
 
 use crate::{
-    body::UploadRoom, envelope::RequestIds, login::LoginHasher, settings::Settings, shutdown::Phase,
-    throttle::Throttle, tokens::Tokens,
+    body::UploadRoom, envelope::RequestIds, login::LoginHasher, metrics::Metrics, settings::Settings,
+    shutdown::Phase, throttle::Throttle, tokens::Tokens,
 };
 
 /// Everything that outlives a request.
 pub(crate) struct App {
     pub(crate) store: Store,
+    pub(crate) metrics: Metrics,
     pub(crate) tokens: Tokens,
     pub(crate) login: LoginHasher,
     pub(crate) throttle: Throttle,

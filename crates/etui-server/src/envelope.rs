@@ -4,7 +4,7 @@
 use std::{
     panic::AssertUnwindSafe,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -17,17 +17,24 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use etui_api::{ErrorCode, problem};
+use etui_store::{Pseudonym, Pseudonyms};
 use futures_util::FutureExt as _;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Version,
+    HeaderMap, HeaderName, HeaderValue, Version,
     header::{
         CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
         RETRY_AFTER, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
     },
+    request::Parts,
 };
 use http_body::Body as _;
 
-use crate::{app::App, problem::ApiError};
+use crate::{
+    app::App,
+    log::{self, RequestId},
+    metrics::counted,
+    problem::ApiError,
+};
 
 /// Until the head of the answer is there. Answers that stream go on for as long as they are read.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -40,36 +47,61 @@ const NO_CONTENT_AT_ALL: HeaderValue = HeaderValue::from_static("default-src 'no
 const ONE_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// The layer.
-pub(crate) async fn envelope(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn envelope(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let request_id = app.request_ids.next();
     let method = request.method().clone();
     let version = request.version();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let limit = time_limit(request.headers());
+    let running = Running::begin(&app);
+    let speaker = Speaker::default();
+    request.extensions_mut().insert(speaker.clone());
+    let request = request.map(|body| counted(body, &app.metrics.received_bytes));
     let answer = AssertUnwindSafe(tokio::time::timeout(limit, next.run(request))).catch_unwind().await;
     let mut response =
         answer.unwrap_or(Ok(ApiError::new(ErrorCode::Internal).into_response())).unwrap_or_else(|_| {
             ApiError::because(ErrorCode::Unavailable, "The server took too long.").into_response()
         });
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
-        write_problem(&mut response, error, &request_id);
+        app.metrics.problem(error.problem().code);
+        app.metrics.store_failed(error.store_failure());
+        write_problem(&mut response, error, request_id);
     }
-    add_headers(response.headers_mut(), &request_id, app.over_tls);
+    add_headers(response.headers_mut(), request_id, app.over_tls);
     // Of what HTTP/2 has in its place the library takes care.
     if version <= Version::HTTP_11 && app.is_leaving() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    tracing::info!(
-        method = method_name(&method),
-        route = route.as_ref().map_or("-", MatchedPath::as_str),
-        status = response.status().as_u16(),
-        duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-        bytes = response.body().size_hint().exact(),
-        request_id,
-        "answered"
-    );
-    response
+    let took = started.elapsed();
+    app.metrics.answered(&method, route.as_ref(), response.status(), took);
+    log::info("answered")
+        .method(&method)
+        .route(route)
+        .status(response.status())
+        .duration(took)
+        .bytes(response.body().size_hint().exact())
+        .request_id(request_id)
+        .account(speaker.account())
+        .write();
+    drop(running);
+    response.map(|body| counted(body, &app.metrics.sent_bytes))
+}
+
+/// A request that is being answered, or was given up.
+struct Running<'a>(&'a App);
+
+impl<'a> Running<'a> {
+    fn begin(app: &'a App) -> Self {
+        app.metrics.running.inc();
+        Self(app)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.running.dec();
+    }
 }
 
 /// Numbers requests, starting anywhere, so that ids of two runs do not meet.
@@ -81,8 +113,26 @@ impl RequestIds {
         getrandom::u64().map(|start| Self(AtomicU64::new(start)))
     }
 
-    fn next(&self) -> String {
-        format!("{:016x}", self.0.fetch_add(1, Ordering::Relaxed))
+    fn next(&self) -> RequestId {
+        RequestId(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Who speaks in a request, once somebody has looked it up: by pseudonym, for the log.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Speaker(Arc<OnceLock<Pseudonym>>);
+
+impl Speaker {
+    /// Notes in the request's own log line who speaks.
+    pub(crate) fn note(parts: &Parts, pseudonyms: &Pseudonyms) {
+        if let Some(speaker) = parts.extensions.get::<Self>() {
+            // Of two extractors the second finds the same.
+            let _ = speaker.0.set(pseudonyms.account());
+        }
+    }
+
+    fn account(&self) -> Option<Pseudonym> {
+        self.0.get().copied()
     }
 }
 
@@ -91,10 +141,11 @@ fn time_limit(headers: &HeaderMap) -> Duration {
     if is_upload { UPLOAD_TIME_LIMIT } else { TIME_LIMIT }
 }
 
-fn write_problem(response: &mut Response, error: ApiError, request_id: &str) {
+fn write_problem(response: &mut Response, error: ApiError, request_id: RequestId) {
     let status = response.status();
     if status.is_server_error() {
-        tracing::error!(request_id, cause = error.cause(), code = error.problem().code.name(), "failed");
+        let code = error.problem().code;
+        log::error("failed").request_id(request_id).cause(error.cause().cloned()).code(code).write();
     }
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);
@@ -105,11 +156,11 @@ fn write_problem(response: &mut Response, error: ApiError, request_id: &str) {
     if status == http::StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    let problem = error.into_problem(request_id.to_owned());
+    let problem = error.into_problem(request_id.to_string());
     *response.body_mut() = Body::from(serde_json::to_vec(&problem).expect("a problem is plain JSON"));
 }
 
-fn add_headers(headers: &mut HeaderMap, request_id: &str, over_tls: bool) {
+fn add_headers(headers: &mut HeaderMap, request_id: RequestId, over_tls: bool) {
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(NO_CONTENT_AT_ALL);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -117,19 +168,6 @@ fn add_headers(headers: &mut HeaderMap, request_id: &str, over_tls: bool) {
     if over_tls {
         headers.insert(STRICT_TRANSPORT_SECURITY, ONE_YEAR);
     }
-    headers.insert(X_REQUEST_ID, HeaderValue::from_str(request_id).expect("hex is a header value"));
-}
-
-/// Only names that exist: a made-up method could carry anything into the log.
-fn method_name(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
-        _ => "other",
-    }
+    headers
+        .insert(X_REQUEST_ID, HeaderValue::from_str(&request_id.to_string()).expect("hex is a header value"));
 }

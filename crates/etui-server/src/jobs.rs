@@ -4,9 +4,13 @@ use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use etui_store::{Job, StoreError};
 use futures_util::FutureExt as _;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::{app::App, clock, problem::chain};
+use crate::{
+    app::App,
+    clock,
+    log::{self, Cause},
+};
 
 /// Between two looks at what is due.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
@@ -22,14 +26,16 @@ const GRACE: Duration = Duration::from_hours(24);
 /// it had not been begun.
 pub(crate) async fn run(app: Arc<App>) {
     tokio::select! {
-        () = again_and_again("garbage was not collected", || collect_garbage(&app)) => {}
-        () = again_and_again("vaults were not compacted", || compact(&app)) => {}
+        () = again_and_again(&app, "garbage", "garbage was not collected", || collect_garbage(&app)) => {}
+        () = again_and_again(&app, "compaction", "vaults were not compacted", || compact(&app)) => {}
         () = app.stopping() => {}
     }
 }
 
 /// A failure, or a fault of ours, is noted and does not end it.
 async fn again_and_again<F: Future<Output = Result<(), StoreError>>>(
+    app: &App,
+    job: &'static str,
     failure: &'static str,
     work: impl Fn() -> F,
 ) {
@@ -37,10 +43,17 @@ async fn again_and_again<F: Future<Output = Result<(), StoreError>>>(
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
-        match AssertUnwindSafe(work()).catch_unwind().await {
+        let started = Instant::now();
+        let result = AssertUnwindSafe(work()).catch_unwind().await;
+        app.metrics.job(job, started.elapsed(), matches!(result, Ok(Ok(()))));
+        match result {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(cause = chain(&error), "{failure}"),
-            Err(_) => tracing::error!("{failure}: a fault in this program"),
+            Ok(Err(error)) => {
+                app.metrics.store_failed(error.failure());
+                log::warn(failure).cause(Some(Cause::of(&error))).write();
+            }
+            // Where, the line before says.
+            Err(_) => log::error(failure).write(),
         }
     }
 }
@@ -67,7 +80,8 @@ async fn compact(app: &App) -> Result<(), StoreError> {
             Err(error) if failures == MAX_FAILURES => return Err(error),
             Err(error) => {
                 failures += 1;
-                tracing::warn!(cause = chain(&error), "a vault was not compacted");
+                app.metrics.store_failed(error.failure());
+                log::warn("a vault was not compacted").cause(Some(Cause::of(&error))).write();
             }
         }
     }

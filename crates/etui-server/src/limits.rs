@@ -22,9 +22,22 @@ pub(crate) enum Target<'a> {
     SignUp,
 }
 
+impl Target<'_> {
+    /// For metrics.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Address(_) => "login_password",
+            Self::SecondFactor(_) => "second_factor",
+            Self::Code => "code",
+            Self::SignUp => "sign_up",
+        }
+    }
+}
+
 /// A try that counts as a failure until [`Self::succeeded`].
 pub(crate) struct Attempt {
     client: IpAddr,
+    target: &'static str,
 }
 
 /// Begins a try. A device that has signed in to the account before is not slowed down by what strangers try.
@@ -34,17 +47,21 @@ pub(crate) struct Attempt {
 pub(crate) async fn attempt(
     app: &App,
     client: IpAddr,
-    _target: Target<'_>,
+    target: Target<'_>,
     _device: Option<DeviceId>,
 ) -> Result<Attempt, ApiError> {
-    app.throttle.attempt(client, clock::steady_ms())?;
-    Ok(Attempt { client })
+    let target = target.name();
+    let attempt = app.throttle.attempt(client, clock::steady_ms());
+    app.metrics.attempt(target, if attempt.is_ok() { "begun" } else { "slowed" });
+    attempt?;
+    Ok(Attempt { client, target })
 }
 
 impl Attempt {
     /// Takes it back.
     pub(crate) async fn succeeded(self, app: &App) -> Result<(), ApiError> {
         app.throttle.succeeded(self.client);
+        app.metrics.attempt(self.target, "succeeded");
         Ok(())
     }
 }

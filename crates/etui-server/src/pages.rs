@@ -25,7 +25,8 @@ use crate::{
     clock,
     cookies::{self, SameSite},
     document::{STYLE, escape},
-    one_time,
+    envelope::Speaker,
+    log, one_time,
     problem::ApiError,
     sign_in,
 };
@@ -102,7 +103,7 @@ impl axum::response::IntoResponse for PageError {
         let mut response = Page::new(&problem.title, &content).respond(status);
         // For the log alone: the page stays.
         if status.is_server_error() {
-            tracing::error!(cause = self.0.cause(), code = problem.code.name(), "failed");
+            log::error("failed").cause(self.0.cause().cloned()).code(problem.code).write();
         }
         if let Some(seconds) = self.0.retry_after_s() {
             response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
@@ -175,7 +176,9 @@ impl FromRequestParts<Arc<App>> for PageAccess {
         let pending = pending.ok_or_else(unknown)?;
         let account_id = pending.account_id.ok_or_else(unknown)?;
         let PageBody { session_id } = sign_in::body(&pending.body)?;
-        Ok(Self(app.store.present(account_id, session_id.map(SessionId::new)).await?))
+        let fresh = app.store.present(account_id, session_id.map(SessionId::new)).await?;
+        Speaker::note(parts, fresh.pseudonyms());
+        Ok(Self(fresh))
     }
 }
 

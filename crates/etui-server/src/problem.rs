@@ -3,15 +3,18 @@
 //! A handler or extractor answers with an [`ApiError`]; [`crate::envelope`] writes the document, because only it
 //! knows the request's id.
 
-use std::error::Error;
-
 use axum::response::{IntoResponse, Response};
 use etui_api::{ErrorCode, Problem};
 use etui_chain::Refused;
 use etui_store::StoreError;
 use http::StatusCode;
 
-use crate::{login::LoginError, throttle::Throttled, tokens::TokenError};
+use crate::{
+    log::{Cause, LoggableCause},
+    login::LoginError,
+    throttle::Throttled,
+    tokens::TokenError,
+};
 
 /// Seconds that a client is asked to wait when too many ask at once.
 const BUSY_RETRY_S: u32 = 5;
@@ -24,7 +27,8 @@ pub struct ApiError(Box<Inner>);
 struct Inner {
     problem: Problem,
     retry_after_s: Option<u32>,
-    cause: Option<String>,
+    cause: Option<Cause>,
+    store_failure: Option<&'static str>,
 }
 
 impl ApiError {
@@ -39,7 +43,7 @@ impl ApiError {
     }
 
     /// The server's own failure. The cause goes to the log and never to the client.
-    pub fn internal(cause: &dyn Error) -> Self {
+    pub fn internal(cause: &dyn LoggableCause) -> Self {
         Self::with_cause(ErrorCode::Internal, cause)
     }
 
@@ -54,8 +58,13 @@ impl ApiError {
     }
 
     /// What the log should say about it.
-    pub fn cause(&self) -> Option<&str> {
-        self.0.cause.as_deref()
+    pub fn cause(&self) -> Option<&Cause> {
+        self.0.cause.as_ref()
+    }
+
+    /// What failed below the API, as [`StoreError::failure`] names it.
+    pub(crate) fn store_failure(&self) -> Option<&'static str> {
+        self.0.store_failure
     }
 
     /// The document with the request's id.
@@ -65,9 +74,9 @@ impl ApiError {
         problem
     }
 
-    fn with_cause(code: ErrorCode, cause: &dyn Error) -> Self {
+    fn with_cause(code: ErrorCode, cause: &dyn LoggableCause) -> Self {
         let mut error = Self::new(code);
-        error.0.cause = Some(chain(cause));
+        error.0.cause = Some(Cause::of(cause));
         error
     }
 }
@@ -89,7 +98,7 @@ impl From<Problem> for ApiError {
             }
             _ => None,
         };
-        Self(Box::new(Inner { problem, retry_after_s, cause: None }))
+        Self(Box::new(Inner { problem, retry_after_s, cause: None, store_failure: None }))
     }
 }
 
@@ -101,6 +110,15 @@ impl From<Refused> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        let store_failure = error.failure();
+        let mut answer = Self::of_store(error);
+        answer.0.store_failure = store_failure;
+        answer
+    }
+}
+
+impl ApiError {
+    fn of_store(error: StoreError) -> Self {
         match error {
             StoreError::Refused(refused) => refused.into(),
             StoreError::HeadMoved(head) => Problem::new(ErrorCode::HeadMoved).head(head).into(),
@@ -158,16 +176,4 @@ impl From<getrandom::Error> for ApiError {
     fn from(error: getrandom::Error) -> Self {
         Self::internal(&error)
     }
-}
-
-/// An error with its causes, on one line: for the log.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

@@ -13,15 +13,15 @@ use std::{
 use axum_server::{Handle, accept::NoDelayAcceptor};
 use etui_api::limits::MAX_UPLOADS_BYTES;
 use etui_store::{Store, StoreError};
-use rustls::ServerConfig;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     app::App,
     body::UploadRoom,
     envelope::RequestIds,
-    jobs,
+    jobs, log,
     login::{LoginError, LoginHasher},
+    metrics::{self, Metrics},
     routes,
     settings::{Settings, SettingsError, SignUpPolicy, cores},
     shutdown::{self, Phase},
@@ -30,8 +30,10 @@ use crate::{
     tokens::{SigningKeyError, Tokens},
 };
 
+mod certificate;
 mod tls;
 
+use tls::Tls;
 pub use tls::TlsError;
 
 /// A connection that has not sent a whole request head by then is closed.
@@ -119,6 +121,7 @@ pub struct Server {
     address: SocketAddr,
     connections: Handle<SocketAddr>,
     task: JoinHandle<io::Result<()>>,
+    metrics: Option<(SocketAddr, JoinHandle<io::Result<()>>)>,
     jobs: JoinHandle<()>,
 }
 
@@ -132,16 +135,25 @@ impl Server {
         // Before the data is touched: a second server on the same port must leave it alone.
         let listener = listen(settings.listen)?;
         let address = listener.local_addr().map_err(|source| listen_error(settings.listen, source))?;
-        let app = Arc::new(open(settings, address).await?);
+        let metrics_listener = settings.metrics_listen.map(listen_for_metrics).transpose()?;
+        let certificate_ends_s = tls.as_ref().and_then(|tls| tls.certificate_ends_s);
+        let app = Arc::new(open(settings, address, certificate_ends_s).await?);
         let connections = Handle::new();
         let task = tokio::spawn(serve(Arc::clone(&app), listener, tls, connections.clone()));
+        let metrics = metrics_listener
+            .map(|(listener, address)| (address, tokio::spawn(metrics::serve(Arc::clone(&app), listener))));
         let jobs = tokio::spawn(jobs::run(Arc::clone(&app)));
-        Ok(Self { app, address, connections, task, jobs })
+        Ok(Self { app, address, connections, task, metrics, jobs })
     }
 
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where metrics are to be had, if they are.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|(address, _)| *address)
     }
 
     /// The address that people use.
@@ -157,6 +169,9 @@ impl Server {
         shutdown::begin(&self.app, &self.connections);
         let served = self.task.await;
         drop(self.jobs.await);
+        if let Some((_, metrics)) = self.metrics {
+            drop(metrics.await);
+        }
         self.app.store.close().await;
         served.unwrap_or(Ok(()))
     }
@@ -166,6 +181,12 @@ fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).map_err(|source| listen_error(address, source))
 }
 
+fn listen_for_metrics(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listener = listen(address)?;
+    let bound = listener.local_addr().map_err(|source| listen_error(address, source))?;
+    Ok((listener, bound))
+}
+
 fn listen_error(address: SocketAddr, source: io::Error) -> StartError {
     match source.kind() {
         io::ErrorKind::AddrInUse => StartError::AddressInUse { address },
@@ -173,7 +194,11 @@ fn listen_error(address: SocketAddr, source: io::Error) -> StartError {
     }
 }
 
-async fn open(settings: &Settings, address: SocketAddr) -> Result<App, StartError> {
+async fn open(
+    settings: &Settings,
+    address: SocketAddr,
+    certificate_ends_s: Option<u64>,
+) -> Result<App, StartError> {
     let folder = settings.data.clone();
     make_folder(&folder)?;
     let tokens = Tokens::open(&settings.token_key_file)?;
@@ -184,6 +209,7 @@ async fn open(settings: &Settings, address: SocketAddr) -> Result<App, StartErro
     }
     let over_tls = settings.tls.is_some();
     Ok(App {
+        metrics: Metrics::new(&store, settings, certificate_ends_s),
         store,
         tokens,
         login: LoginHasher::new(cores() - 1)?,
@@ -202,7 +228,7 @@ async fn try_objects(store: &Store, settings: &Settings) -> Result<(), StartErro
     let failed = |source| StartError::Store { folder: settings.data.clone(), source };
     let report = store.check_objects().await.map_err(failed)?;
     if !report.refuses_overwriting {
-        tracing::info!("the bucket overwrites objects when asked not to; nothing here depends on that");
+        log::info("the bucket overwrites objects when asked not to; nothing here depends on that").write();
     }
     Ok(())
 }
@@ -229,7 +255,7 @@ fn url(settings: &Settings, address: SocketAddr, over_tls: bool) -> String {
 async fn serve(
     app: Arc<App>,
     listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Tls>,
     connections: Handle<SocketAddr>,
 ) -> io::Result<()> {
     let router = routes::router(app).into_make_service_with_connect_info::<SocketAddr>();
@@ -239,7 +265,7 @@ async fn serve(
         .first_request_timeout(HEAD_PATIENCE);
     server.http_builder().http1().header_read_timeout(HEAD_PATIENCE);
     match tls {
-        Some(tls) => server.map(|plain| tls::acceptor(tls).acceptor(plain)).serve(router).await,
+        Some(tls) => server.map(|plain| tls::acceptor(tls.config).acceptor(plain)).serve(router).await,
         None => server.serve(router).await,
     }
 }
@@ -257,6 +283,9 @@ fn announce(server: &Server, settings: &Settings) -> io::Result<()> {
                 bucket.as_ref().map_or(folder.clone(), |bucket| format!("in the bucket {}", bucket.bucket));
             writeln!(out, "Rows are kept {rows}, sealed records {records}.")?;
         }
+    }
+    if let Some(address) = server.metrics_address() {
+        writeln!(out, "Metrics are at http://{address}/metrics.")?;
     }
     if !settings.listen.ip().is_loopback() && settings.tls.is_none() && settings.public_url.is_none() {
         writeln!(

@@ -78,6 +78,9 @@ pub struct Given {
     /// Address and port to listen on [default: 127.0.0.1:8484]
     #[arg(long, env = "ETUI_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// Address and port on which metrics are to be had at /metrics: one that only your own network reaches [default: none]
+    #[arg(long, env = "ETUI_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
+    metrics_listen: Option<SocketAddr>,
     /// The address that people use, if it is not the one listened on
     #[arg(long, env = "ETUI_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
@@ -148,6 +151,7 @@ impl Given {
         Self {
             data: self.data.or(below.data),
             listen: self.listen.or(below.listen),
+            metrics_listen: self.metrics_listen.or(below.metrics_listen),
             public_url: self.public_url.or(below.public_url),
             sign_up: self.sign_up.or(below.sign_up),
             tls_certificate: self.tls_certificate.or(below.tls_certificate),
@@ -187,6 +191,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where metrics are to be had, if anywhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// The address that people use, if it is not the one listened on.
     pub public_url: Option<String>,
     /// Who may make an account.
@@ -257,6 +263,7 @@ impl Settings {
             token_key_file: given.token_key_file.unwrap_or_else(|| data.join("token.key")),
             data,
             listen: given.listen.unwrap_or(DEFAULT_LISTEN),
+            metrics_listen: given.metrics_listen,
             public_url: given.public_url.map(public_url).transpose()?,
             sign_up: given.sign_up.unwrap_or(SignUpPolicy::Automatic),
             trusted_proxies: given.trusted_proxy.unwrap_or_default(),
@@ -273,6 +280,7 @@ impl Settings {
         let given = Given {
             data: Some(self.data.clone()),
             listen: Some(self.listen),
+            metrics_listen: self.metrics_listen,
             public_url: self.public_url.clone(),
             sign_up: Some(self.sign_up),
             tls_certificate: tls.as_ref().map(|tls| tls.certificate.clone()),
@@ -477,7 +485,8 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_read_back_the_same() {
-        let full = "data = '/srv/etui'\nlisten = '0.0.0.0:443'\npublic_url = 'https://etui.example.org'\n\
+        let full = "data = '/srv/etui'\nlisten = '0.0.0.0:443'\n\
+             metrics_listen = '127.0.0.1:9484'\npublic_url = 'https://etui.example.org'\n\
              sign_up = 'open'\ntls_certificate = 'chain.pem'\ntls_key = 'key.pem'\ntrusted_proxy = ['10.0.0.0/8']\n\
              log = 'warn'\nthreads = 3\ndrain_seconds = 10\ndatabase_url_file = 'url'\n\
              token_key_file = 'key'\ns3_bucket = 'etui'\n\

@@ -5,7 +5,10 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use axum_server::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::App;
+use crate::{
+    app::App,
+    log::{self, EndingSignal},
+};
 
 /// How long requests may go on once the server stops; container platforms wait as long by default.
 const LAST_REQUESTS: Duration = Duration::from_secs(25);
@@ -29,10 +32,10 @@ pub(crate) async fn asked_to_stop() -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let signal = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => EndingSignal::Terminate,
+        _ = interrupt.recv() => EndingSignal::Interrupt,
     };
-    tracing::info!(signal, "stopping");
+    log::info("stopping").signal(signal).write();
     Ok(())
 }
 

@@ -33,9 +33,22 @@ pub(crate) struct Proven {
 /// # Errors
 /// `second_factor_required` with a ticket, if one is set up and was not shown; `account_disabled`.
 pub(crate) async fn complete(app: &App, proven: Proven) -> Result<Session, ApiError> {
-    let Proven { account_id, device_id, method, twice } = proven;
+    let completed = complete_uncounted(app, &proven).await;
+    app.metrics.signed_in(
+        proven.method,
+        match &completed {
+            Ok(_) => "done",
+            Err(error) if error.problem().code == ErrorCode::SecondFactorRequired => "second_factor_asked",
+            Err(_) => "refused",
+        },
+    );
+    completed
+}
+
+async fn complete_uncounted(app: &App, proven: &Proven) -> Result<Session, ApiError> {
+    let Proven { account_id, device_id, method, twice } = *proven;
     if !twice && app.store.totp(account_id).await?.is_some() {
-        return Err(ask_for_second_factor(app, &proven).await?);
+        return Err(ask_for_second_factor(app, proven).await?);
     }
     let now_ms = clock::now_ms();
     let (session, refresh_token) = sessions::draw(app, method, now_ms)?;

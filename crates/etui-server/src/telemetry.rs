@@ -1,8 +1,8 @@
 //! Logs: one JSON object a line on standard error, with an allow-list of fields.
 //!
-//! Whatever an event carries beyond [`ALLOWED`] is dropped, and so is every event of another crate: a value gets into
-//! the log because somebody put its name on this list, never because nobody thought of it. No e-mail address, no
-//! network address, no id of an account or an object, no header and no raw path is on it.
+//! [`crate::log`] has the types that a line may carry. Whatever an event carries beyond [`ALLOWED`] is dropped besides, and so
+//! is every event of another crate. No e-mail address, no network address, no id of an account or an object, no header and no
+//! raw path is on either list.
 
 use std::{
     fmt,
@@ -19,8 +19,10 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt as _, registry};
 
+use crate::log;
+
 /// Every field that an event may carry into the log.
-const ALLOWED: [&str; 11] = [
+const ALLOWED: [&str; 12] = [
     "message",     // a constant sentence
     "method",      // one of the usual names, else "other"
     "route",       // the route's template, such as /v1/vaults/{vault_id}/commits
@@ -29,6 +31,7 @@ const ALLOWED: [&str; 11] = [
     "duration_us", // until the head of the answer, in microseconds
     "bytes",       // of the answer's body, where known
     "request_id",  // a number that means nothing elsewhere
+    "account",     // its pseudonym
     "cause",       // what the database or the file system said
     "location",    // file and line of a panic
     "signal",      // which signal ended the server
@@ -41,8 +44,7 @@ pub fn install(level: LevelFilter) {
     // A second installation in one process (tests do that) keeps the first.
     drop(tracing::subscriber::set_global_default(registry().with(layer)));
     std::panic::set_hook(Box::new(|panic| {
-        let location = panic.location().map(ToString::to_string);
-        tracing::error!(location, "panicked");
+        log::error("panicked").location(panic.location()).write();
     }));
 }
 
@@ -111,7 +113,15 @@ impl Visit for Allowed {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{
+        fs,
+        panic::Location,
+        path::{Path, PathBuf},
+        sync::Arc,
+        time::Duration,
+    };
+
+    use http::{Method, StatusCode};
 
     use super::*;
 
@@ -128,18 +138,100 @@ mod tests {
         }
     }
 
-    #[test]
-    fn only_listed_fields_of_our_own_events_are_written() {
+    fn written(work: impl FnOnce()) -> Value {
         let lines = Lines::default();
         let subscriber = registry().with(JsonLines::new(Box::new(lines.clone())));
-        tracing::subscriber::with_default(subscriber, || {
+        tracing::subscriber::with_default(subscriber, work);
+        let written = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        serde_json::from_str(&written).unwrap()
+    }
+
+    fn names(line: &Value) -> Vec<&str> {
+        line.as_object().unwrap().keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn only_listed_fields_of_our_own_events_are_written() {
+        let line = written(|| {
             tracing::info!(status = 200, email = "ada@example.org", "answered");
             tracing::info!(target: "sqlx::query", "select secret");
         });
-        let written = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        let line: Value = serde_json::from_str(&written).unwrap();
-        let names: Vec<_> = line.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(names, ["level", "message", "status", "time"]);
+        assert_eq!(names(&line), ["level", "message", "status", "time"]);
         assert_eq!(line["status"], 200);
+    }
+
+    #[test]
+    fn a_line_has_what_was_given_and_nothing_else() {
+        let line = written(|| {
+            log::error("failed")
+                .method(&Method::from_bytes(b"CANARY").unwrap())
+                .status(StatusCode::CONFLICT)
+                .code(etui_api::ErrorCode::Internal)
+                .duration(Duration::from_millis(3))
+                .bytes(Some(7))
+                .request_id(log::RequestId(10))
+                .cause(Some(log::Cause::of(&io::Error::other("broken"))))
+                .location(Some(Location::caller()))
+                .signal(log::EndingSignal::Interrupt)
+                .write();
+        });
+        let expected = [
+            "bytes",
+            "cause",
+            "code",
+            "duration_us",
+            "level",
+            "location",
+            "message",
+            "method",
+            "request_id",
+            "signal",
+            "status",
+            "time",
+        ];
+        assert_eq!(names(&line), expected);
+        assert_eq!((&line["level"], &line["method"]), (&"ERROR".into(), &"other".into()));
+        assert_eq!((&line["duration_us"], &line["request_id"]), (&3000.into(), &"000000000000000a".into()));
+    }
+
+    #[test]
+    fn what_json_could_not_be_read_is_not_quoted() {
+        let error = serde_json::from_str::<Vec<u64>>(r#"["CANARY"]"#).unwrap_err();
+        assert!(error.to_string().contains("CANARY"));
+        let line = written(|| log::warn("failed").cause(Some(log::Cause::of(&error))).write());
+        assert_eq!(line["cause"], "JSON: Data at line 1 column 9");
+    }
+
+    /// The compiler checks what a [`log::Line`] carries; this, that there is no other way into the log.
+    #[test]
+    fn nothing_is_logged_but_through_the_list_of_types() {
+        const ALLOWED: [&str; 6] = [
+            "etui-server/src/log.rs",
+            "etui-server/src/settings.rs", // names a level
+            "etui-server/src/telemetry.rs",
+            "etui-server/src/telemetry/traces.rs",
+            "etui-store/src/notice.rs",
+            "etui-store/src/span.rs",
+        ];
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut seen = 0;
+        for part in ["etui-server", "etui-store", "etui-api", "etui-chain"] {
+            for file in sources(&crates.join(part).join("src")) {
+                seen += 1;
+                let name = file.strip_prefix(crates).unwrap().to_str().unwrap().to_owned();
+                let text = fs::read_to_string(&file).unwrap();
+                let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+                for line in code.filter(|line| line.contains("tracing::") || line.contains("use tracing")) {
+                    assert!(ALLOWED.contains(&name.as_str()), "{name}: use `crate::log` for: {line}");
+                }
+            }
+        }
+        assert!(seen > 100, "{seen} files are not all");
+    }
+
+    fn sources(folder: &Path) -> Vec<PathBuf> {
+        let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let (folders, files): (Vec<_>, Vec<_>) = paths.partition(|path| path.is_dir());
+        folders.iter().flat_map(|folder| sources(folder)).chain(files).collect()
     }
 }

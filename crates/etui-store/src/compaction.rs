@@ -13,7 +13,7 @@ use bytes::Bytes;
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use crate::{
-    Store, StoreError,
+    Store, StoreError, notice,
     pull::Place,
     segment,
     sql::{self, Columns as _},
@@ -119,7 +119,7 @@ impl Store {
     /// was saved.
     pub(crate) async fn compact_now(&self, number: u64) {
         if let Err(error) = self.try_to_compact_now(number).await {
-            tracing::warn!(cause = %error, "a vault was not compacted");
+            notice::failure("a vault was not compacted", &error);
         }
     }
 
@@ -246,7 +246,7 @@ impl Store {
             .iter()
             .map(|moving| records.get(&moving.from).ok_or(LOST))
             .collect::<Result<Vec<_>, _>>()?;
-        let (segments, placements) = segment::write_all(&self.inner().objects, &ordered).await?;
+        let (segments, placements) = segment::write_all(self.inner(), &ordered).await?;
 
         let transaction = self.begin().await?;
         lock_vault(&*transaction, number).await?;

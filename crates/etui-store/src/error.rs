@@ -146,6 +146,24 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What failed, in one word from a short list; `None` for what is an answer to whoever asked.
+    pub const fn failure(&self) -> Option<&'static str> {
+        match self {
+            Self::StorageFull => Some("storage_full"),
+            Self::Unavailable { .. } => Some("unavailable"),
+            Self::Folder { .. } => Some("folder"),
+            Self::Database { .. } => Some("database"),
+            Self::Blobs { .. } => Some("object_store"),
+            Self::Random { .. } => Some("random"),
+            Self::Damaged { .. } => Some("damaged"),
+            _ => None,
+        }
+    }
+
+    /// All that [`Self::failure`] may give.
+    pub const FAILURES: [&'static str; 7] =
+        ["storage_full", "unavailable", "folder", "database", "object_store", "random", "damaged"];
+
     /// Says what was being done, and tells a full disk from other failures.
     pub(crate) fn blobs(doing: &'static str) -> impl Fn(object_store::Error) -> Self {
         move |source| {

@@ -21,7 +21,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Store, StoreError, random_bytes, sql, store::WeakStore};
+use crate::{Store, StoreError, notice, random_bytes, sql, store::WeakStore};
 
 const CHANNEL: &str = "etui_news";
 /// News that wait to be sent; beyond that everybody is told to pull.
@@ -59,11 +59,7 @@ impl News {
     /// Listens, and only then returns: whatever is committed afterwards is heard of.
     pub(crate) async fn start(store: WeakStore, database: DatabaseConnection) -> Result<Self, StoreError> {
         let node = random_bytes()?;
-        let failed = |error| {
-            let error = DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)));
-            sql::failed("listening for news from other nodes")(error)
-        };
-        let listener = listener(&database).await.map_err(failed)?;
+        let listener = listener(&database).await.map_err(listening_failed)?;
         let (outgoing, waiting) = mpsc::channel(MAX_WAITING);
         let tasks = [
             tokio::spawn(listen(listener, database.clone(), node, store)).abort_handle(),
@@ -76,7 +72,7 @@ impl News {
     pub(crate) fn tell(&self, account_id: AccountId, event: Event) {
         // A full queue ends with a word to everybody; see `send`.
         if let Err(TrySendError::Full(_)) = self.outgoing.try_send(Item::News(account_id, event)) {
-            tracing::warn!("news for other nodes wait too long");
+            notice::trouble("news for other nodes wait too long");
         }
     }
 }
@@ -99,7 +95,7 @@ async fn send(database: DatabaseConnection, node: [u8; 16], mut waiting: mpsc::R
         let message = Message { node, items: mem::take(&mut items) };
         let text = serde_json::to_string(&message).expect("a message is plain JSON");
         while let Err(error) = notify(&database, &text).await {
-            tracing::warn!(cause = %error, "news could not be sent to other nodes");
+            notice::failure("news could not be sent to other nodes", &error);
             tokio::time::sleep(BETWEEN_TRIES).await;
         }
     }
@@ -117,6 +113,10 @@ async fn listener(database: &DatabaseConnection) -> Result<PgListener, sqlx::Err
     Ok(listener)
 }
 
+fn listening_failed(error: sqlx::Error) -> StoreError {
+    sql::failed("listening for news from other nodes")(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))
+}
+
 /// Tells this node's readers what others say, until the store is closed or gone.
 async fn listen(mut listener: PgListener, database: DatabaseConnection, node: [u8; 16], store: WeakStore) {
     loop {
@@ -124,7 +124,7 @@ async fn listen(mut listener: PgListener, database: DatabaseConnection, node: [u
             Ok(heard) => heard,
             Err(sqlx::Error::PoolClosed) => return,
             Err(error) => {
-                tracing::warn!(cause = %error, "news from other nodes cannot be heard");
+                notice::failure("news from other nodes cannot be heard", &listening_failed(error));
                 match listen_again(&database).await {
                     Some(again) => listener = again,
                     None => return,

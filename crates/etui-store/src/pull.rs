@@ -14,6 +14,7 @@ use sea_orm::QueryResult;
 
 use crate::{
     Authority, Store, StoreError,
+    metrics::Pull,
     reader::{Reading, slice},
     segment::{ObjectKey, Stored},
     sql::{self, Columns as _},
@@ -54,6 +55,11 @@ impl Store {
             }
         };
         let until = header.head.seq;
+        self.inner().metrics.pulled(match after {
+            0 => Pull::Whole,
+            _ if after >= until => Pull::Nothing,
+            _ => Pull::Delta,
+        });
         let last = if after == 0 { until.saturating_sub(1) } else { after };
         let mut answer = Answer::new(self, &[Frame::Header(encode_header(&header))]);
         answer.history = History::Commits { vault_number, last, until };
@@ -98,6 +104,7 @@ impl Store {
         };
         let offset = row.number(0)?;
         let range = offset..offset + row.number(1)?;
+        self.inner().reader.count_records(1);
         self.inner().reader.read(&stored(&row, 2)?, range).await.map(Some)
     }
 
@@ -151,6 +158,7 @@ impl Store {
             let (first, last) = (run[0], run[run.len() - 1]);
             let stored = segments.get(&first.segment_number).ok_or(DAMAGED_SEGMENT)?;
             let bytes = reader.read(stored, first.offset..last.range().end).await?;
+            reader.count_records(run.len());
             for place in run {
                 let Range { start, end } = place.range();
                 records.push((*place, slice(&bytes, &(start - first.offset..end - first.offset))?));

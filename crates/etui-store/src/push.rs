@@ -35,12 +35,14 @@ impl Store {
     ) -> Result<Pushed, StoreError> {
         let account_id = authority.account_id();
         let pushed = Head { seq: upload.commit.seq, hash: upload.commit.hash() };
-        match self.take_commit(account_id, vault_id, upload).await {
+        let result = match self.take_commit(account_id, vault_id, upload).await {
             Err(StoreError::HeadMoved(_)) if self.holds_commit(account_id, vault_id, &pushed).await? => {
                 Ok(Pushed { head: pushed })
             }
             result => result.map(|()| Pushed { head: pushed }),
-        }
+        };
+        self.inner().metrics.pushed(&result);
+        result
     }
 
     async fn take_commit(

@@ -10,6 +10,7 @@ use quick_cache::{Weighter, sync::Cache};
 
 use crate::{
     StoreError,
+    metrics::Metrics,
     segment::{ObjectKey, Stored},
 };
 
@@ -47,6 +48,7 @@ impl Reading {
 pub(crate) struct Reader {
     objects: Arc<dyn ObjectStore>,
     how: Reading,
+    metrics: Metrics,
     cache: Option<Cache<Block, Bytes, ByBytes>>,
 }
 
@@ -67,14 +69,18 @@ impl Weighter<Block, Bytes> for ByBytes {
 }
 
 impl Reader {
-    pub(crate) fn new(objects: Arc<dyn ObjectStore>, how: Reading) -> Self {
+    pub(crate) fn new(objects: Arc<dyn ObjectStore>, how: Reading, metrics: Metrics) -> Self {
         let pieces = usize::try_from(how.cache_bytes / BLOCK_BYTES).unwrap_or(usize::MAX);
         let cache = (pieces > 0).then(|| Cache::with_weighter(pieces, how.cache_bytes, ByBytes));
-        Self { objects, how, cache }
+        Self { objects, how, metrics, cache }
     }
 
     pub(crate) const fn how(&self) -> Reading {
         self.how
+    }
+
+    pub(crate) fn count_records(&self, count: usize) {
+        self.metrics.records_read.inc_by(count as u64);
     }
 
     /// The bytes of a range of a segment.
@@ -82,6 +88,7 @@ impl Reader {
     /// # Errors
     /// `Damaged` if the segment does not reach so far; `Blobs`, `Unavailable`.
     pub(crate) async fn read(&self, stored: &Stored, range: Range<u64>) -> Result<Bytes, StoreError> {
+        self.metrics.segments_read.inc();
         match (stored, &self.cache) {
             (Stored::Inline(bytes), _) => slice(bytes, &range),
             (Stored::Object { key, .. }, None) => self.fetch(key, range).await,
@@ -112,7 +119,9 @@ impl Reader {
         let start = number * BLOCK_BYTES;
         let mut joined = BytesMut::new();
         while number <= last {
-            if let Some(known) = cache.get(&block(number)) {
+            let known = cache.get(&block(number));
+            self.metrics.looked_up(known.is_some());
+            if let Some(known) = known {
                 joined.extend_from_slice(&known);
                 number += 1;
                 continue;
@@ -219,7 +228,7 @@ mod tests {
         counting.objects.put(&key.path(), PutPayload::from_bytes(content.clone())).await.unwrap();
         let objects: Arc<dyn ObjectStore> = Arc::<Counting>::clone(&counting);
         let stored = Stored::Object { key, bytes: OBJECT_BYTES };
-        (counting, Reader::new(objects, Reading::bucket(cache_bytes)), stored, content)
+        (counting, Reader::new(objects, Reading::bucket(cache_bytes), Metrics::new()), stored, content)
     }
 
     fn requests(counting: &Counting) -> u64 {

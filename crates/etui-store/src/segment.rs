@@ -3,13 +3,11 @@
 //! A small one lies inline in its row, so that saving one entry costs one synchronised write and no file; a larger one
 //! is an object under a random key in the object store, durable before the row that names it is written.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, path::Path};
 
-use crate::{StoreError, random_bytes};
+use crate::{StoreError, random_bytes, store::Inner};
 
 /// Up to this many bytes lie inline.
 pub(crate) const MAX_INLINE_BYTES: usize = 16 << 10;
@@ -71,7 +69,7 @@ pub(crate) fn folder() -> Path {
 
 /// Stores records as new segments. When this returns, what does not lie inline is durable.
 pub(crate) async fn write_all(
-    objects: &Arc<dyn ObjectStore>,
+    store: &Inner,
     records: &[&Bytes],
 ) -> Result<(Vec<NewSegment>, Vec<Placement>), StoreError> {
     let mut segments = Vec::new();
@@ -82,9 +80,11 @@ pub(crate) async fn write_all(
         let (these, after) = rest.split_at(count);
         place(these, segments.len(), &mut placements);
         let bytes = join(these, length);
-        segments.push(NewSegment { bytes: length as u64, stored: store(objects, bytes).await? });
+        segments.push(NewSegment { bytes: length as u64, stored: keep(&*store.objects, bytes).await? });
         rest = after;
     }
+    store.metrics.records_written.inc_by(records.len() as u64);
+    store.metrics.segments_written.inc_by(segments.len() as u64);
     Ok((segments, placements))
 }
 
@@ -120,7 +120,7 @@ fn join(records: &[&Bytes], length: usize) -> Bytes {
     bytes.into()
 }
 
-async fn store(objects: &Arc<dyn ObjectStore>, bytes: Bytes) -> Result<Stored, StoreError> {
+async fn keep(objects: &dyn ObjectStore, bytes: Bytes) -> Result<Stored, StoreError> {
     if bytes.len() <= MAX_INLINE_BYTES {
         return Ok(Stored::Inline(bytes));
     }

@@ -10,7 +10,7 @@ use sea_orm::{
 
 use tokio::time::timeout;
 
-use crate::StoreError;
+use crate::{StoreError, span};
 
 /// How long PostgreSQL is waited for when it says nothing at all, since it is gone or cut off: longer than it may take over a
 /// statement itself (`postgres::TIME_OUTS`).
@@ -34,7 +34,7 @@ pub(crate) async fn rows<C: ConnectionTrait>(
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Vec<QueryResult>, StoreError> {
     let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
-    in_time(connection, connection.query_all_raw(statement)).await.map_err(failed(doing))
+    in_time(connection, doing, connection.query_all_raw(statement)).await
 }
 
 pub(crate) async fn row<C: ConnectionTrait>(
@@ -44,7 +44,7 @@ pub(crate) async fn row<C: ConnectionTrait>(
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Option<QueryResult>, StoreError> {
     let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
-    in_time(connection, connection.query_one_raw(statement)).await.map_err(failed(doing))
+    in_time(connection, doing, connection.query_one_raw(statement)).await
 }
 
 /// As [`rows`], where the caller knows that there cannot be more than so many: to fetch one takes half as long.
@@ -69,22 +69,23 @@ pub(crate) async fn execute<C: ConnectionTrait>(
     values: impl IntoIterator<Item = Value>,
 ) -> Result<u64, StoreError> {
     let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
-    let done = in_time(connection, connection.execute_raw(statement)).await;
-    Ok(done.map_err(failed(doing))?.rows_affected())
+    Ok(in_time(connection, doing, connection.execute_raw(statement)).await?.rows_affected())
 }
 
 /// Whatever is asked of the database is asked within a time: no request hangs because the other side is gone without a word.
 /// What became of it is not known then. A file has no other side.
 pub(crate) async fn in_time<C: ConnectionTrait, T>(
     connection: &C,
+    doing: &'static str,
     asked: impl Future<Output = Result<T, DbErr>>,
-) -> Result<T, DbErr> {
+) -> Result<T, StoreError> {
+    let asked = span::in_span(span::database(doing), asked);
     if connection.get_database_backend() == DbBackend::Sqlite {
-        return asked.await;
+        return asked.await.map_err(failed(doing));
     }
     let silent = || sqlx::Error::Io(io::ErrorKind::TimedOut.into());
     let silence = |_| Err(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(silent()))));
-    timeout(PATIENCE, asked).await.unwrap_or_else(silence)
+    timeout(PATIENCE, asked).await.unwrap_or_else(silence).map_err(failed(doing))
 }
 
 /// Runs `{head} ($1, …), (…) {tail}` over all tuples, in batches. The iterator's own type stays out of the future:

@@ -10,6 +10,7 @@ use std::{
 use etui_api::sync::Event;
 use etui_chain::AccountId;
 use object_store::ObjectStore;
+use prometheus_client::registry::Registry;
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions,
     TransactionTrait as _,
@@ -21,11 +22,13 @@ use crate::{
     events::Events,
     identity,
     ledgers::Ledgers,
+    measured::Measured,
+    metrics::Metrics,
     migration::{self, Migrate},
     news::News,
-    objects, postgres,
+    notice, objects, postgres,
     reader::Reader,
-    sql, sqlite,
+    span, sql, sqlite,
 };
 
 pub(crate) const DATABASE_FILE: &str = "etui.db";
@@ -69,6 +72,7 @@ pub(crate) struct Inner {
     pub(crate) database: DatabaseConnection,
     pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) reader: Reader,
+    pub(crate) metrics: Metrics,
     pub(crate) ledgers: Ledgers,
     pub(crate) events: Events,
     /// The way to other nodes, where there may be any.
@@ -185,10 +189,13 @@ impl Store {
         objects: Arc<dyn ObjectStore>,
         lock: Option<File>,
     ) -> Self {
+        let metrics = Metrics::new();
+        let objects: Arc<dyn ObjectStore> = Arc::new(Measured::new(objects, metrics.clone()));
         let one_writer = database.get_database_backend() == DbBackend::Sqlite;
         Self(Arc::new(Inner {
             database,
-            reader: Reader::new(Arc::clone(&objects), config.objects.reading()),
+            reader: Reader::new(Arc::clone(&objects), config.objects.reading(), metrics.clone()),
+            metrics,
             objects,
             ledgers: Ledgers::default(),
             events: Events::default(),
@@ -203,7 +210,10 @@ impl Store {
     pub async fn close(&self) {
         let _turn = self.turn().await;
         if let Err(error) = self.0.database.close_by_ref().await {
-            tracing::warn!(%error, "the database did not close cleanly");
+            notice::failure(
+                "the database did not close cleanly",
+                &sql::failed("closing the database")(error),
+            );
         }
         drop(self.0.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
@@ -213,8 +223,7 @@ impl Store {
     /// # Errors
     /// `Database`.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        let answered = sql::in_time(self.database(), self.database().ping()).await;
-        answered.map_err(sql::failed("asking whether the database answers"))
+        sql::in_time(self.database(), "asking whether the database answers", self.database().ping()).await
     }
 
     /// Tries the object store: writes, reads and removes something small.
@@ -223,6 +232,11 @@ impl Store {
     /// `Blobs`, `Damaged`, `StorageFull`.
     pub async fn check_objects(&self) -> Result<ObjectsReport, StoreError> {
         objects::check(&*self.0.objects).await
+    }
+
+    /// Adds what the store counts to a registry.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.0.metrics.register(registry, self.database());
     }
 
     /// Tells the readers of an account, on this node and on others.
@@ -243,13 +257,15 @@ impl Store {
 
     /// Begins to write. Dropped without [`WriteTransaction::commit`], it leaves everything as it was.
     pub(crate) async fn begin(&self) -> Result<WriteTransaction, StoreError> {
+        let waiting = self.0.metrics.wait();
         let turn = self.turn().await;
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let transaction = sql::in_time(self.database(), self.database().begin_with_options(options)).await;
-        let transaction = transaction.map_err(sql::failed("beginning a transaction"))?;
+        let begun = self.database().begin_with_options(options);
+        let transaction = sql::in_time(self.database(), "beginning a transaction", begun).await?;
+        drop(waiting);
         Ok(WriteTransaction { transaction, database: self.database().clone(), _turn: turn })
     }
 
@@ -286,8 +302,7 @@ impl WriteTransaction {
     /// When this returns, what was written is durable.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         let database = self.database;
-        let committed = sql::in_time(&database, self.transaction.commit()).await;
-        committed.map_err(sql::failed("committing a transaction"))
+        sql::in_time(&database, "committing a transaction", self.transaction.commit()).await
     }
 }
 
@@ -304,7 +319,7 @@ pub(crate) async fn compute<T: Send + 'static>(long: bool, work: impl FnOnce() -
     if !long {
         return work();
     }
-    match tokio::task::spawn_blocking(work).await {
+    match span::in_span(span::computation(), tokio::task::spawn_blocking(work)).await {
         Ok(result) => result,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }

@@ -41,7 +41,7 @@ impl Store {
         for vault in &plan.vaults {
             let records: Vec<&Bytes> =
                 vault.objects.iter().filter_map(|object| object.record.as_ref()).collect();
-            placed.push(segment::write_all(&self.inner().objects, &records).await?);
+            placed.push(segment::write_all(self.inner(), &records).await?);
         }
         Ok(Placed(placed))
     }

@@ -15,6 +15,7 @@ use rustls::{
     },
 };
 
+use super::certificate::end_s;
 use crate::settings::TlsSettings;
 
 /// Why HTTPS cannot be served.
@@ -40,14 +41,22 @@ pub enum TlsError {
     },
 }
 
+/// How HTTPS is served.
+pub(super) struct Tls {
+    pub(super) config: Arc<ServerConfig>,
+    /// When the certificate ends, in seconds since 1970, where it says so in a way that is understood.
+    pub(super) certificate_ends_s: Option<u64>,
+}
+
 /// TLS 1.2 and 1.3 with the given certificate; `None` if none is given.
 ///
 /// # Errors
 /// [`TlsError`].
-pub(super) fn config(settings: Option<&TlsSettings>) -> Result<Option<Arc<ServerConfig>>, TlsError> {
+pub(super) fn config(settings: Option<&TlsSettings>) -> Result<Option<Tls>, TlsError> {
     let Some(TlsSettings { certificate, key }) = settings else { return Ok(None) };
     let unusable = |source| TlsError::Unusable { certificate: certificate.clone(), source };
-    let chain = read(certificate, |path| CertificateDer::pem_file_iter(path)?.collect())?;
+    let chain: Vec<_> = read(certificate, |path| CertificateDer::pem_file_iter(path)?.collect())?;
+    let certificate_ends_s = chain.first().and_then(|first| end_s(first));
     let key = read(key, |path| PrivateKeyDer::from_pem_file(path))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
@@ -56,7 +65,7 @@ pub(super) fn config(settings: Option<&TlsSettings>) -> Result<Option<Arc<Server
         .with_single_cert(chain, key)
         .map_err(unusable)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Some(Arc::new(config)))
+    Ok(Some(Tls { config: Arc::new(config), certificate_ends_s }))
 }
 
 /// Takes TLS connections.

@@ -5,6 +5,7 @@ mod browsers;
 mod document;
 mod errors;
 mod events;
+mod metrics;
 mod process;
 mod sessions;
 mod states;

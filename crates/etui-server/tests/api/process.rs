@@ -95,7 +95,16 @@ async fn secrets_and_names_never_reach_the_log() {
     {
         assert!(!log.contains(never), "{never} is in the log:\n{log}");
     }
-    assert!(log.contains(r#""route":"/v1/vaults/{vault_id}/changes""#));
+    let pull =
+        log.lines().find(|line| line.contains(r#""route":"/v1/vaults/{vault_id}/changes","status":200"#));
+    let pull: serde_json::Value = serde_json::from_str(pull.expect("the pull is logged")).unwrap();
+    assert_eq!(pull["account"].as_str().expect("by whom, as a pseudonym").len(), 32);
+    let accounts =
+        log.lines().filter_map(|line| line.split_once(r#"{"account":""#)).map(|(_, rest)| &rest[..32]);
+    assert!(
+        accounts.clone().count() >= 2 && accounts.clone().all(|account| account == pull["account"]),
+        "{log}"
+    );
 }
 
 #[tokio::test]

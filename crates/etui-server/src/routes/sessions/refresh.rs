@@ -52,7 +52,13 @@ pub(crate) async fn refresh(
         next,
         expires_ms: sessions::expires_ms(now_ms),
     };
-    match app.store.rotate_refresh(&exchange, now_ms).await? {
+    let rotation = app.store.rotate_refresh(&exchange, now_ms).await?;
+    app.metrics.refreshed(match &rotation {
+        Rotation::Rotated(_) => "rotated",
+        Rotation::Reused => "reused",
+        Rotation::Unknown => "unknown",
+    });
+    match rotation {
         Rotation::Rotated(authority) => {
             let (account_id, session_id) = (authority.account_id(), authority.session_id());
             Ok(keeping.answer(sessions::answer(&app, account_id, session_id, next_token)))

@@ -28,5 +28,6 @@ pub(crate) async fn list(
     Access(authority): Access,
     After { after }: After,
 ) -> Result<Response, ApiError> {
-    Ok(frames(app.store.states_after(&authority, after).await?).await?)
+    let answer = app.store.states_after(&authority, after).await?;
+    Ok(frames(app, answer).await?)
 }

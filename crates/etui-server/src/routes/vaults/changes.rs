@@ -31,5 +31,5 @@ pub(crate) async fn changes(
     After { after }: After,
 ) -> Result<Response, ApiError> {
     let (_, answer) = app.store.changes(&authority, vault_id, after.unwrap_or(0)).await?;
-    Ok(frames(answer).await?)
+    Ok(frames(app, answer).await?)
 }

@@ -30,5 +30,6 @@ pub(crate) async fn commits(
     Ids(vault_id): Ids<VaultId>,
     After { after }: After,
 ) -> Result<Response, ApiError> {
-    Ok(frames(app.store.commits(&authority, vault_id, after.unwrap_or(0)).await?).await?)
+    let answer = app.store.commits(&authority, vault_id, after.unwrap_or(0)).await?;
+    Ok(frames(app, answer).await?)
 }

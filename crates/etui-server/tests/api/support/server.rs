@@ -1,6 +1,6 @@
 //! A server in a temporary folder, and requests to it.
 
-use std::path::Path;
+use std::{net::SocketAddr, path::Path};
 
 use etui_api::{
     ErrorCode, Problem,
@@ -44,6 +44,10 @@ impl TestServer {
 
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    pub(crate) fn metrics_address(&self) -> SocketAddr {
+        self.server.metrics_address().expect("the settings ask for metrics")
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
