@@ -10,8 +10,8 @@ use std::{
 use futures_util::TryStreamExt as _;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
 use sea_orm::{
-    AccessMode, ConnectionTrait as _, DatabaseTransaction, DbBackend, IsolationLevel, TransactionOptions,
-    TransactionTrait as _,
+    AccessMode, ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, IsolationLevel,
+    TransactionOptions, TransactionTrait as _,
 };
 
 use crate::{
@@ -47,7 +47,7 @@ impl Store {
     /// What is read must not be collected as garbage meanwhile: a backup must take less than the grace.
     ///
     /// # Errors
-    /// `Folder`, `Database`, `Blobs`, `StorageFull`, `Unavailable`.
+    /// `OlderSchema` until the tables are of this version; `Folder`, `Database`, `Blobs`, `StorageFull`, `Unavailable`.
     pub async fn back_up(&self, folder: &Path) -> Result<Copied, StoreError> {
         let segments = folder.join(OBJECTS_FOLDER);
         make_private(&segments).map_err(StoreError::folder("making the folder of the backup"))?;
@@ -55,6 +55,7 @@ impl Store {
         remove_database(&unfinished).map_err(StoreError::folder("removing an unfinished backup"))?;
 
         let snapshot = self.snapshot().await?;
+        migration::require_this_version(&snapshot).await?;
         let database = sqlite::open(unfinished.clone()).await?;
         migration::run(&database, Migrate::All).await?;
         let writing = database.begin().await.map_err(sql::failed("beginning the backup"))?;
@@ -79,7 +80,7 @@ impl Store {
         Ok(Copied { rows, segments: copied, kept })
     }
 
-    /// Fills this store, which must be empty, from a backup, or leaves its rows as they were.
+    /// Fills this store, which must be empty, from a backup of this version or one before, or leaves its rows as they were.
     ///
     /// # Errors
     /// `NotEmpty` if there is an account; `NoStore` if the folder is no backup; as [`Self::back_up`].
@@ -94,18 +95,20 @@ impl Store {
             objects: ObjectsConfig::Folder,
         };
         let backup = Self::look(&config).await?;
-        let keys = segment_keys(backup.database()).await?;
+        let unfinished = folder.join(UNFINISHED_FILE);
+        let database = brought_up(backup.database(), &unfinished).await?;
+        let keys = segment_keys(&database).await?;
         let objects = &self.inner().objects;
         let (copied, kept) = copy_segments(&*backup.inner().objects, &**objects, &keys).await?;
-        let snapshot = backup.snapshot().await?;
         let transaction = self.begin().await?;
         // Whoever was here with an empty database may have given these objects up.
         sql::execute(&*transaction, "emptying a table", "DELETE FROM segment", []).await?;
-        let rows = tables::copy(&snapshot, &*transaction).await?;
+        let rows = tables::copy(&database, &*transaction).await?;
         transaction.commit().await?;
         // Only now: nodes that wait for the segments to be theirs must not find an empty database.
         identity::take_over(self.database(), &**objects).await?;
-        drop(snapshot);
+        database.close().await.map_err(sql::failed("closing the copy of the backup"))?;
+        remove_database(&unfinished).map_err(StoreError::folder("removing the copy of the backup"))?;
         backup.close().await;
         Ok(Copied { rows, segments: copied, kept })
     }
@@ -133,10 +136,17 @@ impl Store {
     }
 }
 
+/// A copy of a backup's database in a file, brought up to this version: the backup stays as it was made.
+async fn brought_up(backup: &DatabaseConnection, file: &Path) -> Result<DatabaseConnection, StoreError> {
+    remove_database(file).map_err(StoreError::folder("removing an unfinished copy of the backup"))?;
+    sqlite::copy_into(backup, file).await?;
+    let copy = sqlite::open(file.to_owned()).await?;
+    migration::run(&copy, Migrate::All).await?;
+    Ok(copy)
+}
+
 /// The segments that are objects, and whether any live record lies in them.
-async fn segment_keys(
-    database: &sea_orm::DatabaseConnection,
-) -> Result<BTreeMap<ObjectKey, bool>, StoreError> {
+async fn segment_keys(database: &DatabaseConnection) -> Result<BTreeMap<ObjectKey, bool>, StoreError> {
     const SELECT: &str = "SELECT s.segment_number, s.object_key, \
          EXISTS (SELECT 1 FROM object o WHERE o.segment_number = s.segment_number) FROM segment s \
          WHERE s.object_key IS NOT NULL AND s.segment_number > $1 ORDER BY s.segment_number LIMIT $2";

@@ -57,6 +57,15 @@ pub(crate) async fn check(database: &DatabaseConnection) -> Result<(), StoreErro
     missing(&applied).map(drop)
 }
 
+/// # Errors
+/// `OlderSchema` for tables of a version before.
+pub(crate) async fn require_this_version<C: ConnectionTrait>(database: &C) -> Result<(), StoreError> {
+    match missing(&applied(database).await?)? {
+        Some(migration) => Err(StoreError::OlderSchema { migration }),
+        None => Ok(()),
+    }
+}
+
 /// The names of the migrations that the tables have gone through; none in an empty database.
 async fn applied<C: ConnectionTrait>(database: &C) -> Result<Vec<String>, StoreError> {
     const APPLIED: &str = "SELECT version FROM seaql_migrations ORDER BY version";

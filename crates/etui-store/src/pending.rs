@@ -95,7 +95,7 @@ impl Store {
     /// Begins something.
     ///
     /// # Errors
-    /// `Database`.
+    /// `NotFound` if the account that it is for is gone.
     pub async fn begin_pending(&self, new: NewPending<'_>, now_ms: u64) -> Result<(), StoreError> {
         const INSERT: &str = "INSERT INTO pending (secret_hash, purpose, account_id, body, tries_left, created_ms, \
              expires_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -110,7 +110,8 @@ impl Store {
             sql::number(now_ms.saturating_add(lifetime_ms)),
         ];
         let transaction = self.begin().await?;
-        sql::execute(&*transaction, "beginning something", INSERT, values).await.map_err(sql::not_unique)?;
+        let begun = sql::execute(&*transaction, "beginning something", INSERT, values).await;
+        begun.map_err(sql::not_unique).map_err(sql::not_referred)?;
         transaction.commit().await
     }
 

@@ -287,7 +287,8 @@ async fn get_to_know<C: ConnectionTrait>(
     const INSERT: &str = "INSERT INTO known_device (account_id, device_id, first_ms) VALUES ($1, $2, $3) \
          ON CONFLICT (account_id, device_id) DO NOTHING";
     let values = [sql::id(account_id), sql::id(device_id), sql::number(now_ms)];
-    Ok(sql::execute(transaction, "getting to know a device", INSERT, values).await? > 0)
+    let known = sql::execute(transaction, "getting to know a device", INSERT, values).await;
+    Ok(known.map_err(sql::not_referred)? > 0)
 }
 
 /// Whether somebody has to approve the device, and somebody could: without another device that lives, nobody would ever get in.

@@ -155,6 +155,18 @@ pub(crate) fn not_unique(error: StoreError) -> StoreError {
     }
 }
 
+/// What something new was to belong to is gone.
+pub(crate) fn not_referred(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Database { source, .. }
+            if matches!(source.sql_err(), Some(SqlErr::ForeignKeyConstraintViolation(_))) =>
+        {
+            StoreError::NotFound
+        }
+        other => other,
+    }
+}
+
 fn is_not_unique(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
 }

@@ -1,9 +1,12 @@
 //! What is SQLite's alone: how its file is opened. The statements are in the SQL that PostgreSQL shares.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection,
+    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement, Value,
     sqlx::{self, Connection as _, SqliteConnection},
 };
 
@@ -16,6 +19,13 @@ use crate::{
 const CONNECTIONS: u32 = 4;
 /// Page cache of one connection, in KiB (negative by SQLite's convention).
 const CACHE_KIB: &str = "-1024";
+
+/// Writes a copy of a database, as it is at one moment, into a file that does not exist yet.
+pub(crate) async fn copy_into(database: &DatabaseConnection, file: &Path) -> Result<(), StoreError> {
+    let values: [Value; 1] = [file.to_string_lossy().into_owned().into()];
+    let statement = Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO $1", values);
+    database.execute_raw(statement).await.map(drop).map_err(sql::failed("copying a database file"))
+}
 
 /// Brings everything into the one file and closes it, so that it can be moved.
 pub(crate) async fn settle(database: &DatabaseConnection) -> Result<(), StoreError> {

@@ -198,7 +198,8 @@ const TABLES: [Table; 17] = [
     },
 ];
 
-/// Copies every row. `from` must show one moment for as long as this takes; `to` must be empty.
+/// Copies every row. `from` must show one moment for as long as this takes; `to` must be empty, but for what the migrations put
+/// there.
 pub(crate) async fn copy<F: ConnectionTrait, T: ConnectionTrait>(
     from: &F,
     to: &T,
@@ -218,6 +219,7 @@ async fn copy_table<F: ConnectionTrait, T: ConnectionTrait>(
     from: &F,
     to: &T,
 ) -> Result<u64, StoreError> {
+    sql::execute(to, "emptying a table", &format!("DELETE FROM {}", table.name), []).await?;
     let mut last: Vec<Value> = Vec::new();
     let mut copied = 0;
     loop {

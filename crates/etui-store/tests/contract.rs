@@ -50,6 +50,7 @@ macro_rules! contracts {
         tests! { $backend: $backend {
         accounts:
             what_signs_up_is_read_back
+            a_login_hash_is_replaced_only_where_it_is_still_the_same
             an_address_and_an_id_are_taken_once
             sign_ups_that_break_a_rule_are_refused
             other_accounts_see_nothing
@@ -57,8 +58,10 @@ macro_rules! contracts {
         sessions:
             a_session_lives_until_it_expires_or_is_ended
             refresh_tokens_work_once_and_reuse_ends_the_session
-            a_lost_answer_to_a_refresh_ends_no_session
-            spent_tokens_are_forgotten_after_a_month
+            a_lost_answer_is_given_again_to_the_same_request_alone
+            a_token_that_says_nothing_ends_no_session
+            of_many_that_exchange_one_token_none_is_left_with_another
+            no_list_of_spent_tokens_is_kept
             a_device_has_one_session
             use_is_noted_to_the_minute;
         pushes:

@@ -3,7 +3,7 @@
 use etui_api::{
     ErrorCode,
     account::Devices,
-    session::{LoginProof, Refresh, Session, SignIn},
+    session::{LoginProof, Refresh, Session, SignIn, Token},
 };
 use etui_chain::DeviceId;
 
@@ -49,33 +49,58 @@ async fn a_wrong_proof_and_an_unknown_address_look_the_same() {
 #[tokio::test]
 async fn a_refresh_token_that_comes_again_ends_the_session_for_both() {
     let server = TestServer::start().await;
-    let first = server.sign_up(&Person::new(1)).await;
-    let refresh = |token: &Session| Refresh { refresh_token: token.refresh_token.clone(), request_id: None };
+    let person = Person::new(1);
+    server.sign_up(&person).await;
+    for back in 1..=2 {
+        let first: Session = server.post_json("/v1/sessions", &person.sign_in()).await.json();
+        let answer = server.post_json("/v1/sessions/refresh", &refresh(&first, None)).await;
+        assert_eq!(answer.status, 200);
+        let second: Session = answer.json();
+        assert_eq!(server.get("/v1/devices", &second).await.status, 200);
 
-    let answer = server.post_json("/v1/sessions/refresh", &refresh(&first)).await;
-    assert_eq!(answer.status, 200);
-    let second: Session = answer.json();
-    assert_eq!(server.get("/v1/devices", &second).await.status, 200);
-
-    let third: Session = server.post_json("/v1/sessions/refresh", &refresh(&second)).await.json();
-    let again = server.post_json("/v1/sessions/refresh", &refresh(&first)).await;
-    assert_eq!(again.code(), ErrorCode::SessionEnded);
-    assert_eq!(server.get("/v1/devices", &third).await.code(), ErrorCode::SessionEnded);
-    let newest = server.post_json("/v1/sessions/refresh", &refresh(&third)).await;
-    assert_eq!(newest.code(), ErrorCode::SessionEnded);
+        let third: Session = server.post_json("/v1/sessions/refresh", &refresh(&second, None)).await.json();
+        let copied = [&second, &first][back - 1];
+        let again = server.post_json("/v1/sessions/refresh", &refresh(copied, None)).await;
+        assert_eq!(again.code(), ErrorCode::SessionEnded);
+        assert_eq!(server.get("/v1/devices", &third).await.code(), ErrorCode::SessionEnded);
+        let newest = server.post_json("/v1/sessions/refresh", &refresh(&third, None)).await;
+        assert_eq!(newest.code(), ErrorCode::SessionEnded);
+    }
 }
 
 #[tokio::test]
 async fn a_refresh_whose_answer_was_lost_may_be_repeated() {
     let server = TestServer::start().await;
     let first = server.sign_up(&Person::new(1)).await;
-    let refresh = |token: &Session| Refresh { refresh_token: token.refresh_token.clone(), request_id: None };
-    let lost: Session = server.post_json("/v1/sessions/refresh", &refresh(&first)).await.json();
-    let again: Session = server.post_json("/v1/sessions/refresh", &refresh(&first)).await.json();
+    let request = refresh(&first, Some("a request with an id of its own"));
+    let lost: Session = server.post_json("/v1/sessions/refresh", &request).await.json();
+    let again: Session = server.post_json("/v1/sessions/refresh", &request).await.json();
+    assert_eq!(again.refresh_token, lost.refresh_token, "there is one successor");
     assert_eq!(server.get("/v1/devices", &again).await.status, 200);
-    let copied = server.post_json("/v1/sessions/refresh", &refresh(&lost)).await;
-    assert_eq!(copied.code(), ErrorCode::SessionEnded, "somebody else did get the answer");
-    assert_eq!(server.get("/v1/devices", &again).await.code(), ErrorCode::SessionEnded);
+    let next: Session = server.post_json("/v1/sessions/refresh", &refresh(&again, None)).await.json();
+    let late = server.post_json("/v1/sessions/refresh", &request).await;
+    assert_eq!(late.code(), ErrorCode::SessionEnded, "its successor was used, so the answer was not lost");
+    assert_eq!(server.get("/v1/devices", &next).await.code(), ErrorCode::SessionEnded);
+}
+
+#[tokio::test]
+async fn who_has_the_token_and_not_the_request_ends_the_session() {
+    let server = TestServer::start().await;
+    let person = Person::new(1);
+    server.sign_up(&person).await;
+    for (used, copied) in [
+        (Some("a request with an id of its own"), Some("another request with another id")),
+        (Some("a request with an id of its own"), None),
+        // One that could be guessed counts for nothing.
+        (Some("1"), Some("1")),
+        (None, None),
+    ] {
+        let first: Session = server.post_json("/v1/sessions", &person.sign_in()).await.json();
+        let second: Session = server.post_json("/v1/sessions/refresh", &refresh(&first, used)).await.json();
+        let answer = server.post_json("/v1/sessions/refresh", &refresh(&first, copied)).await;
+        assert_eq!(answer.code(), ErrorCode::SessionEnded, "{used:?} {copied:?}");
+        assert_eq!(server.get("/v1/devices", &second).await.code(), ErrorCode::SessionEnded);
+    }
 }
 
 #[tokio::test]
@@ -98,4 +123,9 @@ async fn a_device_can_be_signed_out_from_another() {
     assert_eq!(server.delete(&path, &first).await.status, 204);
     assert_eq!(server.get("/v1/devices", &second).await.code(), ErrorCode::SessionEnded);
     assert_eq!(server.delete(&path, &first).await.code(), ErrorCode::NotFound);
+}
+
+fn refresh(session: &Session, request_id: Option<&str>) -> Refresh {
+    let request_id = request_id.map(|id| Token::new(id.to_owned()));
+    Refresh { refresh_token: session.refresh_token.clone(), request_id }
 }

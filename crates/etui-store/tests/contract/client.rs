@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use ed25519_dalek::{Signer as _, SigningKey};
+use etui_api::session::Method;
 use etui_chain::{
     AccountId, Change, Commit, CommitDraft, DeviceId, Digest, Head, Id, KdfDescriptor, KeysetEntry, KeysetId,
     KeysetKind, LAST_PART, Ledger, LiveSet, ObjectId, Op, PublicKey, ROLE_OWNER, RecordHeader, RecordType,
@@ -97,7 +98,8 @@ impl Client {
 
     pub(crate) fn session(&mut self) -> NewSession {
         let session_id = SessionId::new(self.id());
-        NewSession { session_id, refresh_hash: self.digest(), expires_ms: NOW_MS + DAY_MS }
+        let (refresh_hash, expires_ms) = (self.digest(), NOW_MS + DAY_MS);
+        NewSession { session_id, refresh_hash, expires_ms, method: Method::LoginPassword }
     }
 
     /// A session of this device with a store that knows its account.

@@ -1,8 +1,8 @@
 //! Sessions and refresh tokens.
 
-use std::time::Duration;
-
-use etui_store::{Authority, Rotation, StoreError};
+use etui_chain::Digest;
+use etui_store::{Authority, Exchange, Rotation, SessionId, Store, StoreError};
+use futures_util::future::join_all;
 
 use crate::{
     backend::{Backend, signed_up},
@@ -16,7 +16,7 @@ pub(crate) async fn a_session_lives_until_it_expires_or_is_ended(backend: &Backe
     assert!(store.authority(first.session_id(), NOW_MS + DAY_MS).await.unwrap().is_none(), "expired");
 
     let (device_id, session) = (client.id(), client.session());
-    let second = store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap();
+    let second = store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap().authority;
     let devices = store.devices(&second, NOW_MS).await.unwrap().devices;
     assert_eq!(devices.len(), 2);
     for device in devices {
@@ -38,77 +38,115 @@ pub(crate) async fn a_session_lives_until_it_expires_or_is_ended(backend: &Backe
 }
 
 pub(crate) async fn refresh_tokens_work_once_and_reuse_ends_the_session(backend: &Backend) {
-    let (store, mut client, _, _) = signed_up(backend).await;
-    let (device_id, session) = (client.id(), client.session());
-    let authority = store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap();
-    let [second, third, fourth] = [client.digest(), client.digest(), client.digest()];
-    let expires_ms = NOW_MS + 2 * DAY_MS;
-
-    let rotated = store.rotate_refresh(session.refresh_hash, second, expires_ms, NOW_MS).await.unwrap();
-    let Rotation::Rotated(same) = rotated else { panic!("the newest token is exchanged: {rotated:?}") };
-    assert_eq!(same.session_id(), authority.session_id());
-    assert!(store.authority(authority.session_id(), expires_ms - 1).await.unwrap().is_some(), "lives on");
-
-    let unknown = store.rotate_refresh(fourth, third, expires_ms, NOW_MS).await.unwrap();
-    assert!(matches!(unknown, Rotation::Unknown));
-    let rotated = store.rotate_refresh(second, third, expires_ms, NOW_MS).await.unwrap();
-    assert!(matches!(rotated, Rotation::Rotated(_)));
-    let reused = store.rotate_refresh(session.refresh_hash, fourth, expires_ms, NOW_MS).await.unwrap();
-    assert!(matches!(reused, Rotation::Reused));
-    assert!(store.authority(authority.session_id(), NOW_MS).await.unwrap().is_none(), "the session is over");
-    let newest = store.rotate_refresh(third, fourth, expires_ms, NOW_MS).await.unwrap();
-    assert!(matches!(newest, Rotation::Unknown), "for the one who holds the newest token too");
-}
-
-pub(crate) async fn a_lost_answer_to_a_refresh_ends_no_session(backend: &Backend) {
-    const GRACE_MS: u64 = 120_000;
-    let (store, mut client, _, _) = signed_up(backend).await;
-    let session = client.session();
-    let first = session.refresh_hash;
-    let device_id = client.id();
-    store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap();
-    let [lost, second, third, fourth] = std::array::from_fn(|_| client.digest());
-    let rotate = async |presented, next, now_ms| {
-        store.rotate_refresh(presented, next, NOW_MS + 2 * DAY_MS, now_ms).await.unwrap()
-    };
-    assert!(matches!(rotate(first, lost, NOW_MS).await, Rotation::Rotated(_)));
-    let again = rotate(first, second, NOW_MS + GRACE_MS - 1).await;
-    assert!(matches!(again, Rotation::Rotated(_)), "nobody has used its successor");
-    assert!(matches!(rotate(second, third, NOW_MS + GRACE_MS).await, Rotation::Rotated(_)));
-    let too_late = rotate(second, fourth, NOW_MS + 2 * GRACE_MS).await;
-    assert!(matches!(too_late, Rotation::Reused), "that was no lost answer");
-
-    let session = client.session();
-    let first = session.refresh_hash;
-    store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap();
-    let [theirs, ours, next] = std::array::from_fn(|_| client.digest());
-    assert!(matches!(rotate(first, theirs, NOW_MS).await, Rotation::Rotated(_)));
-    assert!(matches!(rotate(first, ours, NOW_MS).await, Rotation::Rotated(_)));
-    assert!(
-        matches!(rotate(theirs, next, NOW_MS).await, Rotation::Reused),
-        "two have been using the session"
-    );
-    assert!(matches!(rotate(ours, next, NOW_MS).await, Rotation::Unknown), "it is over for both");
-}
-
-pub(crate) async fn spent_tokens_are_forgotten_after_a_month(backend: &Backend) {
-    let (store, mut client, _, _) = signed_up(backend).await;
-    let session = client.session();
-    let (mut token, first) = (session.refresh_hash, session.refresh_hash);
-    let device_id = client.id();
-    let authority = store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap();
-    for day in 0..60 {
-        let (now_ms, next) = (NOW_MS + day * DAY_MS, client.digest());
-        let rotated = store.rotate_refresh(token, next, now_ms + 90 * DAY_MS, now_ms).await.unwrap();
-        assert!(matches!(rotated, Rotation::Rotated(_)));
-        token = next;
-        store.collect_garbage(now_ms, Duration::from_hours(24)).await.unwrap();
+    for back in 1..=3 {
+        let mut family = Family::begin(backend).await;
+        for _ in 0..3 {
+            assert!(matches!(family.exchange(0, None, NOW_MS).await, Rotation::Rotated(_)));
+        }
+        let (store, session_id) = (&family.store, family.session_id);
+        assert!(store.authority(session_id, NOW_MS + DAY_MS + 1).await.unwrap().is_some(), "it lives on");
+        assert!(matches!(family.exchange(back, None, NOW_MS).await, Rotation::Reused), "{back}");
+        assert!(!family.lives().await);
+        let newest = family.exchange(0, None, NOW_MS).await;
+        assert!(matches!(newest, Rotation::Unknown), "it is over for who holds the newest token too");
     }
-    assert!(backend.count("SELECT COUNT(*) FROM spent_refresh").await <= 31);
-    let now_ms = NOW_MS + 60 * DAY_MS;
-    let forgotten = store.rotate_refresh(first, client.digest(), now_ms, now_ms).await.unwrap();
-    assert!(matches!(forgotten, Rotation::Unknown), "refused all the same");
-    assert!(store.authority(authority.session_id(), now_ms).await.unwrap().is_some());
+}
+
+pub(crate) async fn a_lost_answer_is_given_again_to_the_same_request_alone(backend: &Backend) {
+    const GRACE_MS: u64 = 120_000;
+    let [lost, other] = [Digest::of(&[b"a request"]), Digest::of(&[b"another request"])];
+    let begun = async || {
+        let mut family = Family::begin(backend).await;
+        assert!(matches!(family.exchange(0, Some(lost), NOW_MS).await, Rotation::Rotated(_)));
+        family
+    };
+
+    let mut family = begun().await;
+    for _ in 0..3 {
+        let again = family.exchange(1, Some(lost), NOW_MS + GRACE_MS - 1).await;
+        assert!(matches!(again, Rotation::Rotated(_)), "nobody has used its successor");
+    }
+    assert!(
+        matches!(family.exchange(0, Some(other), NOW_MS).await, Rotation::Rotated(_)),
+        "it is the newest"
+    );
+
+    for (why, request, now_ms) in [
+        ("a thief has the token and not the request", Some(other), NOW_MS),
+        ("nor has this one", None, NOW_MS),
+        ("it is too late", Some(lost), NOW_MS + GRACE_MS),
+    ] {
+        let mut family = begun().await;
+        assert!(matches!(family.exchange(1, request, now_ms).await, Rotation::Reused), "{why}");
+        assert!(!family.lives().await, "{why}");
+    }
+
+    let mut family = begun().await;
+    assert!(matches!(family.exchange(0, Some(other), NOW_MS).await, Rotation::Rotated(_)));
+    let used = family.exchange(2, Some(lost), NOW_MS).await;
+    assert!(matches!(used, Rotation::Reused), "its successor was used: the answer was not lost");
+    assert!(!family.lives().await);
+}
+
+pub(crate) async fn a_token_that_says_nothing_ends_no_session(backend: &Backend) {
+    let mut family = Family::begin(backend).await;
+    let first = family.tokens[0];
+    for _ in 0..2 {
+        family.exchange(0, None, NOW_MS).await;
+    }
+    let store = family.store.clone();
+    let old = Exchange { issued_for: None, ..family.exchange_of(first, None) };
+    let unknown = store.rotate_refresh(&old, NOW_MS).await.unwrap();
+    assert!(matches!(unknown, Rotation::Unknown), "of a program before, or made up");
+    assert!(family.lives().await);
+    // What such a program issued is exchanged for one that says whose it is.
+    let newest = Exchange { issued_for: None, ..family.exchange_of(family.newest(), None) };
+    assert_eq!(store.session_of(newest.presented).await.unwrap(), Some(family.session_id));
+    assert!(matches!(store.rotate_refresh(&newest, NOW_MS).await.unwrap(), Rotation::Rotated(_)));
+    assert_eq!(store.session_of(newest.presented).await.unwrap(), None);
+}
+
+pub(crate) async fn of_many_that_exchange_one_token_none_is_left_with_another(backend: &Backend) {
+    const MANY: usize = 16;
+    let mut family = Family::begin(backend).await;
+    let token = family.newest();
+    let request = Digest::of(&[b"one request"]);
+    let same = family.exchange_of(token, Some(request));
+    for rotation in family.all_at_once(&[same; MANY]).await {
+        assert!(matches!(rotation, Rotation::Rotated(_)), "one request, sent often: {rotation:?}");
+    }
+    family.tokens.push(same.next);
+
+    let different: Vec<Exchange> = (0..MANY)
+        .map(|index| family.exchange_of(same.next, Some(Digest::of(&[&index.to_be_bytes()]))))
+        .collect();
+    let rotations = family.all_at_once(&different).await;
+    let rotated = rotations.iter().filter(|rotation| matches!(rotation, Rotation::Rotated(_))).count();
+    let reused = rotations.iter().filter(|rotation| matches!(rotation, Rotation::Reused)).count();
+    assert_eq!(
+        (rotated, reused),
+        (1, 1),
+        "the first has it, the second ends it, for the others there is nothing"
+    );
+    assert!(!family.lives().await);
+    for exchange in &different {
+        let next = family.exchange_of(exchange.next, None);
+        let rotation = family.store.rotate_refresh(&next, NOW_MS).await.unwrap();
+        assert!(matches!(rotation, Rotation::Unknown), "{rotation:?}");
+    }
+}
+
+pub(crate) async fn no_list_of_spent_tokens_is_kept(backend: &Backend) {
+    let mut family = Family::begin(backend).await;
+    let first = family.tokens[0];
+    for day in 0..60 {
+        let rotated = family.exchange(0, None, NOW_MS + day * DAY_MS).await;
+        assert!(matches!(rotated, Rotation::Rotated(_)));
+    }
+    assert_eq!(family.place.count("SELECT COUNT(*) FROM spent_refresh").await, 0);
+    let spent_long_ago = family.exchange_of(first, None);
+    let rotation = family.store.rotate_refresh(&spent_long_ago, NOW_MS + 60 * DAY_MS).await.unwrap();
+    assert!(matches!(rotation, Rotation::Reused), "the token says itself whose it is");
 }
 
 pub(crate) async fn a_device_has_one_session(backend: &Backend) {
@@ -116,7 +154,7 @@ pub(crate) async fn a_device_has_one_session(backend: &Backend) {
     let device_id = client.device_id;
     let sign_in = async |client: &mut Client| {
         let session = client.session();
-        store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap()
+        store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap().authority
     };
     let live = async |session: &Authority| store.authority(session.session_id(), NOW_MS).await.unwrap();
     let lives = async |session: &Authority| live(session).await.is_some();
@@ -147,4 +185,55 @@ pub(crate) async fn use_is_noted_to_the_minute(backend: &Backend) {
     assert_eq!(last_seen().await, Some(minute_ms));
     store.touch(&authority, minute_ms + 60_001).await.unwrap();
     assert_eq!(last_seen().await, Some(minute_ms + 60_000));
+}
+
+/// A session with every refresh token that it has had.
+struct Family {
+    place: Backend,
+    store: Store,
+    client: Client,
+    session_id: SessionId,
+    tokens: Vec<Digest>,
+}
+
+impl Family {
+    async fn begin(backend: &Backend) -> Self {
+        let place = (backend.another)();
+        let (store, mut client, ..) = signed_up(&place).await;
+        let (device_id, session) = (client.id(), client.session());
+        store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap();
+        Self { place, store, client, session_id: session.session_id, tokens: vec![session.refresh_hash] }
+    }
+
+    fn newest(&self) -> Digest {
+        *self.tokens.last().unwrap()
+    }
+
+    /// The same successor for the same request, as the server does it.
+    fn exchange_of(&mut self, presented: Digest, request: Option<Digest>) -> Exchange {
+        let drawn = self.client.digest();
+        let next = request.map_or(drawn, |request| Digest::of(&[presented.as_bytes(), request.as_bytes()]));
+        let (issued_for, expires_ms) = (Some(self.session_id), NOW_MS + 100 * DAY_MS);
+        Exchange { presented, issued_for, request, next, expires_ms }
+    }
+
+    /// Shows the newest token, or one that came so many before it.
+    async fn exchange(&mut self, back: usize, request: Option<Digest>, now_ms: u64) -> Rotation {
+        let presented = self.tokens[self.tokens.len() - 1 - back];
+        let exchange = self.exchange_of(presented, request);
+        let rotation = self.store.rotate_refresh(&exchange, now_ms).await.unwrap();
+        if back == 0 {
+            self.tokens.push(exchange.next);
+        }
+        rotation
+    }
+
+    async fn all_at_once(&self, exchanges: &[Exchange]) -> Vec<Rotation> {
+        let each = exchanges.iter().map(|exchange| self.store.rotate_refresh(exchange, NOW_MS));
+        join_all(each).await.into_iter().map(Result::unwrap).collect()
+    }
+
+    async fn lives(&self) -> bool {
+        self.store.authority(self.session_id, NOW_MS).await.unwrap().is_some()
+    }
 }

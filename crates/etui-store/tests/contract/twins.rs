@@ -85,7 +85,7 @@ struct Pair {
 impl Pair {
     async fn play(&mut self, operations: Vec<Operation>) -> Result<(), String> {
         let mut world = World::new();
-        let first = Operation::SignUp { person: 0, address_of: 0, flaw: None };
+        let first = Operation::SignUp { person: 0, address_of: 0, invited: None, flaw: None };
         self.ask(&mut world, first).await?;
         for operation in operations {
             self.ask(&mut world, operation).await?;

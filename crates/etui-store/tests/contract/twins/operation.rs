@@ -3,24 +3,36 @@
 
 use std::time::Duration;
 
+use etui_store::{Purpose, Role};
 use proptest::prelude::*;
 
 use crate::{backend::Fault, client::DAY_MS};
 
 /// Who may have an account.
 pub(crate) const PEOPLE: u8 = 4;
+/// Accounts at providers, passkeys, recovery codes.
+pub(crate) const THINGS: u8 = 3;
 /// Objects of a vault that are edited over and over.
 pub(crate) const OBJECTS: u8 = 5;
 
 /// One thing that happens.
 #[derive(Debug, Clone)]
 pub(crate) enum Operation {
-    /// A person signs up, with the address of that person.
-    SignUp { person: u8, address_of: u8, flaw: Option<SignUpFlaw> },
+    /// A person signs up, with the address of that person, perhaps following an invitation.
+    SignUp { person: u8, address_of: u8, invited: Option<u8>, flaw: Option<SignUpFlaw> },
     /// A device of a person, listed or not, signs in; 0 is the one that signed up.
     SignIn { person: u8, device: u8 },
-    /// A session's newest refresh token is shown, or one that came so many before it.
-    Refresh { session: u8, back: u8 },
+    /// A session's newest refresh token is shown, or one that came so many before it: by one of a few requests, or by one
+    /// without an id. Tokens of a program before do not say whose they are.
+    Refresh { session: u8, back: u8, request: Option<u8>, says_whose: bool },
+    /// Something begins that a secret finishes.
+    Begin { person: Option<u8>, purpose: Purpose, tries: u8, lifetime: Duration },
+    /// Somebody shows a secret, for a purpose that may be another one.
+    Show { secret: u8, purpose: Option<Purpose>, how: Showing },
+    /// An administrator invites somebody, or whoever has the server invites the first one.
+    Invite { person: Option<u8>, role: Role, lifetime: Duration, first: bool },
+    /// Somebody signs in at a provider or with a passkey.
+    Recognise { what: u8 },
     /// Somebody looks for the account of a person's address.
     FindAddress { person: u8, upper_case: bool },
     /// A device asks for something. What it may is looked up anew, or has been looked up when the session began.
@@ -81,8 +93,46 @@ pub(crate) enum Wish {
     Heal {
         flaw: Option<HealFlaw>,
     },
-    ReplaceLoginHash,
+    ReplaceLoginHash {
+        from_the_same: bool,
+    },
+    Change(Credential),
+    Ways,
+    UseTotp {
+        step: u8,
+    },
+    UseRecoveryCode {
+        code: u8,
+    },
+    Approve {
+        device: u8,
+    },
     DeleteAccount,
+}
+
+/// How a secret is shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Showing {
+    Look,
+    Try,
+    Take,
+    Replace,
+}
+
+/// How the ways to sign in change. The numbers name accounts at providers, passkeys and codes that all people draw from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Credential {
+    LoginPassword(bool),
+    Email { of: u8, with_password: bool },
+    LinkIdentity(u8),
+    UnlinkIdentity(u8),
+    AddPasskey(u8),
+    RemovePasskey(u8),
+    SetTotp,
+    RemoveTotp,
+    ReplaceRecoveryCodes(u8),
+    SignInByLink(bool),
+    ApproveDevices(bool),
 }
 
 /// Which objects a commit changes.
@@ -180,7 +230,11 @@ fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         4 => sign_up(),
         10 => (person(), device()).prop_map(|(person, device)| Operation::SignIn { person, device }),
-        8 => (session(), 0..3_u8).prop_map(|(session, back)| Operation::Refresh { session, back }),
+        8 => refresh(),
+        4 => begin(),
+        6 => show(),
+        3 => invite(),
+        1 => (0..THINGS).prop_map(|what| Operation::Recognise { what }),
         2 => (0..PEOPLE, any::<bool>())
             .prop_map(|(person, upper_case)| Operation::FindAddress { person, upper_case }),
         60 => (session(), prop::bool::weighted(0.1), wish())
@@ -212,11 +266,42 @@ fn device() -> impl Strategy<Value = u8> {
 fn sign_up() -> impl Strategy<Value = Operation> {
     let flaws = vec![SignUpFlaw::OtherDevice, SignUpFlaw::NoKeyset, SignUpFlaw::NoFirstCommit];
     let address_of = prop::option::weighted(0.2, 0..PEOPLE);
-    (person(), address_of, rarely(flaws)).prop_map(|(person, address_of, flaw)| Operation::SignUp {
-        person,
-        address_of: address_of.unwrap_or(person),
-        flaw,
+    let invited = prop::option::weighted(0.4, 0..3_u8);
+    (person(), address_of, invited, rarely(flaws)).prop_map(|(person, address_of, invited, flaw)| {
+        Operation::SignUp { person, address_of: address_of.unwrap_or(person), invited, flaw }
     })
+}
+
+fn refresh() -> impl Strategy<Value = Operation> {
+    let back = prop_oneof![4 => Just(0), 2 => Just(1), 1 => 2..4_u8];
+    (session(), back, prop::option::weighted(0.8, 0..2_u8), prop::bool::weighted(0.9)).prop_map(
+        |(session, back, request, says_whose)| Operation::Refresh { session, back, request, says_whose },
+    )
+}
+
+fn begin() -> impl Strategy<Value = Operation> {
+    (prop::option::of(person()), purpose(), 0..3_u8, lifetime())
+        .prop_map(|(person, purpose, tries, lifetime)| Operation::Begin { person, purpose, tries, lifetime })
+}
+
+fn show() -> impl Strategy<Value = Operation> {
+    let how = prop::sample::select(vec![Showing::Look, Showing::Try, Showing::Take, Showing::Replace]);
+    (0..4_u8, prop::option::weighted(0.1, purpose()), how)
+        .prop_map(|(secret, purpose, how)| Operation::Show { secret, purpose, how })
+}
+
+fn purpose() -> impl Strategy<Value = Purpose> {
+    prop::sample::select(vec![Purpose::SecondFactor, Purpose::Link, Purpose::UserCode])
+}
+
+fn invite() -> impl Strategy<Value = Operation> {
+    let role = prop::sample::select(vec![Role::Person, Role::Administrator]);
+    (prop::option::of(0..PEOPLE), role, lifetime(), prop::bool::weighted(0.3))
+        .prop_map(|(person, role, lifetime, first)| Operation::Invite { person, role, lifetime, first })
+}
+
+fn lifetime() -> impl Strategy<Value = Duration> {
+    prop::sample::select(vec![Duration::from_secs(30), Duration::from_mins(10)])
 }
 
 fn wish() -> impl Strategy<Value = Wish> {
@@ -236,8 +321,30 @@ fn wish() -> impl Strategy<Value = Wish> {
         2 => Just(Wish::Devices),
         2 => Just(Wish::Keysets),
         6 => rarely_heal().prop_map(|flaw| Wish::Heal { flaw }),
-        1 => Just(Wish::ReplaceLoginHash),
+        1 => any::<bool>().prop_map(|from_the_same| Wish::ReplaceLoginHash { from_the_same }),
+        8 => credential().prop_map(Wish::Change),
+        2 => Just(Wish::Ways),
+        1 => (0..3_u8).prop_map(|step| Wish::UseTotp { step }),
+        1 => (0..THINGS).prop_map(|code| Wish::UseRecoveryCode { code }),
+        3 => device().prop_map(|device| Wish::Approve { device }),
         1 => Just(Wish::DeleteAccount),
+    ]
+}
+
+fn credential() -> impl Strategy<Value = Credential> {
+    prop_oneof![
+        2 => any::<bool>().prop_map(Credential::LoginPassword),
+        1 => (0..PEOPLE, any::<bool>())
+            .prop_map(|(of, with_password)| Credential::Email { of, with_password }),
+        2 => (0..THINGS).prop_map(Credential::LinkIdentity),
+        1 => (0..THINGS).prop_map(Credential::UnlinkIdentity),
+        2 => (0..THINGS).prop_map(Credential::AddPasskey),
+        1 => (0..THINGS).prop_map(Credential::RemovePasskey),
+        2 => Just(Credential::SetTotp),
+        1 => Just(Credential::RemoveTotp),
+        1 => (0..THINGS).prop_map(Credential::ReplaceRecoveryCodes),
+        1 => any::<bool>().prop_map(Credential::SignInByLink),
+        3 => prop::bool::weighted(0.7).prop_map(Credential::ApproveDevices),
     ]
 }
 

@@ -6,22 +6,60 @@ use bytes::Bytes;
 use etui_api::frame::{Frame, FrameReader};
 use etui_chain::{AccountId, DeviceId, Digest, ObjectId, VaultId};
 use etui_store::{
-    Authority, CommitUpload, FrameStream, HealUpload, LoginHash, NewAccount, NewSession, StateUpload, Store,
-    StoreError,
+    Admission, Authority, CommitUpload, CredentialChange, Exchange, FrameStream, HealUpload, Identity,
+    Invitation, LoginHash, NewAccount, NewPending, NewSession, Pending, Purpose, StateUpload, Store,
+    StoreError, TotpSecret,
 };
 use futures_util::TryStreamExt as _;
 use tempfile::TempDir;
 
-use crate::backend::{Backend, Fault};
+use super::operation::{Credential, Showing};
+use crate::{
+    backend::{Backend, Fault},
+    client::login_password,
+};
 
 /// What is asked: an [operation](super::operation::Operation) with everything in it, so that it can be asked twice.
 #[derive(Debug, Clone)]
 pub(crate) enum Call {
-    SignUp { email: String, device_id: DeviceId, upload: StateUpload, session: NewSession },
-    SignIn { account_id: AccountId, device_id: DeviceId, session: NewSession },
-    Refresh { presented: Digest, next: Digest, expires_ms: u64 },
+    SignUp {
+        email: String,
+        admission: Admission,
+        device_id: DeviceId,
+        upload: StateUpload,
+        session: NewSession,
+    },
+    SignIn {
+        account_id: AccountId,
+        device_id: DeviceId,
+        session: NewSession,
+    },
+    Refresh(Exchange),
     FindAddress(String),
-    Ask { session: usize, late: bool, request: Request },
+    Begin {
+        secret: Digest,
+        purpose: Purpose,
+        account_id: Option<AccountId>,
+        tries: u8,
+        lifetime: Duration,
+    },
+    Show {
+        secret: Digest,
+        purpose: Purpose,
+        how: Showing,
+    },
+    Invite {
+        invitation: Invitation,
+        first: bool,
+    },
+    Recognise {
+        what: u8,
+    },
+    Ask {
+        session: usize,
+        late: bool,
+        request: Request,
+    },
     Collect(Duration),
     Reopen(Option<Fault>),
     BackUp,
@@ -44,7 +82,12 @@ pub(crate) enum Request {
     Devices,
     Keysets,
     Heal(HealUpload),
-    ReplaceLoginHash(String),
+    ReplaceLoginHash { before: &'static str },
+    Change { change: Credential, emails: Vec<String> },
+    Ways,
+    UseTotp(u8),
+    UseRecoveryCode(u8),
+    Approve(DeviceId),
     DeleteAccount,
 }
 
@@ -84,8 +127,8 @@ impl Twin {
 
     async fn try_to_answer(&mut self, call: Call, other: &std::path::Path, now_ms: u64) -> Answered {
         match call {
-            Call::SignUp { email, device_id, upload, session } => {
-                let (admission, credentials) = (Admission::Open, vec![login_password()]);
+            Call::SignUp { email, admission, device_id, upload, session } => {
+                let credentials = vec![login_password()];
                 let account = NewAccount {
                     email,
                     admission,
@@ -100,7 +143,10 @@ impl Twin {
             }
             Call::SignIn { account_id, device_id, session } => {
                 let begun = self.store.create_session(account_id, device_id, session, now_ms).await?;
-                Ok(self.begun(begun.authority))
+                self.store.note_sign_in(&begun, now_ms).await?;
+                let mut lines = self.begun(begun.authority);
+                lines.push(format!("new: {}, waits: {}", begun.is_new_device, begun.awaits_approval));
+                Ok(lines)
             }
             Call::Refresh(exchange) => {
                 let rotation = self.store.rotate_refresh(&exchange, now_ms).await?;
@@ -112,6 +158,30 @@ impl Twin {
                     .map(|login| (login.account_id, login.login_hash.map(|hash| hash.expose().to_owned())));
                 Ok(vec![format!("{login:?}")])
             }
+            Call::Begin { secret: secret_hash, purpose, account_id, tries, lifetime } => {
+                let tries = u32::from(tries);
+                let pending =
+                    NewPending { secret_hash, purpose, account_id, body: b"begun", tries, lifetime };
+                self.store.begin_pending(pending, now_ms).await?;
+                Ok(Vec::new())
+            }
+            Call::Show { secret, purpose, how } => self.show(secret, purpose, how, now_ms).await,
+            Call::Invite { invitation, first } => {
+                let store = &self.store;
+                if first {
+                    return Ok(vec![
+                        store.invite_first_administrator(&invitation, now_ms).await?.to_string(),
+                    ]);
+                }
+                store.invite(&store.operator(), &invitation, now_ms).await?;
+                Ok(vec![format!("{:?}", store.invitation(invitation.secret_hash, now_ms).await?)])
+            }
+            Call::Recognise { what } => {
+                let identity = self.store.account_of_identity(&identity(what), now_ms).await?;
+                let passkey = self.store.account_of_passkey(&[what]).await?;
+                let used = self.store.use_passkey(&[what], b"body", b"body", now_ms).await?;
+                Ok(vec![format!("{identity:?} {passkey:?} {used}")])
+            }
             Call::Ask { session, late, request } => self.ask(session, late, request, now_ms).await,
             Call::Collect(grace) => self.tidy_up(now_ms, grace).await,
             Call::Reopen(fault) => {
@@ -122,6 +192,21 @@ impl Twin {
             Call::BackUp => Ok(vec![format!("{:?}", self.store.back_up(self.backup.path()).await?)]),
             Call::Restore => self.restore(other).await,
         }
+    }
+
+    async fn show(&self, secret: Digest, purpose: Purpose, how: Showing, now_ms: u64) -> Answered {
+        let store = &self.store;
+        let shown = match how {
+            Showing::Look => store.pending(secret, purpose, now_ms).await?,
+            Showing::Try => store.try_pending(secret, purpose, now_ms).await?,
+            Showing::Take => store.take_pending(secret, purpose, now_ms).await?,
+            Showing::Replace => {
+                let before = Pending { account_id: None, body: b"begun".to_vec(), created_ms: 0 };
+                let replaced = store.replace_pending(secret, purpose, &before, None, b"gone on").await?;
+                return Ok(vec![replaced.to_string()]);
+            }
+        };
+        Ok(vec![format!("{shown:?}")])
     }
 
     /// As a week of jobs does.
@@ -178,9 +263,25 @@ impl Twin {
             }
             Request::State(upload) => lines.push(format!("{:?}", store.push_state(authority, upload).await?)),
             Request::Heal(upload) => lines.push(format!("{:?}", store.heal(authority, upload).await?)),
-            Request::ReplaceLoginHash(hash) => {
-                store.replace_login_hash(authority, LoginHash::new(hash)).await?;
+            Request::ReplaceLoginHash { before } => {
+                let [before, after] =
+                    [before, "$argon2id$another"].map(|hash| LoginHash::new(hash.to_owned()));
+                store.replace_login_hash(authority.account_id(), &before, &after).await?;
             }
+            Request::Change { change, emails } => {
+                let fresh = authority.fresh(now_ms)?;
+                store.change_credentials(&fresh, credential(change, &emails), false, now_ms).await?;
+            }
+            Request::UseTotp(step) => {
+                let used = store.use_totp_step(authority.account_id(), u64::from(step)).await?;
+                let totp = store.totp(authority.account_id()).await?;
+                lines.push(format!("{used} {:?}", totp.map(|secret| secret.expose().to_vec())));
+            }
+            Request::UseRecoveryCode(code) => {
+                let used = store.use_recovery_code(authority.account_id(), recovery_code(code)).await?;
+                lines.push(used.to_string());
+            }
+            Request::Approve(device_id) => store.approve_device(authority, device_id, now_ms).await?,
             Request::DeleteAccount => store.delete_account(authority).await?,
             other => lines.extend(read(store, authority, other, now_ms).await?),
         }
@@ -205,6 +306,7 @@ async fn read(store: &Store, authority: &Authority, request: Request, now_ms: u6
             let record = store.record(authority, vault_id, object_id).await?;
             vec![format!("{:?}", record.map(|bytes| Digest::of(&[&bytes])))]
         }
+        Request::Ways => vec![format!("{:?}", store.ways(authority.account_id()).await?)],
         Request::NewestState => vec![format!("{:?}", store.newest_state(authority).await?.hash())],
         Request::Devices => vec![format!("{:?}", store.devices(authority, now_ms).await?)],
         Request::Keysets => {
@@ -222,6 +324,46 @@ async fn read(store: &Store, authority: &Authority, request: Request, now_ms: u6
         }
         other => unreachable!("{other:?} changes something"),
     })
+}
+
+fn credential(change: Credential, emails: &[String]) -> CredentialChange {
+    let login_hash = |text: &str| LoginHash::new(text.to_owned());
+    match change {
+        Credential::LoginPassword(some) => {
+            CredentialChange::LoginPassword(some.then(|| login_hash("$argon2id$changed")))
+        }
+        Credential::Email { of, with_password } => CredentialChange::Email {
+            email: emails[usize::from(of)].clone(),
+            login_hash: with_password.then(|| login_hash("$argon2id$moved")),
+        },
+        Credential::LinkIdentity(what) => CredentialChange::LinkIdentity(identity(what)),
+        Credential::UnlinkIdentity(what) => CredentialChange::UnlinkIdentity(identity(what)),
+        Credential::AddPasskey(what) => CredentialChange::AddPasskey {
+            credential_id: vec![what],
+            name: "a passkey".to_owned(),
+            body: b"body".to_vec(),
+        },
+        Credential::RemovePasskey(what) => CredentialChange::RemovePasskey { credential_id: vec![what] },
+        Credential::SetTotp => CredentialChange::SetTotp {
+            secret: TotpSecret::new(b"a secret".to_vec()),
+            used_step: 1,
+            recovery_codes: vec![recovery_code(0), recovery_code(1)],
+        },
+        Credential::RemoveTotp => CredentialChange::RemoveTotp,
+        Credential::ReplaceRecoveryCodes(code) => {
+            CredentialChange::ReplaceRecoveryCodes(vec![recovery_code(code)])
+        }
+        Credential::SignInByLink(allowed) => CredentialChange::SignInByLink(allowed),
+        Credential::ApproveDevices(needed) => CredentialChange::ApproveDevices(needed),
+    }
+}
+
+fn identity(what: u8) -> Identity {
+    Identity { issuer: "https://provider.example.org".to_owned(), subject: what.to_string() }
+}
+
+fn recovery_code(code: u8) -> Digest {
+    Digest::of(&[&[code]])
 }
 
 /// Records in the order of their hashes: in which order they lie in a segment is nobody's business.

@@ -1,9 +1,13 @@
 //! What the people and devices of a sequence know: it makes calls of operations, and learns from the answers.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use etui_chain::{DeviceId, Digest, ObjectId, Op, PublicKey, StateBody, VaultId};
-use etui_store::{CommitUpload, HealStep, HealUpload, NewSession, SessionId, StateUpload};
+use etui_api::session::Method;
+use etui_chain::{AccountId, DeviceId, Digest, ObjectId, Op, PublicKey, StateBody, VaultId};
+use etui_store::{
+    Admission, CommitUpload, Exchange, HealStep, HealUpload, Invitation, NewSession, Purpose, Role,
+    SessionId, StateUpload,
+};
 
 use super::{
     flaws,
@@ -14,7 +18,7 @@ use super::{
     twin::{Answer, Call, NO_SESSION, Request, is_rotated},
 };
 use crate::{
-    client::{Client, DAY_MS, Edit, NOW_MS},
+    client::{Client, DAY_MS, Edit, LOGIN_HASH, NOW_MS},
     states::{replace_keyset, with_new_vault},
 };
 
@@ -29,6 +33,9 @@ pub(crate) struct World {
     backup: Option<Vec<Person>>,
     /// What was taken, to be sent once more.
     taken: Vec<Request>,
+    /// What was begun.
+    begun: Vec<(Digest, Purpose)>,
+    invitations: Vec<Digest>,
 }
 
 /// Somebody who may have an account.
@@ -57,6 +64,7 @@ pub(crate) struct Copy {
 
 /// Somebody's session.
 struct Session {
+    id: SessionId,
     person: usize,
     device: DeviceId,
     /// Refresh tokens, the newest last.
@@ -81,16 +89,43 @@ impl World {
     pub(crate) fn new() -> Self {
         let mut names = Client::new(99);
         let people = (0..PEOPLE).map(|seed| Person::new(seed.into(), &mut names)).collect();
-        let (sessions, taken) = (Vec::new(), Vec::new());
-        Self { now_ms: NOW_MS, people, sessions, names, backup: None, taken }
+        Self {
+            now_ms: NOW_MS,
+            people,
+            sessions: Vec::new(),
+            names,
+            backup: None,
+            taken: Vec::new(),
+            begun: Vec::new(),
+            invitations: Vec::new(),
+        }
     }
 
     /// What to ask; `None` where the operation means nothing yet, or nobody is asked.
     pub(crate) fn call(&mut self, operation: Operation) -> Option<(Call, Outcome)> {
         match operation {
-            Operation::SignUp { person, address_of, flaw } => Some(self.sign_up(person, address_of, flaw)),
+            Operation::SignUp { person, address_of, invited, flaw } => {
+                self.sign_up(person, address_of, invited, flaw)
+            }
             Operation::SignIn { person, device } => Some(self.sign_in(person, device)),
-            Operation::Refresh { session, back } => self.refresh(session, back),
+            Operation::Refresh { session, back, request, says_whose } => {
+                self.refresh(session, back, request, says_whose)
+            }
+            Operation::Begin { person, purpose, tries, lifetime } => {
+                let account_id = person.map(|person| self.account_id(person));
+                let secret = self.names.digest();
+                self.begun.push((secret, purpose));
+                Some((Call::Begin { secret, purpose, account_id, tries, lifetime }, Outcome::Nothing))
+            }
+            Operation::Show { secret, purpose, how } => {
+                let (secret, meant) = self.begun[nth(secret, self.begun.len())?];
+                let purpose = purpose.unwrap_or(meant);
+                Some((Call::Show { secret, purpose, how }, Outcome::Nothing))
+            }
+            Operation::Invite { person, role, lifetime, first } => {
+                Some((self.invite(person, role, lifetime, first), Outcome::Nothing))
+            }
+            Operation::Recognise { what } => Some((Call::Recognise { what }, Outcome::Nothing)),
             Operation::FindAddress { person, upper_case } => {
                 let email = self.people[usize::from(person)].email.clone();
                 let email = if upper_case { email.to_uppercase() } else { email };
@@ -138,8 +173,9 @@ impl World {
             }
             Outcome::SignedIn { person, device, session } => self.begin(person, device, session),
             Outcome::Rotated { session, next } => {
-                if is_rotated(answer) {
-                    self.sessions[session].tokens.push(next);
+                let tokens = &mut self.sessions[session].tokens;
+                if is_rotated(answer) && !tokens.contains(&next) {
+                    tokens.push(next);
                 }
             }
             Outcome::Pushed { person, client, request } => self.pushed(person, &client, request),
@@ -176,7 +212,30 @@ impl World {
         looks
     }
 
-    fn sign_up(&mut self, person: u8, address_of: u8, flaw: Option<SignUpFlaw>) -> (Call, Outcome) {
+    fn account_id(&self, person: u8) -> AccountId {
+        Client::new(self.people[usize::from(person)].seed).account_id
+    }
+
+    fn invite(&mut self, person: Option<u8>, role: Role, lifetime: Duration, first: bool) -> Call {
+        let secret_hash = self.names.digest();
+        self.invitations.push(secret_hash);
+        let email = person.map(|person| self.people[usize::from(person)].email.clone());
+        let expires_ms = self.now_ms + u64::try_from(lifetime.as_millis()).unwrap();
+        let invitation = Invitation { secret_hash, email, role, plan: None, expires_ms };
+        Call::Invite { invitation, first }
+    }
+
+    fn sign_up(
+        &mut self,
+        person: u8,
+        address_of: u8,
+        invited: Option<u8>,
+        flaw: Option<SignUpFlaw>,
+    ) -> Option<(Call, Outcome)> {
+        let admission = match invited {
+            None => Admission::Open,
+            Some(which) => Admission::Invited(self.invitations[nth(which, self.invitations.len())?]),
+        };
         let person = usize::from(person);
         let email = self.people[usize::from(address_of)].email.clone();
         let mut client = Client::new(self.people[person].seed);
@@ -192,7 +251,7 @@ impl World {
         }
         let session = self.new_session();
         let outcome = Outcome::SignedUp { person, copy: Box::new(Copy { client, log }), session };
-        (Call::SignUp { email, device_id, upload, session }, outcome)
+        Some((Call::SignUp { email, admission, device_id, upload, session }, outcome))
     }
 
     fn sign_in(&mut self, person: u8, device: u8) -> (Call, Outcome) {
@@ -200,18 +259,30 @@ impl World {
         let session = self.new_session();
         let person = &self.people[index];
         let device_id = person.devices[usize::from(device) % person.devices.len()];
-        let account_id = Client::new(person.seed).account_id;
+        let account_id = self.account_id(u8::try_from(index).unwrap());
         let outcome = Outcome::SignedIn { person: index, device: device_id, session };
         (Call::SignIn { account_id, device_id, session }, outcome)
     }
 
-    fn refresh(&mut self, session: u8, back: u8) -> Option<(Call, Outcome)> {
+    fn refresh(
+        &mut self,
+        session: u8,
+        back: u8,
+        request: Option<u8>,
+        says_whose: bool,
+    ) -> Option<(Call, Outcome)> {
         let session = nth(session, self.sessions.len())?;
-        let tokens = &self.sessions[session].tokens;
+        let Session { id, tokens, .. } = &self.sessions[session];
+        let issued_for = Some(*id).filter(|_| says_whose);
         let held = tokens.len().checked_sub(1 + usize::from(back)).map(|index| tokens[index]);
         let presented = held.unwrap_or_else(|| self.names.digest());
-        let next = self.names.digest();
-        let call = Call::Refresh { presented, next, expires_ms: self.now_ms + DAY_MS };
+        let request = request.map(|request| Digest::of(&[b"request", &[request]]));
+        let next = match request {
+            Some(request) => Digest::of(&[presented.as_bytes(), request.as_bytes()]),
+            None => self.names.digest(),
+        };
+        let expires_ms = self.now_ms + DAY_MS;
+        let call = Call::Refresh(Exchange { presented, issued_for, request, next, expires_ms });
         Some((call, Outcome::Rotated { session, next }))
     }
 
@@ -249,7 +320,20 @@ impl World {
             Wish::NewestState => Request::NewestState,
             Wish::Devices => Request::Devices,
             Wish::Keysets => Request::Keysets,
-            Wish::ReplaceLoginHash => Request::ReplaceLoginHash("$argon2id$another".to_owned()),
+            Wish::ReplaceLoginHash { from_the_same } => {
+                Request::ReplaceLoginHash { before: if from_the_same { LOGIN_HASH } else { "another" } }
+            }
+            Wish::Change(change) => {
+                let emails = self.people.iter().map(|person| person.email.clone()).collect();
+                Request::Change { change, emails }
+            }
+            Wish::Ways => Request::Ways,
+            Wish::UseTotp { step } => Request::UseTotp(step),
+            Wish::UseRecoveryCode { code } => Request::UseRecoveryCode(code),
+            Wish::Approve { device } => {
+                let devices = &self.people[person].devices;
+                Request::Approve(devices[usize::from(device) % devices.len()])
+            }
         };
         Some((request, Outcome::Nothing))
     }
@@ -374,12 +458,14 @@ impl World {
     }
 
     fn begin(&mut self, person: usize, device: DeviceId, session: NewSession) {
-        self.sessions.push(Session { person, device, tokens: vec![session.refresh_hash] });
+        let (id, tokens) = (session.session_id, vec![session.refresh_hash]);
+        self.sessions.push(Session { id, person, device, tokens });
     }
 
     fn new_session(&mut self) -> NewSession {
         let session_id = SessionId::new(self.names.id());
-        NewSession { session_id, refresh_hash: self.names.digest(), expires_ms: self.now_ms + DAY_MS }
+        let (refresh_hash, expires_ms) = (self.names.digest(), self.now_ms + DAY_MS);
+        NewSession { session_id, refresh_hash, expires_ms, method: Method::LoginPassword }
     }
 }
 
