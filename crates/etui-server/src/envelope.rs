@@ -2,6 +2,7 @@
 //! headers, one line in the log.
 
 use std::{
+    net::SocketAddr,
     panic::AssertUnwindSafe,
     sync::{
         Arc, OnceLock,
@@ -12,7 +13,7 @@ use std::{
 
 use axum::{
     body::Body,
-    extract::{MatchedPath, Request, State},
+    extract::{ConnectInfo, MatchedPath, Request, State},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -34,6 +35,7 @@ use crate::{
     log::{self, RequestId},
     metrics::counted,
     problem::ApiError,
+    telemetry::traces,
 };
 
 /// Until the head of the answer is there. Answers that stream go on for as long as they are read.
@@ -55,10 +57,16 @@ pub(crate) async fn envelope(State(app): State<Arc<App>>, mut request: Request, 
     let route = request.extensions().get::<MatchedPath>().cloned();
     let limit = time_limit(request.headers());
     let running = Running::begin(&app);
+    let span = traces::request(&method, route.as_ref(), request_id);
+    if is_from_trusted_proxy(&app, &request) {
+        traces::follow(&span, request.headers());
+    }
     let speaker = Speaker::default();
     request.extensions_mut().insert(speaker.clone());
     let request = request.map(|body| counted(body, &app.metrics.received_bytes));
-    let answer = AssertUnwindSafe(tokio::time::timeout(limit, next.run(request))).catch_unwind().await;
+    let answer = AssertUnwindSafe(tokio::time::timeout(limit, traces::within(&span, next.run(request))))
+        .catch_unwind()
+        .await;
     let mut response =
         answer.unwrap_or(Ok(ApiError::new(ErrorCode::Internal).into_response())).unwrap_or_else(|_| {
             ApiError::because(ErrorCode::Unavailable, "The server took too long.").into_response()
@@ -75,6 +83,7 @@ pub(crate) async fn envelope(State(app): State<Arc<App>>, mut request: Request, 
     }
     let took = started.elapsed();
     app.metrics.answered(&method, route.as_ref(), response.status(), took);
+    traces::answered(&span, response.status(), speaker.account());
     log::info("answered")
         .method(&method)
         .route(route)
@@ -139,6 +148,11 @@ impl Speaker {
 fn time_limit(headers: &HeaderMap) -> Duration {
     let is_upload = headers.get(CONTENT_TYPE).is_some_and(|kind| kind == etui_api::frame::CONTENT_TYPE);
     if is_upload { UPLOAD_TIME_LIMIT } else { TIME_LIMIT }
+}
+
+fn is_from_trusted_proxy(app: &App, request: &Request) -> bool {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
+    peer.is_some_and(|peer| app.settings.trusted_proxies.iter().any(|network| network.contains(&peer)))
 }
 
 fn write_problem(response: &mut Response, error: ApiError, request_id: RequestId) {

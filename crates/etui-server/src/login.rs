@@ -17,6 +17,8 @@ use tokio::sync::Semaphore;
 
 use memory::Memory;
 
+use crate::telemetry::traces;
+
 /// OWASP's minimum for Argon2id. The proof is itself the output of Argon2id, so this only has to make stored hashes
 /// useless, not to slow down guessing.
 const M_KIB: u32 = 19_456;
@@ -114,6 +116,13 @@ impl LoginHasher {
         work: impl FnOnce(&Memory) -> Result<T, LoginError> + Send + 'static,
     ) -> Result<T, LoginError> {
         let _place = Place::take(&self.waiting)?;
+        traces::within(&traces::hashing(), self.take_turn(work)).await
+    }
+
+    async fn take_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Memory) -> Result<T, LoginError> + Send + 'static,
+    ) -> Result<T, LoginError> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| LoginError::Failed)?;
         // The turn ends with the work, not with the request: one that is dropped must not free memory still in use.
         let memory = Arc::clone(&self.memory);

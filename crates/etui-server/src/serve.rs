@@ -99,18 +99,21 @@ pub enum StartError {
 /// # Errors
 /// Whatever keeps it from starting, as a sentence with the next step.
 pub fn run(settings: &Settings) -> anyhow::Result<()> {
-    telemetry::install(settings.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(settings.threads)
         .max_blocking_threads(MAX_BLOCKING_THREADS)
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        let traces = telemetry::install(settings.log, settings.otlp_endpoint.as_deref())?;
         let server = Server::start(settings).await?;
         announce(&server, settings)?;
         shutdown::asked_to_stop().await?;
         shutdown::drain(&server.app, settings.drain).await?;
         server.stop().await?;
+        if let Some(traces) = traces {
+            traces.end().await;
+        }
         Ok(())
     })
 }

@@ -53,9 +53,11 @@ pub enum SettingsError {
         /// What is not.
         missing: &'static str,
     },
-    /// The public address is none.
-    #[error("`public_url` must be an address such as https://etui.example.org, and is “{given}”")]
-    PublicUrl {
+    /// An address is none.
+    #[error("`{setting}` must be an address such as https://etui.example.org, and is “{given}”")]
+    Address {
+        /// Which.
+        setting: &'static str,
         /// What is there.
         given: String,
     },
@@ -81,6 +83,9 @@ pub struct Given {
     /// Address and port on which metrics are to be had at /metrics: one that only your own network reaches [default: none]
     #[arg(long, env = "ETUI_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
     metrics_listen: Option<SocketAddr>,
+    /// Address of an OpenTelemetry collector to which traces are sent, over HTTP [default: none]
+    #[arg(long, env = "ETUI_OTLP_ENDPOINT", value_name = "URL")]
+    otlp_endpoint: Option<String>,
     /// The address that people use, if it is not the one listened on
     #[arg(long, env = "ETUI_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
@@ -152,6 +157,7 @@ impl Given {
             data: self.data.or(below.data),
             listen: self.listen.or(below.listen),
             metrics_listen: self.metrics_listen.or(below.metrics_listen),
+            otlp_endpoint: self.otlp_endpoint.or(below.otlp_endpoint),
             public_url: self.public_url.or(below.public_url),
             sign_up: self.sign_up.or(below.sign_up),
             tls_certificate: self.tls_certificate.or(below.tls_certificate),
@@ -193,6 +199,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where metrics are to be had, if anywhere.
     pub metrics_listen: Option<SocketAddr>,
+    /// The collector of traces, if there is one.
+    pub otlp_endpoint: Option<String>,
     /// The address that people use, if it is not the one listened on.
     pub public_url: Option<String>,
     /// Who may make an account.
@@ -264,7 +272,8 @@ impl Settings {
             data,
             listen: given.listen.unwrap_or(DEFAULT_LISTEN),
             metrics_listen: given.metrics_listen,
-            public_url: given.public_url.map(public_url).transpose()?,
+            otlp_endpoint: given.otlp_endpoint.map(|given| address("otlp_endpoint", given)).transpose()?,
+            public_url: given.public_url.map(|given| address("public_url", given)).transpose()?,
             sign_up: given.sign_up.unwrap_or(SignUpPolicy::Automatic),
             trusted_proxies: given.trusted_proxy.unwrap_or_default(),
             log: given.log.unwrap_or(LevelFilter::INFO),
@@ -281,6 +290,7 @@ impl Settings {
             data: Some(self.data.clone()),
             listen: Some(self.listen),
             metrics_listen: self.metrics_listen,
+            otlp_endpoint: self.otlp_endpoint.clone(),
             public_url: self.public_url.clone(),
             sign_up: Some(self.sign_up),
             tls_certificate: tls.as_ref().map(|tls| tls.certificate.clone()),
@@ -354,7 +364,7 @@ pub(crate) fn cores() -> usize {
 }
 
 /// Without a slash at its end.
-fn public_url(given: String) -> Result<String, SettingsError> {
+fn address(setting: &'static str, given: String) -> Result<String, SettingsError> {
     let url = given.trim_end_matches('/').parse::<http::Uri>().ok();
     let right = url.filter(|url| {
         let plain = url.path() == "/" && url.query().is_none();
@@ -362,7 +372,7 @@ fn public_url(given: String) -> Result<String, SettingsError> {
     });
     match right {
         Some(_) => Ok(given.trim_end_matches('/').to_owned()),
-        None => Err(SettingsError::PublicUrl { given }),
+        None => Err(SettingsError::Address { setting, given }),
     }
 }
 
@@ -471,6 +481,7 @@ mod tests {
             ("listne = '127.0.0.1:1'", "unknown field `listne`"),
             ("threads = 'many'", "threads"),
             ("log = 'loud'", "a level is off"),
+            ("otlp_endpoint = 'banana'", "`otlp_endpoint` must be"),
             ("public_url = 'banana'", "`public_url` must be"),
             ("public_url = 'https://a.example/path'", "`public_url` must be"),
             ("tls_key = 'key.pem'", "`tls_key` needs `tls_certificate`"),
@@ -486,7 +497,7 @@ mod tests {
     #[test]
     fn what_is_printed_is_read_back_the_same() {
         let full = "data = '/srv/etui'\nlisten = '0.0.0.0:443'\n\
-             metrics_listen = '127.0.0.1:9484'\npublic_url = 'https://etui.example.org'\n\
+             metrics_listen = '127.0.0.1:9484'\notlp_endpoint = 'http://127.0.0.1:4318'\npublic_url = 'https://etui.example.org'\n\
              sign_up = 'open'\ntls_certificate = 'chain.pem'\ntls_key = 'key.pem'\ntrusted_proxy = ['10.0.0.0/8']\n\
              log = 'warn'\nthreads = 3\ndrain_seconds = 10\ndatabase_url_file = 'url'\n\
              token_key_file = 'key'\ns3_bucket = 'etui'\n\

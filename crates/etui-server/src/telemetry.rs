@@ -17,9 +17,14 @@ use tracing::{
     field::{Field, Visit},
     level_filters::LevelFilter,
 };
-use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt as _, registry};
+use tracing_subscriber::{Layer, filter::filter_fn, layer::Context, layer::SubscriberExt as _, registry};
 
 use crate::log;
+
+pub(crate) mod traces;
+
+pub(crate) use traces::Traces;
+pub use traces::TracesError;
 
 /// Every field that an event may carry into the log.
 const ALLOWED: [&str; 12] = [
@@ -37,15 +42,26 @@ const ALLOWED: [&str; 12] = [
     "signal",      // which signal ended the server
 ];
 
-/// Begins to log to standard error, once per process; panics are logged with their place and without their message,
-/// which could quote anything.
-pub fn install(level: LevelFilter) {
-    let layer = JsonLines::new(Box::new(io::stderr())).with_filter(level);
+/// Begins to log to standard error and, if an endpoint is given, to send traces there, once per process and within a runtime;
+/// panics are logged with their place and without their message, which could quote anything.
+///
+/// # Errors
+/// [`TracesError`].
+pub(crate) fn install(
+    level: LevelFilter,
+    otlp_endpoint: Option<&str>,
+) -> Result<Option<Traces>, TracesError> {
+    let traces = otlp_endpoint.map(Traces::to).transpose()?;
+    // Spans are no lines: where there are no traces, none is made.
+    let lines = filter_fn(move |metadata| metadata.is_event() && *metadata.level() <= level);
+    let lines = JsonLines::new(Box::new(io::stderr())).with_filter(lines.with_max_level_hint(level));
+    let spans = traces.as_ref().map(Traces::layer);
     // A second installation in one process (tests do that) keeps the first.
-    drop(tracing::subscriber::set_global_default(registry().with(layer)));
+    drop(tracing::subscriber::set_global_default(registry().with(spans).with(lines)));
     std::panic::set_hook(Box::new(|panic| {
         log::error("panicked").location(panic.location()).write();
     }));
+    Ok(traces)
 }
 
 /// The layer that writes. Public for tests that read what was logged.
@@ -205,8 +221,10 @@ mod tests {
     /// The compiler checks what a [`log::Line`] carries; this, that there is no other way into the log.
     #[test]
     fn nothing_is_logged_but_through_the_list_of_types() {
-        const ALLOWED: [&str; 6] = [
+        const ALLOWED: [&str; 8] = [
+            "etui-server/src/envelope.rs", // puts a request into its span
             "etui-server/src/log.rs",
+            "etui-server/src/login.rs",    // the same
             "etui-server/src/settings.rs", // names a level
             "etui-server/src/telemetry.rs",
             "etui-server/src/telemetry/traces.rs",

@@ -11,4 +11,5 @@ mod sessions;
 mod states;
 mod support;
 mod tokens;
+mod traces;
 mod vaults;

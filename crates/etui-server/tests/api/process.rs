@@ -14,9 +14,10 @@ use tokio::sync::oneshot;
 
 use crate::support::{Person, body, client, frames_body, send};
 
-struct Program {
+/// A running program.
+pub(crate) struct Program {
     child: Child,
-    url: String,
+    pub(crate) url: String,
     said: String,
 }
 
@@ -25,7 +26,7 @@ impl Program {
         Self::of(&mut command(data, "127.0.0.1:0"))
     }
 
-    fn of(command: &mut Command) -> Self {
+    pub(crate) fn of(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let mut said = String::new();
@@ -37,13 +38,13 @@ impl Program {
         Self { child, url, said }
     }
 
-    fn ask_to_stop(&self) {
+    pub(crate) fn ask_to_stop(&self) {
         let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
     }
 
     /// Waits for the end and gives what was logged.
-    fn log(mut self) -> String {
+    pub(crate) fn log(mut self) -> String {
         let mut log = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
         assert!(self.child.wait().unwrap().success(), "{log}");
@@ -267,7 +268,7 @@ async fn a_backup_of_a_running_server_verifies_and_is_restored_once() {
     assert!(!folder.path().join("nowhere").exists());
 }
 
-fn command(data: &Path, listen: &str) -> Command {
+pub(crate) fn command(data: &Path, listen: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_etui-server"));
     command.env_clear().arg("--data").arg(data).args(["--listen", listen]);
     command
