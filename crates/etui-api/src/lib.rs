@@ -1,6 +1,6 @@
 //! The wire: what server and clients say to each other, in one place.
 //!
-//! Small things are JSON ([`account`], [`session`], [`problem`]); whatever carries signed or sealed bytes is a
+//! Small things are JSON ([`account`], [`session`], [`ways`], [`problem`]); whatever carries signed or sealed bytes is a
 //! sequence of CBOR [`frame`]s, the same in a push, a pull, an upload for healing and a backup file. Sizes and counts
 //! are bounded by [`limits`] on both sides. `spec/api.md` describes all of it for people.
 
@@ -11,5 +11,6 @@ pub mod limits;
 pub mod problem;
 pub mod session;
 pub mod sync;
+pub mod ways;
 
 pub use problem::{ErrorCode, Problem};

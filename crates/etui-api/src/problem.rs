@@ -56,6 +56,8 @@ error_codes! {
     SecondFactorRequired = "second_factor_required", 401, "A second factor is needed to sign in.";
     /// The code is not the right one, or was used before.
     WrongCode = "wrong_code", 401, "That code is not right, or was used before.";
+    /// The passkey is none of an account here, was removed, or did not sign what it was asked to.
+    PasskeyRefused = "passkey_refused", 401, "That passkey does not count here.";
     /// More than the plan has: `limit` says what and how much.
     PlanLimit = "plan_limit", 402, "The plan has no room for this.";
     /// The plan does not include it.

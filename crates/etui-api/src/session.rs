@@ -5,6 +5,7 @@ use core::fmt;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use etui_chain::{AccountId, DeviceId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
 use utoipa::ToSchema;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -85,6 +86,49 @@ pub struct SignIn {
     #[schema(value_type = String, min_length = 43, max_length = 43)]
     pub login_proof: LoginProof,
     /// The device that signs in: its own random id, kept for as long as its local store.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
+    pub device_id: DeviceId,
+}
+
+/// `POST /v1/sessions/second-factor`: finishes a sign-in that was answered with `second_factor_required`.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct SecondFactor {
+    /// That of the problem document.
+    pub ticket: Token,
+    /// What is shown.
+    #[serde(flatten)]
+    pub factor: Factor,
+}
+
+/// One second factor.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Factor {
+    /// The six digits that an authenticator app shows.
+    Totp(Token),
+    /// One of the codes for when that is lost.
+    RecoveryCode(Token),
+    /// A passkey of the same account.
+    Passkey(PasskeyAnswer),
+}
+
+/// What an authenticator answered.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct PasskeyAnswer {
+    /// That of `POST /v1/sign-ins/passkeys`.
+    pub ticket: Token,
+    /// What `navigator.credentials.get` gave, in the JSON form of WebAuthn level 3.
+    #[schema(value_type = Object)]
+    pub credential: Value,
+}
+
+/// `POST /v1/sessions/passkey`.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct PasskeySignIn {
+    /// What the authenticator answered.
+    #[serde(flatten)]
+    pub answer: PasskeyAnswer,
+    /// The device that signs in.
     #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
     pub device_id: DeviceId,
 }

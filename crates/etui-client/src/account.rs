@@ -20,7 +20,7 @@ use etui_vault::{AccountSettings, VaultSettings};
 use zeroize::Zeroizing;
 
 use crate::{
-    ClientError, Device, Home, KdfChoice, OsRandom,
+    ClientError, Device, Home, KdfChoice, OsRandom, SecondFactor,
     api::Api,
     evidence::Evidence,
     kdf::fresh_master_key,
@@ -62,6 +62,8 @@ pub struct LogIn {
     pub device_name: String,
     /// Whether a keyring, if there is one, keeps the key of the local store.
     pub use_keyring: bool,
+    /// What else the person shows, where the account asks for a second factor.
+    pub second_factor: Option<SecondFactor>,
     /// Whether the person has agreed to a key derivation that takes much memory.
     pub accept_kdf_memory: bool,
     /// Whether what is in the folder is put aside, unread, and the folder becomes a new device.
@@ -122,7 +124,8 @@ impl Device {
         let LogIn { server, email, login_password, master_password, device_name, .. } = log_in;
         let api = Api::new(&server)?;
         let (device_id, seed) = new_device()?;
-        let session = api.sign_in(&email, login_proof(&email, &login_password)?, device_id).await?;
+        let proof = login_proof(&email, &login_password)?;
+        let session = api.sign_in(&email, proof, device_id, log_in.second_factor.as_ref()).await?;
         let unlock = unlock::way_in(&api.keysets().await?, KeysetKind::Master)?;
         let (state, named_records) = newest_state(&api).await?;
         let consent = Consent::of(log_in.accept_kdf_memory);
@@ -154,7 +157,8 @@ impl Device {
         check_password_reuse(&login_password, &master_password)?;
         let api = Api::new(&server)?;
         let (device_id, seed) = new_device()?;
-        api.sign_in(&email, login_proof(&email, &login_password)?, device_id).await?;
+        let proof = login_proof(&email, &login_password)?;
+        api.sign_in(&email, proof, device_id, log_in.second_factor.as_ref()).await?;
         let unlock = unlock::way_in(&api.keysets().await?, KeysetKind::Recovery)?;
         let (state, named_records) = newest_state(&api).await?;
         let keyset = unlock::open_with_kit(&unlock, &state, &kit)?;

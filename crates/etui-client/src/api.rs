@@ -6,6 +6,7 @@ mod kept;
 mod news;
 mod patience;
 mod states;
+mod ways;
 
 use std::{cell::RefCell, ops::ControlFlow};
 
@@ -17,7 +18,7 @@ use etui_api::{
     limits::{
         MAX_CHANGES_ANSWER_BYTES, MAX_DEVICES_ANSWER_BYTES, MAX_JSON_ANSWER_BYTES, MAX_KEYSETS_ANSWER_BYTES,
     },
-    session::{LoginProof, Refresh, Session, SignIn, Token},
+    session::{self, LoginProof, Refresh, Session, SignIn, Token},
     sync::{Healed, PullHeader, Pushed, StatePushed, decode_header},
 };
 use etui_chain::{Commit, DeviceId, Head, VaultId};
@@ -25,7 +26,7 @@ use etui_sync::{Pull, Snapshot};
 use reqwest::{Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 
-use crate::{ClientError, evidence::Evidence};
+use crate::{ClientError, SecondFactor, evidence::Evidence};
 use answer::{Answer, answered, send};
 pub(crate) use kept::KeptSession;
 pub(crate) use patience::Patience;
@@ -106,20 +107,38 @@ impl Api {
         Ok(session)
     }
 
-    /// Signs in with the login proof.
+    /// Signs in with the login proof, and the second factor where the account asks for one.
     pub(crate) async fn sign_in(
         &self,
         email: &str,
         login_proof: LoginProof,
         device_id: DeviceId,
+        second_factor: Option<&SecondFactor>,
     ) -> Result<Session, ClientError> {
         // A renewal on its way would take the end of the former session for the end of this one.
         let _one_at_a_time = self.refreshing.lock().await;
         let sign_in = SignIn { email: email.to_owned(), login_proof, device_id };
         let request = self.request(Method::POST, "/v1/sessions").json(&sign_in);
-        let session = answered(request.timeout(self.patience.small_answer), "signing in").await?;
+        let session = match answered(request.timeout(self.patience.small_answer), "signing in").await {
+            Err(ClientError::Server(problem)) if problem.code == ErrorCode::SecondFactorRequired => {
+                self.show_second_factor(problem.ticket, second_factor).await
+            }
+            other => other,
+        }?;
         self.keep(&session);
         Ok(session)
+    }
+
+    async fn show_second_factor(
+        &self,
+        ticket: Option<Token>,
+        second_factor: Option<&SecondFactor>,
+    ) -> Result<Session, ClientError> {
+        let ticket = ticket.ok_or_else(|| self.not_a_server())?;
+        let factor = second_factor.ok_or(ClientError::SecondFactorNeeded)?.factor();
+        let shown = session::SecondFactor { ticket, factor };
+        let request = self.request(Method::POST, "/v1/sessions/second-factor").json(&shown);
+        answered(request.timeout(self.patience.small_answer), "signing in").await
     }
 
     /// Ends the session on the server.

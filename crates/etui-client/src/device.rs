@@ -8,6 +8,7 @@ mod leaving;
 mod password;
 mod refused;
 mod sync;
+mod ways;
 
 use std::cell::RefCell;
 

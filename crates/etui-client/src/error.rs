@@ -69,6 +69,12 @@ pub enum ClientError {
     /// The server did not accept e-mail and login password.
     #[error("the server did not accept the e-mail address and login password")]
     SignInFailed,
+    /// The login password was right, and the account asks for a second factor.
+    #[error("this account asks for a second factor")]
+    SecondFactorNeeded,
+    /// The session is too old for what was asked; nothing has changed.
+    #[error("to do this, sign in again: it is for whoever is present")]
+    FreshSignInNeeded,
     /// The session was ended; signing in again is needed, unlocking is not.
     #[error("this device is signed out of the server")]
     SignedOut,
@@ -282,6 +288,12 @@ impl ClientError {
                 CERTIFICATE
             }
             Self::NoAnswer { .. } => "check --server: is it http or https, and is the port right?",
+            Self::SecondFactorNeeded => {
+                "give the code of your authenticator app, or a recovery code: at the prompt, or by --second-factor-file"
+            }
+            Self::FreshSignInNeeded => {
+                "give the login password: at the prompt, or by --login-password-file; without one: `etui login`"
+            }
             Self::Offline { .. } => "try again when the server can be reached: `etui sync`",
             Self::Server(problem) => return server_hint(problem.code).map(str::to_owned),
             Self::NotAFile(_) => "name a new file, or an older one to take the place of",

@@ -17,6 +17,7 @@ mod new_file;
 mod opening;
 mod pins;
 mod random;
+mod second_factor;
 mod secure_storage;
 mod store;
 mod unlock;
@@ -31,7 +32,9 @@ pub use device::{
     StoreOpensWith, SyncFailure, SyncOutcome, SyncReport, VaultInfo,
 };
 pub use error::{ClientError, ErrorKind, file_hint};
+pub use etui_api::ways::{Passkey, RecoveryCodes, TotpSetup, Ways};
 pub use home::{DeviceFile, Home};
 pub use kdf::KdfChoice;
 pub use random::{OsRandom, now_ms};
+pub use second_factor::SecondFactor;
 pub use secure_storage::{SecureStorageError, reach_keyring};

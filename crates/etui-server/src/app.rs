@@ -2,6 +2,7 @@
 
 use etui_store::Store;
 use tokio::sync::watch;
+use webauthn_rs::Webauthn;
 
 use crate::{
     body::UploadRoom, envelope::RequestIds, login::LoginHasher, metrics::Metrics, settings::Settings,
@@ -20,12 +21,20 @@ pub(crate) struct App {
     pub(crate) over_tls: bool,
     /// The address that people use.
     pub(crate) url: String,
+    /// What verifies passkeys; none where the address is no name.
+    pub(crate) passkeys: Option<Webauthn>,
     pub(crate) request_ids: RequestIds,
     /// How far the server is on its way to its end.
     pub(crate) phase: watch::Sender<Phase>,
 }
 
 impl App {
+    /// Whether links by mail are a way to sign in here.
+    #[expect(clippy::unused_self, reason = "a server that sends mail says so")]
+    pub(crate) const fn sends_mail(&self) -> bool {
+        false
+    }
+
     /// Whether the server has been asked to stop: it still serves, and whoever has a choice goes elsewhere.
     pub(crate) fn is_leaving(&self) -> bool {
         *self.phase.borrow() != Phase::Serving

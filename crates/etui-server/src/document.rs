@@ -29,6 +29,7 @@ pub(crate) use page::{STYLE, escape, page};
     tags(
         (name = "accounts", description = "Signing up."),
         (name = "sessions", description = "Signing in, refreshing, signing out."),
+        (name = "account", description = "The ways to sign in to one's own account. Changing one needs a fresh sign-in and ends all other sessions."),
         (name = "devices", description = "Devices and their sessions."),
         (name = "states", description = "The account's signed states and the keysets that they name."),
         (name = "vaults", description = "Signed commits and sealed records."),

@@ -9,6 +9,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{app::App, document, envelope::envelope, problem::ApiError};
 
+mod account;
 mod accounts;
 mod devices;
 mod events;
@@ -18,6 +19,7 @@ mod home;
 mod keysets;
 mod reference;
 pub(crate) mod sessions;
+mod sign_ins;
 mod states;
 mod vaults;
 
@@ -43,6 +45,19 @@ fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(sessions::create::create))
         .routes(routes!(sessions::refresh::refresh))
         .routes(routes!(sessions::end::end))
+        .routes(routes!(sessions::second_factor::show))
+        .routes(routes!(sessions::passkey::create))
+        .routes(routes!(sign_ins::passkeys::begin))
+        .routes(routes!(account::ways::list))
+        .routes(routes!(account::login_password::set, account::login_password::remove))
+        .routes(routes!(account::links::switch))
+        .routes(routes!(account::device_approval::switch))
+        .routes(routes!(account::totp::begin, account::totp::remove))
+        .routes(routes!(account::totp::confirm))
+        .routes(routes!(account::recovery_codes::replace))
+        .routes(routes!(account::passkeys::begin))
+        .routes(routes!(account::passkeys::finish))
+        .routes(routes!(account::passkeys::rename, account::passkeys::remove))
         .routes(routes!(devices::list::list))
         .routes(routes!(devices::end::end))
         .routes(routes!(keysets::list::list))

@@ -22,7 +22,7 @@ use crate::{
     jobs, log,
     login::{LoginError, LoginHasher},
     metrics::{self, Metrics},
-    routes,
+    passkeys, routes,
     settings::{Settings, SettingsError, SignUpPolicy, cores},
     shutdown::{self, Phase},
     telemetry,
@@ -211,6 +211,7 @@ async fn open(
         try_objects(&store, settings).await?;
     }
     let over_tls = settings.tls.is_some();
+    let url = url(settings, address, over_tls);
     Ok(App {
         metrics: Metrics::new(&store, settings, certificate_ends_s),
         store,
@@ -220,7 +221,8 @@ async fn open(
         upload_room: UploadRoom::new(MAX_UPLOADS_BYTES),
         settings: settings.clone(),
         over_tls,
-        url: url(settings, address, over_tls),
+        passkeys: passkeys::verifier(&url),
+        url,
         request_ids: RequestIds::new()?,
         phase: watch::Sender::new(Phase::Serving),
     })

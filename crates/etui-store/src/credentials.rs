@@ -238,15 +238,34 @@ impl Store {
         rows.iter().map(passkey).collect()
     }
 
-    /// Whose passkey it is.
+    /// Whose passkey it is, and its body.
     ///
     /// # Errors
     /// `Database`.
-    pub async fn account_of_passkey(&self, credential_id: &[u8]) -> Result<Option<AccountId>, StoreError> {
-        const SELECT: &str = "SELECT account_id FROM passkey WHERE credential_id = $1";
+    pub async fn passkey(&self, credential_id: &[u8]) -> Result<Option<(AccountId, Vec<u8>)>, StoreError> {
+        const SELECT: &str = "SELECT account_id, body FROM passkey WHERE credential_id = $1";
         let values = [credential_id.to_vec().into()];
         let row = sql::row(self.database(), "looking a passkey up", SELECT, values).await?;
-        row.map(|row| row.id(0)).transpose()
+        row.map(|row| Ok((row.id(0)?, row.column(1)?))).transpose()
+    }
+
+    /// Calls a passkey something else. No way to sign in changes, so sessions go on.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn rename_passkey(
+        &self,
+        fresh: &Fresh,
+        credential_id: &[u8],
+        name: &str,
+    ) -> Result<(), StoreError> {
+        const UPDATE: &str = "UPDATE passkey SET name = $3 WHERE credential_id = $1 AND account_id = $2";
+        let values = [credential_id.to_vec().into(), sql::id(fresh.account_id()), name.into()];
+        let transaction = self.begin().await?;
+        if sql::execute(&*transaction, "renaming a passkey", UPDATE, values).await? == 0 {
+            return Err(StoreError::NotFound);
+        }
+        transaction.commit().await
     }
 
     /// Notes that a passkey was used, after its signature was verified: whether it still was as `before`.
@@ -297,17 +316,27 @@ impl Store {
         Ok(used > 0)
     }
 
-    /// Uses a recovery code up: `false` if there is none such.
+    /// Uses a recovery code up, which is noted: `false` if there is none such.
     ///
     /// # Errors
     /// `Database`.
-    pub async fn use_recovery_code(&self, account_id: AccountId, code: Digest) -> Result<bool, StoreError> {
+    pub async fn use_recovery_code(
+        &self,
+        account_id: AccountId,
+        code: Digest,
+        now_ms: u64,
+    ) -> Result<bool, StoreError> {
         const DELETE: &str = "DELETE FROM recovery_code WHERE account_id = $1 AND code_hash = $2";
+        let pseudonyms = self.present(account_id, None).await?.pseudonyms().clone();
         let transaction = self.begin().await?;
         let values = [sql::id(account_id), sql::digest(&code)];
-        let used = sql::execute(&*transaction, "using a recovery code", DELETE, values).await?;
+        let used = sql::execute(&*transaction, "using a recovery code", DELETE, values).await? > 0;
+        if used {
+            let (actor, action) = (Actor::Holder, Action::UseRecoveryCode);
+            audit::insert(&*transaction, &pseudonyms, actor, action, None, Outcome::Done, now_ms).await?;
+        }
         transaction.commit().await?;
-        Ok(used > 0)
+        Ok(used)
     }
 
     async fn identities(&self, account_id: AccountId) -> Result<Vec<Identity>, StoreError> {
@@ -380,7 +409,12 @@ pub(crate) async fn apply<C: ConnectionTrait>(
             run("DELETE FROM totp WHERE account_id = $1", vec![id()]).await?
         }
         CredentialChange::ReplaceRecoveryCodes(codes) => {
-            replace_recovery_codes(transaction, account_id, &codes).await?
+            let second_factor =
+                sql::row(transaction, CHANGING, "SELECT 1 FROM totp WHERE account_id = $1", [id()]);
+            match second_factor.await? {
+                Some(_) => replace_recovery_codes(transaction, account_id, &codes).await?,
+                None => 0,
+            }
         }
         CredentialChange::SignInByLink(allowed) => {
             let values = vec![id(), i64::from(allowed).into()];

@@ -187,6 +187,7 @@ fn log_in(credentials: Credentials, anew: bool) -> Result<LogIn, Failure> {
         email: credentials.email,
         device_name: credentials.device_name,
         use_keyring: credentials.use_keyring,
+        second_factor: None,
         accept_kdf_memory: credentials.accept_kdf_memory,
         anew,
     })
@@ -229,7 +230,7 @@ impl Answer<'_> {
             Request::ChangeMasterPassword { old, new, login, kdf } => {
                 let (old, new) = (convert::master(&old)?, convert::master(&new)?);
                 let (login, kdf) = (convert::login(&login)?, convert::kdf(kdf));
-                self.done(self.device.change_master_password(&old, &new, &login, kdf).await)
+                self.done(self.device.change_master_password(&old, &new, &login, None, kdf).await)
             }
             Request::RecoveryCreate => {
                 let kit = self.device.recovery_create().await.map_err(convert::failure)?;

@@ -24,7 +24,7 @@ impl Device {
         }
         self.unlock_again(&log_in.master_password)?;
         let proof = login_proof(&log_in.email, &log_in.login_password)?;
-        self.begin_session(&log_in.email, proof).await?;
+        self.begin_session(&log_in.email, proof, log_in.second_factor.as_ref()).await?;
         self.finish_signing_in(log_in).await
     }
 
@@ -76,7 +76,7 @@ impl Device {
         };
         let api = Api::new(&ServerAddress::parse(&log_in.server)?.to_string())?;
         let proof = login_proof(&log_in.email, &log_in.login_password)?;
-        let session = api.sign_in(&log_in.email, proof, device_id).await?;
+        let session = api.sign_in(&log_in.email, proof, device_id, log_in.second_factor.as_ref()).await?;
         if session.account_id != account_id {
             return Err(self.other_account());
         }
@@ -107,7 +107,7 @@ pub(super) async fn log_in_again(home: &Home, log_in: &LogIn) -> Result<Device, 
         return device.move_to(log_in).await;
     }
     let proof = login_proof(&log_in.email, &log_in.login_password)?;
-    device.begin_session(&log_in.email, proof).await?;
+    device.begin_session(&log_in.email, proof, log_in.second_factor.as_ref()).await?;
     device.finish_signing_in(log_in).await?;
     Ok(device)
 }

@@ -73,6 +73,7 @@ pub(super) async fn send(request: RequestBuilder, doing: &'static str) -> Result
     Err(match Answer::to(response, doing, MAX_JSON_ANSWER_BYTES).json::<Problem>().await {
         Ok(problem) => match problem.code {
             ErrorCode::SignInFailed => ClientError::SignInFailed,
+            ErrorCode::FreshSignInRequired => ClientError::FreshSignInNeeded,
             ErrorCode::SessionEnded | ErrorCode::Unauthenticated => ClientError::SignedOut,
             _ => ClientError::Server(Box::new(problem)),
         },

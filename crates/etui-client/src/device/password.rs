@@ -9,8 +9,8 @@ use etui_sync::StateChange;
 
 use super::{Device, Inner, StoreOpensWith};
 use crate::{
-    ClientError, KdfChoice, OsRandom,
-    account::{check_choice, login_proof},
+    ClientError, KdfChoice, OsRandom, SecondFactor,
+    account::check_choice,
     home::{DeviceFile, StoreKeyPlace, Unlock},
     kdf::fresh_master_key,
     unlock::{self, Consent},
@@ -31,6 +31,7 @@ impl Device {
         old: &MasterPassword,
         new: &MasterPassword,
         login: &LoginPassword,
+        second_factor: Option<&SecondFactor>,
         kdf: KdfChoice,
     ) -> Result<(), ClientError> {
         let (present, account_id) = {
@@ -41,8 +42,7 @@ impl Device {
         unlock::open(&KeysetKey::from_master(&old_key), &present)?;
         check_choice(new, &self.email())?;
         check_password_reuse(login, new)?;
-        let email = self.email();
-        self.begin_session(&email, login_proof(&email, login)?).await?;
+        self.sign_in_afresh(login, second_factor).await?;
         let costs = kdf.costs(KdfParameters::of(&present.kdf))?;
         let (kdf, master_key) = fresh_master_key(new, account_id, costs, Some(&present.kdf))?;
         self.put_master_keyset(kdf, &master_key).await?;

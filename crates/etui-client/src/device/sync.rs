@@ -7,7 +7,7 @@ use etui_chain::{Refusal, VaultId};
 use etui_sync::{EngineError, Notice, Pull, StateChange, push_frames, state_frames};
 
 use super::{Device, Inner, SyncFailure, SyncOutcome};
-use crate::{ClientError, evidence::Evidence, now_ms, store::key, unlock};
+use crate::{ClientError, SecondFactor, evidence::Evidence, now_ms, store::key, unlock};
 
 /// How often an exchange starts over because other devices were quicker.
 const MAX_ROUNDS: usize = 20;
@@ -66,9 +66,14 @@ impl Device {
     }
 
     /// A fresh session for this device.
-    pub(crate) async fn begin_session(&self, email: &str, proof: LoginProof) -> Result<(), ClientError> {
+    pub(crate) async fn begin_session(
+        &self,
+        email: &str,
+        proof: LoginProof,
+        second_factor: Option<&SecondFactor>,
+    ) -> Result<(), ClientError> {
         let device_id = self.inner.borrow().engine.device_id();
-        self.api.sign_in(email, proof, device_id).await?;
+        self.api.sign_in(email, proof, device_id, second_factor).await?;
         self.save_session()
     }
 

@@ -150,7 +150,7 @@ async fn leaving_does_not_wait_for_a_server_that_does_not_answer() {
 async fn signing_in_and_signing_out_do_not_wait_for_ever() {
     let stage = Stage::with_patience(Patience { small_answer: SOON, ..Patience::default() }).await;
     let proof = serde_json::from_str(&format!("\"{}\"", "A".repeat(43))).unwrap();
-    let signed_in = stage.device.begin_session("ada@example.org", proof).await;
+    let signed_in = stage.device.begin_session("ada@example.org", proof, None).await;
     assert!(matches!(signed_in, Err(ClientError::Offline { doing: "signing in", .. })));
 
     stage.device.api.keep(&stage.session());

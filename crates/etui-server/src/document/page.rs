@@ -131,7 +131,10 @@ fn write_schemas<'a>(html: &mut String, schemas: impl Iterator<Item = (&'a Strin
 
 /// The one form of an object, or each that it may have.
 fn forms(schema: &Value) -> impl Iterator<Item = &Value> {
-    core::iter::once(schema).chain(list(&schema["oneOf"])).filter(|form| form["properties"].is_object())
+    core::iter::once(schema)
+        .chain(list(&schema["oneOf"]))
+        .chain(list(&schema["allOf"]))
+        .filter(|form| form["properties"].is_object())
 }
 
 fn write_form(html: &mut String, form: &Value) {

@@ -14,7 +14,9 @@ use crate::{
 
 pub(super) mod create;
 pub(super) mod end;
+pub(super) mod passkey;
 pub(super) mod refresh;
+pub(super) mod second_factor;
 
 /// A session that is not used ends after this: 90 days.
 pub(crate) const LIFETIME_MS: u64 = 90 * 24 * 60 * 60 * 1000;

@@ -128,6 +128,7 @@ async fn log_in(account: usize, url: &str, home: PathBuf) -> Device {
         master_password: master_password(),
         device_name: "another device".to_owned(),
         use_keyring: false,
+        second_factor: None,
         accept_kdf_memory: false,
         anew: false,
     };

@@ -66,7 +66,7 @@ pub(crate) async fn create(
     let (session, refresh_token) = sessions::draw(&app, Method::LoginPassword, now_ms)?;
     let session_id = session.session_id;
     let admission = Admission::Open;
-    let sends_mail = false;
+    let sends_mail = app.sends_mail();
     let account = NewAccount { email, admission, credentials, sends_mail, device_id, upload, session };
     app.store.create_account(account, now_ms).await?;
     let session = sessions::answer(&app, account_id, session_id, refresh_token);

@@ -70,6 +70,11 @@ impl TestServer {
         send(self.request(Method::POST, path).json(value)).await
     }
 
+    pub(crate) async fn post_as(&self, path: &str, session: &Session, value: &impl Serialize) -> Answer {
+        let request = self.request(Method::POST, path).bearer_auth(session.access_token.expose());
+        send(request.json(value)).await
+    }
+
     pub(crate) async fn post_frames(&self, path: &str, session: &Session, frames: &[Frame]) -> Answer {
         let request = self.request(Method::POST, path).bearer_auth(session.access_token.expose());
         send(frames_body(request, frames)).await

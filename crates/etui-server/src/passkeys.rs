@@ -1,0 +1,236 @@
+//! Passkeys (WebAuthn level 3): discoverable, and always with the user verified by the authenticator, which makes them two
+//! factors in one. What a ceremony needs to know lies in `pending` and is taken before anything is verified, so that every
+//! challenge counts once; a passkey's row is written only after its signature was verified.
+
+use etui_api::{
+    ErrorCode,
+    session::PasskeyAnswer,
+    ways::{self, Ceremony, MAX_PASSKEY_NAME_CHARS, MAX_PASSKEYS, NewPasskey},
+};
+use etui_chain::{AccountId, Digest, Id};
+use etui_store::{CredentialChange, Fresh, Purpose};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use url::Url;
+use webauthn_rs::prelude::{
+    DiscoverableAuthentication, Passkey, PasskeyRegistration, PublicKeyCredential,
+    RegisterPublicKeyCredential, Uuid, Webauthn, WebauthnBuilder, WebauthnError,
+};
+
+use crate::{
+    app::App,
+    clock, credentials,
+    problem::ApiError,
+    sign_in::{self, PATIENCE, no_longer_valid},
+};
+
+/// What verifies passkeys for the address of this server; none where that has no name, since passkeys are bound to names.
+pub(crate) fn verifier(url: &str) -> Option<Webauthn> {
+    let origin = Url::parse(url).ok()?;
+    let name = origin.domain()?.to_owned();
+    WebauthnBuilder::new(&name, &origin).ok()?.rp_name("Etui").build().ok()
+}
+
+/// Begins to make a passkey for an account.
+///
+/// # Errors
+/// `not_offered`; `too_large` for one more than an account may have.
+pub(crate) async fn begin_registration(app: &App, fresh: &Fresh) -> Result<Ceremony, ApiError> {
+    let account_id = fresh.account_id();
+    let ways = app.store.ways(account_id).await?;
+    if ways.passkeys.len() >= MAX_PASSKEYS {
+        let detail = format!("At most {MAX_PASSKEYS} passkeys: remove one first.");
+        return Err(ApiError::because(ErrorCode::TooLarge, detail));
+    }
+    let known = ways.passkeys.into_iter().map(|passkey| passkey.credential_id.into()).collect();
+    let handle = Uuid::from_bytes(*account_id.as_bytes());
+    let begun = offered(app)?.start_passkey_registration(handle, &ways.email, &ways.email, Some(known));
+    let (options, state) = begun.map_err(|error| ApiError::internal(&error))?;
+    let mut options = public_key(&options)?;
+    // Without it nobody could sign in without an address; the library leaves the choice to the authenticator.
+    let selection = &mut options["authenticatorSelection"];
+    selection["residentKey"] = "required".into();
+    selection["requireResidentKey"] = true.into();
+    let purpose = Purpose::PasskeyRegistration;
+    let ticket = sign_in::begin(app, purpose, Some(account_id), &state, 1, PATIENCE).await?;
+    Ok(Ceremony { ticket, options })
+}
+
+/// Adds the passkey that was made.
+///
+/// # Errors
+/// `no_longer_valid`, `passkey_refused`, `taken`, `bad_request` for a name that is none.
+pub(crate) async fn finish_registration(
+    app: &App,
+    fresh: &Fresh,
+    new: NewPasskey,
+) -> Result<ways::Passkey, ApiError> {
+    let name = name(&new.name)?;
+    let taken = take(app, Purpose::PasskeyRegistration, &new.ticket).await?;
+    if taken.account_id != Some(fresh.account_id()) {
+        return Err(no_longer_valid());
+    }
+    let state: PasskeyRegistration = sign_in::body(&taken.body)?;
+    let credential: RegisterPublicKeyCredential = parse(new.credential)?;
+    // A browser that knows it says so; one that does not is believed.
+    if credential.extensions.cred_props.as_ref().and_then(|properties| properties.rk) == Some(false) {
+        return Err(refused(&WebauthnError::CredentialMayNotBeHardwareBound));
+    }
+    let passkey = offered(app)?.finish_passkey_registration(&credential, &state);
+    let passkey = passkey.map_err(|error| refused(&error))?;
+    let credential_id = passkey.cred_id().to_vec();
+    let added = ways::Passkey {
+        id: id(&credential_id).to_string(),
+        name: name.clone(),
+        created_ms: clock::now_ms(),
+        used_ms: None,
+    };
+    credentials::change(
+        app,
+        fresh,
+        CredentialChange::AddPasskey { credential_id, name, body: stored(&passkey)? },
+    )
+    .await?;
+    Ok(added)
+}
+
+/// Begins to ask for a passkey, whosever it may be.
+///
+/// # Errors
+/// `not_offered`.
+pub(crate) async fn begin(app: &App) -> Result<Ceremony, ApiError> {
+    let begun = offered(app)?.start_discoverable_authentication();
+    let (options, state) = begun.map_err(|error| ApiError::internal(&error))?;
+    let options = public_key(&options)?;
+    let ticket = sign_in::begin(app, Purpose::PasskeyAssertion, None, &state, 1, PATIENCE).await?;
+    Ok(Ceremony { ticket, options })
+}
+
+/// Whose passkey it was that signed what it was asked to.
+///
+/// # Errors
+/// `no_longer_valid`; `passkey_refused`, with nothing changed.
+pub(crate) async fn verify(app: &App, answer: PasskeyAnswer) -> Result<AccountId, ApiError> {
+    let taken = take(app, Purpose::PasskeyAssertion, &answer.ticket).await?;
+    let state: DiscoverableAuthentication = sign_in::body(&taken.body)?;
+    let credential: PublicKeyCredential = parse(answer.credential)?;
+    let verifier = offered(app)?;
+    let (handle, credential_id) =
+        verifier.identify_discoverable_authentication(&credential).map_err(|error| refused(&error))?;
+    let found = app.store.passkey(credential_id).await?;
+    let found = found.filter(|(account_id, _)| account_id.as_bytes() == handle.as_bytes());
+    let (account_id, before) = found.ok_or_else(|| ApiError::new(ErrorCode::PasskeyRefused))?;
+    let mut passkey: Passkey = sign_in::body(&before)?;
+    let result = verifier.finish_discoverable_authentication_v2(&credential, state, &passkey);
+    let result = result.map_err(|error| refused(&error))?;
+    passkey.update_credential(&result);
+    // Of two uses at once that count alike, one is a copy's.
+    if !app.store.use_passkey(credential_id, &before, &stored(&passkey)?, clock::now_ms()).await? {
+        return Err(ApiError::new(ErrorCode::PasskeyRefused));
+    }
+    Ok(account_id)
+}
+
+/// Calls a passkey something else.
+///
+/// # Errors
+/// `not_found`, `bad_request`.
+pub(crate) async fn rename(app: &App, fresh: &Fresh, id: Id, to: &str) -> Result<(), ApiError> {
+    let credential_id = find(app, fresh, id).await?;
+    Ok(app.store.rename_passkey(fresh, &credential_id, &name(to)?).await?)
+}
+
+/// Removes a passkey.
+///
+/// # Errors
+/// `not_found`, `last_way`.
+pub(crate) async fn remove(app: &App, fresh: &Fresh, id: Id) -> Result<(), ApiError> {
+    let credential_id = find(app, fresh, id).await?;
+    credentials::change(app, fresh, CredentialChange::RemovePasskey { credential_id }).await
+}
+
+/// By which addresses name a passkey: credential ids are long.
+pub(crate) fn id(credential_id: &[u8]) -> Id {
+    let digest = Digest::of(&[credential_id]);
+    let (id, _) = digest.as_bytes().split_first_chunk().expect("a digest is longer than an id");
+    Id::new(*id).expect("no digest is known that begins with so many zeros")
+}
+
+async fn find(app: &App, fresh: &Fresh, wanted: Id) -> Result<Vec<u8>, ApiError> {
+    let passkeys = app.store.passkeys(fresh.account_id()).await?;
+    let found = passkeys.into_iter().find(|passkey| id(&passkey.credential_id) == wanted);
+    found.map(|passkey| passkey.credential_id).ok_or_else(|| ApiError::new(ErrorCode::NotFound))
+}
+
+async fn take(
+    app: &App,
+    purpose: Purpose,
+    ticket: &etui_api::session::Token,
+) -> Result<etui_store::Pending, ApiError> {
+    let secret_hash = sign_in::secret_hash(ticket)?;
+    app.store.take_pending(secret_hash, purpose, clock::now_ms()).await?.ok_or_else(no_longer_valid)
+}
+
+fn offered(app: &App) -> Result<&Webauthn, ApiError> {
+    let address_needed = || {
+        ApiError::because(
+            ErrorCode::NotOffered,
+            "Passkeys need a server whose address is a name, not a number.",
+        )
+    };
+    app.passkeys.as_ref().ok_or_else(address_needed)
+}
+
+/// The part that scripts hand to the browser.
+fn public_key(options: &impl Serialize) -> Result<Value, ApiError> {
+    let mut options = serde_json::to_value(options).map_err(|error| ApiError::internal(&error))?;
+    Ok(options["publicKey"].take())
+}
+
+fn parse<T: DeserializeOwned>(credential: Value) -> Result<T, ApiError> {
+    let unreadable =
+        |_| ApiError::because(ErrorCode::BadRequest, "The credential is not in the JSON form of WebAuthn.");
+    serde_json::from_value(credential).map_err(unreadable)
+}
+
+fn stored(passkey: &Passkey) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(passkey).map_err(|error| ApiError::internal(&error))
+}
+
+fn name(given: &str) -> Result<String, ApiError> {
+    let name = given.trim();
+    let fits = (1..=MAX_PASSKEY_NAME_CHARS).contains(&name.chars().count());
+    if fits && !name.chars().any(char::is_control) {
+        return Ok(name.to_owned());
+    }
+    let detail = format!("A passkey's name has 1 to {MAX_PASSKEY_NAME_CHARS} characters.");
+    Err(ApiError::because(ErrorCode::BadRequest, detail))
+}
+
+/// Why is for the log: whoever tries does not learn from the answer what was wrong.
+fn refused(error: &WebauthnError) -> ApiError {
+    tracing::debug!(cause = crate::problem::chain(error), "a passkey was refused");
+    ApiError::new(ErrorCode::PasskeyRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passkeys_are_bound_to_the_one_origin_and_need_a_name() {
+        let verifier = verifier("https://etui.example.org:8443").unwrap();
+        let origins: Vec<_> = verifier.get_allowed_origins().iter().map(Url::as_str).collect();
+        assert_eq!(origins, ["https://etui.example.org:8443/"]);
+        assert!(super::verifier("http://localhost:8484").is_some());
+        assert!(super::verifier("https://192.0.2.1").is_none());
+    }
+
+    #[test]
+    fn a_name_is_short_and_plain() {
+        assert_eq!(name("  Key ring ").unwrap(), "Key ring");
+        for wrong in ["", "  ", "a\nb", &"a".repeat(65)] {
+            assert!(name(wrong).is_err());
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The holder's own account: the ways to sign in to it.
+//!
+//! Whoever changes one has signed in a moment ago, and all other sessions end.
+
+pub(super) mod device_approval;
+pub(super) mod links;
+pub(super) mod login_password;
+pub(super) mod passkeys;
+pub(super) mod recovery_codes;
+pub(super) mod totp;
+pub(super) mod ways;

@@ -1,0 +1,37 @@
+//! `POST /v1/sessions/passkey`
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use etui_api::session::{Method, PasskeySignIn, Session};
+
+use crate::{
+    app::App,
+    body::JsonBody,
+    document::Problems,
+    limits::{self, Target},
+    parameters::Client,
+    passkeys,
+    problem::ApiError,
+    sign_in::{self, Proven},
+};
+
+/// Sign in with a passkey
+///
+/// It says itself whose it is, and is two factors in one: no other is asked for.
+#[utoipa::path(
+    post, path = "/v1/sessions/passkey", operation_id = "sign_in_with_passkey", tag = "sessions", security(()),
+    request_body = PasskeySignIn,
+    responses((status = 200, description = "A new session is open.", body = Session), Problems)
+)]
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    Client(client): Client,
+    JsonBody(PasskeySignIn { answer, device_id }): JsonBody<PasskeySignIn>,
+) -> Result<Json<Session>, ApiError> {
+    let attempt = limits::attempt(&app, client, Target::Code, Some(device_id)).await?;
+    let account_id = passkeys::verify(&app, answer).await?;
+    attempt.succeeded(&app).await?;
+    let proven = Proven { account_id, device_id, method: Method::Passkey, twice: true };
+    sign_in::complete(&app, proven).await.map(Json)
+}

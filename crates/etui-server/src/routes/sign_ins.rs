@@ -1,0 +1,3 @@
+//! Signing in where it takes more than one step to begin.
+
+pub(super) mod passkeys;

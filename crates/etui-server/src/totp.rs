@@ -1,0 +1,127 @@
+//! One-time passwords that count time (RFC 6238), as the second factor of signing in: six digits of SHA-1 every thirty seconds,
+//! because that is what every authenticator app knows.
+
+use data_encoding::BASE32_NOPAD;
+use etui_api::{session::Token, ways::TotpSetup};
+use etui_chain::AccountId;
+use etui_store::{Fresh, Purpose, TotpSecret};
+use serde::{Deserialize, Serialize};
+use totp_rs::{Builder, Totp};
+use zeroize::Zeroizing;
+
+use crate::{
+    app::App,
+    clock,
+    problem::ApiError,
+    sign_in::{self, PATIENCE, TRIES, no_longer_valid},
+};
+
+/// 160 bits (RFC 4226 §4).
+const SECRET_BYTES: usize = 20;
+const ISSUER: &str = "Etui";
+
+#[derive(Serialize, Deserialize)]
+struct SetupBody {
+    /// As base32.
+    secret: Token,
+}
+
+/// A secret that was confirmed: an app shows the right codes for it.
+pub(crate) struct Confirmed {
+    pub(crate) secret: TotpSecret,
+    /// The time step of the code, which does not count again.
+    pub(crate) used_step: u64,
+}
+
+/// Draws a secret for an authenticator app. Nothing changes until it is confirmed.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn begin(app: &App, fresh: &Fresh) -> Result<TotpSetup, ApiError> {
+    let mut secret = Zeroizing::new(vec![0; SECRET_BYTES]);
+    getrandom::fill(&mut secret)?;
+    let email = app.store.ways(fresh.account_id()).await?.email;
+    let url = address(&secret, &email)?;
+    let secret = Token::new(BASE32_NOPAD.encode(&secret));
+    let body = SetupBody { secret: secret.clone() };
+    let account_id = Some(fresh.account_id());
+    let ticket = sign_in::begin(app, Purpose::TotpSetup, account_id, &body, TRIES, PATIENCE).await?;
+    Ok(TotpSetup { ticket, url, secret })
+}
+
+/// Takes a set-up whose app shows the right code; `None` for a wrong one.
+///
+/// # Errors
+/// `no_longer_valid`.
+pub(crate) async fn confirm(
+    app: &App,
+    fresh: &Fresh,
+    ticket: &Token,
+    code: &Token,
+) -> Result<Option<Confirmed>, ApiError> {
+    let secret_hash = sign_in::secret_hash(ticket)?;
+    let tried = app.store.try_pending(secret_hash, Purpose::TotpSetup, clock::now_ms()).await?;
+    let tried = tried.filter(|setup| setup.account_id == Some(fresh.account_id()));
+    let SetupBody { secret } = sign_in::body(&tried.ok_or_else(no_longer_valid)?.body)?;
+    let secret =
+        BASE32_NOPAD.decode(secret.expose().as_bytes()).map_err(|error| ApiError::internal(&error))?;
+    let Some(used_step) = step_of(&secret, code) else { return Ok(None) };
+    let taken = app.store.take_pending(secret_hash, Purpose::TotpSetup, clock::now_ms()).await?;
+    taken.ok_or_else(no_longer_valid)?;
+    Ok(Some(Confirmed { secret: TotpSecret::new(secret), used_step }))
+}
+
+/// Whether the code is right, which it is once: on every node, and none before it either.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn use_code(app: &App, account_id: AccountId, code: &Token) -> Result<bool, ApiError> {
+    let Some(secret) = app.store.totp(account_id).await? else { return Ok(false) };
+    match step_of(secret.expose(), code) {
+        Some(step) => Ok(app.store.use_totp_step(account_id, step).await?),
+        None => Ok(false),
+    }
+}
+
+/// The time step whose code it is: the present one, the one before or the one after.
+fn step_of(secret: &[u8], code: &Token) -> Option<u64> {
+    let digits: String = code.expose().split_whitespace().collect();
+    totp(secret).build_noncompliant().check(&digits, clock::now_s())
+}
+
+fn address(secret: &[u8], email: &str) -> Result<Token, ApiError> {
+    // A colon would part the name from the issuer.
+    let named = totp(secret).with_issuer(Some(ISSUER)).with_account_name(email.replace(':', " "));
+    let url = named.build().and_then(|totp: Totp| totp.to_url());
+    url.map(Token::new).map_err(|error| ApiError::internal(&error))
+}
+
+/// SHA-1, six digits, thirty seconds, one step either way are the library's defaults and those of every app.
+fn totp(secret: &[u8]) -> Builder {
+    Builder::new().with_secret(secret.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 6238, appendix B, the last six digits.
+    #[test]
+    fn the_codes_are_those_of_the_rfc() {
+        let totp = totp(b"12345678901234567890").build_noncompliant();
+        for (time_s, code) in [(59, "287082"), (1_111_111_109, "081804"), (20_000_000_000, "353130")] {
+            assert_eq!(totp.generate(time_s).to_string(), code);
+            assert_eq!(totp.check(code, time_s), Some(time_s / 30));
+            assert_eq!(totp.check(code, time_s + 30), Some(time_s / 30), "one step late");
+            assert_eq!(totp.check(code, time_s + 60), None);
+        }
+    }
+
+    #[test]
+    fn the_address_is_one_that_apps_know() {
+        let address = address(&[7; 20], "ada@example.org").unwrap();
+        let known = Totp::from_url(address.expose()).unwrap();
+        assert_eq!((known.issuer(), known.account_name()), (Some("Etui"), "ada@example.org"));
+        assert_eq!((known.digits(), known.step()), (6, 30));
+    }
+}
