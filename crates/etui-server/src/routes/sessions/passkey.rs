@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{extract::State, response::Response};
 use etui_api::session::{Method, PasskeySignIn, Session};
 
 use crate::{
     app::App,
     body::JsonBody,
     document::Problems,
+    keeping::Keeping,
     limits::{self, Target},
     parameters::Client,
     passkeys,
@@ -27,11 +28,12 @@ use crate::{
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     Client(client): Client,
+    keeping: Keeping,
     JsonBody(PasskeySignIn { answer, device_id }): JsonBody<PasskeySignIn>,
-) -> Result<Json<Session>, ApiError> {
+) -> Result<Response, ApiError> {
     let attempt = limits::attempt(&app, client, Target::Code, Some(device_id)).await?;
     let account_id = passkeys::verify(&app, answer).await?;
     attempt.succeeded(&app).await?;
     let proven = Proven { account_id, device_id, method: Method::Passkey, twice: true };
-    sign_in::complete(&app, proven).await.map(Json)
+    sign_in::complete(&app, proven).await.map(|session| keeping.answer(session))
 }

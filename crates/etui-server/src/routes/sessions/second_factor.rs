@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{extract::State, response::Response};
 use etui_api::session::{SecondFactor, Session};
 
 use crate::{
-    app::App, body::JsonBody, document::Problems, parameters::Client, problem::ApiError, second_factor,
-    sign_in,
+    app::App, body::JsonBody, document::Problems, keeping::Keeping, parameters::Client, problem::ApiError,
+    second_factor, sign_in,
 };
 
 /// Finish signing in with a second factor
@@ -21,8 +21,9 @@ use crate::{
 pub(crate) async fn show(
     State(app): State<Arc<App>>,
     Client(client): Client,
+    keeping: Keeping,
     JsonBody(SecondFactor { ticket, factor }): JsonBody<SecondFactor>,
-) -> Result<Json<Session>, ApiError> {
+) -> Result<Response, ApiError> {
     let proven = second_factor::verify(&app, client, &ticket, factor).await?;
-    sign_in::complete(&app, proven).await.map(Json)
+    sign_in::complete(&app, proven).await.map(|session| keeping.answer(session))
 }
