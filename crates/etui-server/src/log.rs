@@ -9,7 +9,7 @@ use etui_store::{Pseudonym, StoreError};
 use http::{Method, StatusCode};
 use tracing::Level;
 
-use crate::login::LoginError;
+use crate::{login::LoginError, passkeys::NotBegun, totp::TotpFault};
 
 /// An error whose words may be logged: they are this program's, its libraries' or the operating system's, and quote nothing that
 /// anybody sent.
@@ -44,6 +44,8 @@ loggable! {
     LoginError,
     getrandom::Error,
     io::Error,
+    NotBegun,
+    TotpFault,
 }
 
 impl LoggableCause for serde_json::Error {

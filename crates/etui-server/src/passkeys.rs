@@ -14,7 +14,7 @@ use serde_json::Value;
 use url::Url;
 use webauthn_rs::prelude::{
     DiscoverableAuthentication, Passkey, PasskeyRegistration, PublicKeyCredential,
-    RegisterPublicKeyCredential, Uuid, Webauthn, WebauthnBuilder, WebauthnError,
+    RegisterPublicKeyCredential, Uuid, Webauthn, WebauthnBuilder,
 };
 
 use crate::{
@@ -23,6 +23,11 @@ use crate::{
     problem::ApiError,
     sign_in::{self, PATIENCE, no_longer_valid},
 };
+
+/// Nothing that anybody sent is the cause.
+#[derive(Debug, thiserror::Error)]
+#[error("an authenticator could not be asked")]
+pub(crate) struct NotBegun;
 
 /// What verifies passkeys for the address of this server; none where that has no name, since passkeys are bound to names.
 pub(crate) fn verifier(url: &str) -> Option<Webauthn> {
@@ -45,7 +50,7 @@ pub(crate) async fn begin_registration(app: &App, fresh: &Fresh) -> Result<Cerem
     let known = ways.passkeys.into_iter().map(|passkey| passkey.credential_id.into()).collect();
     let handle = Uuid::from_bytes(*account_id.as_bytes());
     let begun = offered(app)?.start_passkey_registration(handle, &ways.email, &ways.email, Some(known));
-    let (options, state) = begun.map_err(|error| ApiError::internal(&error))?;
+    let (options, state) = begun.map_err(|_| ApiError::internal(&NotBegun))?;
     let mut options = public_key(&options)?;
     // Without it nobody could sign in without an address; the library leaves the choice to the authenticator.
     let selection = &mut options["authenticatorSelection"];
@@ -74,10 +79,10 @@ pub(crate) async fn finish_registration(
     let credential: RegisterPublicKeyCredential = parse(new.credential)?;
     // A browser that knows it says so; one that does not is believed.
     if credential.extensions.cred_props.as_ref().and_then(|properties| properties.rk) == Some(false) {
-        return Err(refused(&WebauthnError::CredentialMayNotBeHardwareBound));
+        return Err(ApiError::new(ErrorCode::PasskeyRefused));
     }
     let passkey = offered(app)?.finish_passkey_registration(&credential, &state);
-    let passkey = passkey.map_err(|error| refused(&error))?;
+    let passkey = passkey.map_err(refused)?;
     let credential_id = passkey.cred_id().to_vec();
     let added = ways::Passkey {
         id: id(&credential_id).to_string(),
@@ -100,7 +105,7 @@ pub(crate) async fn finish_registration(
 /// `not_offered`.
 pub(crate) async fn begin(app: &App) -> Result<Ceremony, ApiError> {
     let begun = offered(app)?.start_discoverable_authentication();
-    let (options, state) = begun.map_err(|error| ApiError::internal(&error))?;
+    let (options, state) = begun.map_err(|_| ApiError::internal(&NotBegun))?;
     let options = public_key(&options)?;
     let ticket = sign_in::begin(app, Purpose::PasskeyAssertion, None, &state, 1, PATIENCE).await?;
     Ok(Ceremony { ticket, options })
@@ -116,13 +121,13 @@ pub(crate) async fn verify(app: &App, answer: PasskeyAnswer) -> Result<AccountId
     let credential: PublicKeyCredential = parse(answer.credential)?;
     let verifier = offered(app)?;
     let (handle, credential_id) =
-        verifier.identify_discoverable_authentication(&credential).map_err(|error| refused(&error))?;
+        verifier.identify_discoverable_authentication(&credential).map_err(refused)?;
     let found = app.store.passkey(credential_id).await?;
     let found = found.filter(|(account_id, _)| account_id.as_bytes() == handle.as_bytes());
     let (account_id, before) = found.ok_or_else(|| ApiError::new(ErrorCode::PasskeyRefused))?;
     let mut passkey: Passkey = sign_in::body(&before)?;
     let result = verifier.finish_discoverable_authentication_v2(&credential, state, &passkey);
-    let result = result.map_err(|error| refused(&error))?;
+    let result = result.map_err(refused)?;
     passkey.update_credential(&result);
     // Of two uses at once that count alike, one is a copy's.
     if !app.store.use_passkey(credential_id, &before, &stored(&passkey)?, clock::now_ms()).await? {
@@ -207,9 +212,8 @@ fn name(given: &str) -> Result<String, ApiError> {
     Err(ApiError::because(ErrorCode::BadRequest, detail))
 }
 
-/// Why is for the log: whoever tries does not learn from the answer what was wrong.
-fn refused(error: &WebauthnError) -> ApiError {
-    tracing::debug!(cause = crate::problem::chain(error), "a passkey was refused");
+/// Whoever tries does not learn what was wrong.
+fn refused<E>(_: E) -> ApiError {
     ApiError::new(ErrorCode::PasskeyRefused)
 }
 

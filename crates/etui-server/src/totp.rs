@@ -20,6 +20,17 @@ use crate::{
 const SECRET_BYTES: usize = 20;
 const ISSUER: &str = "Etui";
 
+/// What nobody can cause from outside.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TotpFault {
+    /// What lies in `pending` is no secret.
+    #[error("the secret of a set-up is kept in another form")]
+    Kept,
+    /// The library made no address of a secret and a name.
+    #[error("no address could be made for an authenticator app")]
+    Address,
+}
+
 #[derive(Serialize, Deserialize)]
 struct SetupBody {
     /// As base32.
@@ -64,7 +75,7 @@ pub(crate) async fn confirm(
     let tried = tried.filter(|setup| setup.account_id == Some(fresh.account_id()));
     let SetupBody { secret } = sign_in::body(&tried.ok_or_else(no_longer_valid)?.body)?;
     let secret =
-        BASE32_NOPAD.decode(secret.expose().as_bytes()).map_err(|error| ApiError::internal(&error))?;
+        BASE32_NOPAD.decode(secret.expose().as_bytes()).map_err(|_| ApiError::internal(&TotpFault::Kept))?;
     let Some(used_step) = step_of(&secret, code) else { return Ok(None) };
     let taken = app.store.take_pending(secret_hash, Purpose::TotpSetup, clock::now_ms()).await?;
     taken.ok_or_else(no_longer_valid)?;
@@ -93,7 +104,7 @@ fn address(secret: &[u8], email: &str) -> Result<Token, ApiError> {
     // A colon would part the name from the issuer.
     let named = totp(secret).with_issuer(Some(ISSUER)).with_account_name(email.replace(':', " "));
     let url = named.build().and_then(|totp: Totp| totp.to_url());
-    url.map(Token::new).map_err(|error| ApiError::internal(&error))
+    url.map(Token::new).map_err(|_| ApiError::internal(&TotpFault::Address))
 }
 
 /// SHA-1, six digits, thirty seconds, one step either way are the library's defaults and those of every app.
