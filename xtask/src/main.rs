@@ -8,7 +8,6 @@ mod image;
 mod kill;
 mod manifests;
 mod process;
-mod python;
 mod server_binary;
 mod services;
 mod start;

@@ -11,11 +11,9 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use etui_services::python::PythonTool;
 
-use crate::{
-    process::{output, repository, run as run_command, say},
-    python::PythonTool,
-};
+use crate::process::{output, repository, run as run_command, say};
 
 const COMPOSE_SCHEMA: PythonTool = PythonTool { name: "check-jsonschema", version: "0.39.0" };
 const KUBERNETES_SCHEMAS: PythonTool = PythonTool { name: "kubernetes-validate", version: "1.37.0" };

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use anyhow::bail;
-use etui_services::{Ceph, Durability, Garage, Postgres, system_packages};
+use etui_services::{Ceph, Durability, Garage, Postgres, smtp, system_packages};
 
 use crate::process::{repository, run as run_command, say};
 
@@ -43,6 +43,8 @@ impl Services {
         // Which tests start for themselves.
         system_packages::ensure_for_haproxy()?;
         system_packages::ensure_for_faketime()?;
+        system_packages::ensure_for_openssl()?;
+        smtp::install()?;
         let s3 = match s3 {
             S3::Ceph => RunningS3::Ceph(Ceph::start()?),
             S3::Garage => RunningS3::Garage(Garage::start()?),

@@ -5,8 +5,8 @@ use tokio::sync::watch;
 use webauthn_rs::Webauthn;
 
 use crate::{
-    body::UploadRoom, envelope::RequestIds, login::LoginHasher, metrics::Metrics, settings::Settings,
-    shutdown::Phase, throttle::Throttle, tokens::Tokens,
+    body::UploadRoom, envelope::RequestIds, login::LoginHasher, mail::Post, metrics::Metrics,
+    settings::Settings, shutdown::Phase, throttle::Throttle, tokens::Tokens,
 };
 
 /// Everything that outlives a request.
@@ -16,6 +16,8 @@ pub(crate) struct App {
     pub(crate) tokens: Tokens,
     pub(crate) login: LoginHasher,
     pub(crate) throttle: Throttle,
+    /// Sends letters, where the server is set up for it.
+    pub(crate) post: Option<Post>,
     pub(crate) upload_room: UploadRoom,
     pub(crate) settings: Settings,
     pub(crate) over_tls: bool,
@@ -30,14 +32,18 @@ pub(crate) struct App {
 
 impl App {
     /// Whether links by mail are a way to sign in here.
-    #[expect(clippy::unused_self, reason = "a server that sends mail says so")]
     pub(crate) const fn sends_mail(&self) -> bool {
-        false
+        self.post.is_some()
     }
 
     /// Whether the server has been asked to stop: it still serves, and whoever has a choice goes elsewhere.
     pub(crate) fn is_leaving(&self) -> bool {
         *self.phase.borrow() != Phase::Serving
+    }
+
+    /// Whether the server takes nothing new any more.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.phase.borrow() == Phase::Stopping
     }
 
     /// Returns when the server stops.

@@ -80,6 +80,18 @@ pub enum Command {
     /// Check every row, object, hash and chain; exits with 1 and names what is wrong
     #[command(after_help = "Example:\n  etui-server verify --data /backup/etui")]
     Verify(ServeOptions),
+    /// Send a letter, and say what came of each step; exits with 0 or 1
+    #[command(
+        after_help = "Example:\n  etui-server mail-test --config /etc/etui/server.toml --to you@example.org"
+    )]
+    MailTest {
+        /// Where to
+        #[arg(long, value_name = "ADDRESS")]
+        to: String,
+        /// Where letters go out
+        #[command(flatten)]
+        options: ServeOptions,
+    },
     /// Print the OpenAPI document of the API
     Openapi,
     /// Ask a running server whether it is ready; exits with 0 or 1

@@ -1,13 +1,24 @@
-//! Changing how an account is signed in to, from wherever it is asked for.
+//! Changing how an account is signed in to: the store does it, and its holder hears of it.
 
 use etui_store::{CredentialChange, Fresh};
 
-use crate::{app::App, clock, problem::ApiError};
+use crate::{
+    app::App,
+    clock,
+    mail::{self, CredentialsChanged, Letter},
+    problem::ApiError,
+};
 
-/// Makes a change, which ends every other session.
+/// Changes how an account is signed in to, ends every other session of it, and tells its holder by a letter where letters are
+/// sent.
 ///
 /// # Errors
-/// `last_way`, `not_found`, `taken`.
+/// `last_way`, `taken`, `not_found`.
 pub(crate) async fn change(app: &App, fresh: &Fresh, change: CredentialChange) -> Result<(), ApiError> {
-    Ok(app.store.change_credentials(fresh, change, app.sends_mail(), clock::now_ms()).await?)
+    let now_ms = clock::now_ms();
+    let letter = Letter::CredentialsChanged(CredentialsChanged::by(&change, now_ms));
+    let notice = mail::notice(app, letter)?;
+    app.store.change_credentials(fresh, change, notice.as_ref(), now_ms).await?;
+    mail::wake(app);
+    Ok(())
 }

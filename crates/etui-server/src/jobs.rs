@@ -10,6 +10,7 @@ use crate::{
     app::App,
     clock,
     log::{self, Cause},
+    mail,
 };
 
 /// Between two looks at what is due.
@@ -23,13 +24,17 @@ const BETWEEN_SEARCHES_FOR_ORPHANS: Duration = Duration::from_hours(24);
 const GRACE: Duration = Duration::from_hours(24);
 
 /// Does what is due, at once and then again and again, until the server stops. Whatever is interrupted then is left as if
-/// it had not been begun.
+/// it had not been begun; a letter that is being sent is not interrupted.
 pub(crate) async fn run(app: Arc<App>) {
-    tokio::select! {
-        () = again_and_again(&app, "garbage", "garbage was not collected", || collect_garbage(&app)) => {}
-        () = again_and_again(&app, "compaction", "vaults were not compacted", || compact(&app)) => {}
-        () = app.stopping() => {}
-    }
+    let chores = async {
+        tokio::select! {
+            () = again_and_again(&app, "garbage", "garbage was not collected", || collect_garbage(&app)) => {}
+            () = again_and_again(&app, "compaction", "vaults were not compacted", || compact(&app)) => {}
+            () = app.stopping() => {}
+        }
+    };
+    // What is half sent would be sent twice if it were dropped.
+    tokio::join!(chores, mail::run(&app));
 }
 
 /// A failure, or a fault of ours, is noted and does not end it.

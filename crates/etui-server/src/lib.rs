@@ -22,6 +22,7 @@ mod keeping;
 mod limits;
 pub mod log;
 pub mod login;
+pub mod mail;
 pub mod maintenance;
 mod metrics;
 pub mod one_time;

@@ -9,7 +9,7 @@ use etui_store::{Pseudonym, StoreError};
 use http::{Method, StatusCode};
 use tracing::Level;
 
-use crate::{login::LoginError, passkeys::NotBegun, totp::TotpFault};
+use crate::{login::LoginError, mail::SendError, passkeys::NotBegun, totp::TotpFault};
 
 /// An error whose words may be logged: they are this program's, its libraries' or the operating system's, and quote nothing that
 /// anybody sent.
@@ -52,6 +52,13 @@ impl LoggableCause for serde_json::Error {
     /// Where, and nothing of what was read there.
     fn words(&self) -> String {
         format!("JSON: {:?} at line {} column {}", self.classify(), self.line(), self.column())
+    }
+}
+
+impl LoggableCause for SendError {
+    /// The step and the number that the mail server answered: its words may quote an address.
+    fn words(&self) -> String {
+        self.code().map_or_else(|| self.to_string(), |code| format!("{self}: it answered {code}"))
     }
 }
 
@@ -233,7 +240,8 @@ pub(crate) fn method_name(method: &Method) -> &'static str {
     }
 }
 
-fn chain(error: &dyn Error) -> String {
+/// An error with its causes, on one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -8,7 +8,8 @@ use std::{
 use clap::Parser as _;
 use etui_server::{
     config::{Command, CommandLine, ConfigCommand, ServeOptions},
-    health, maintenance, openapi_json, serve,
+    health, mail, maintenance, openapi_json, serve,
+    settings::MailSettings,
 };
 
 fn main() -> ExitCode {
@@ -33,6 +34,9 @@ fn main() -> ExitCode {
         Some(Command::Verify(options)) => {
             options.settings().map_err(Into::into).and_then(|settings| maintenance::verify(&settings))
         }
+        Some(Command::MailTest { to, options }) => {
+            options.settings().map_err(Into::into).and_then(|settings| mail::try_out(&settings, &to))
+        }
         Some(Command::Openapi) => io::stdout().write_all(openapi_json().as_bytes()).map_err(Into::into),
         Some(Command::Health { url }) => health::check(&url).map_err(Into::into),
     };
@@ -53,7 +57,9 @@ fn run(options: ServeOptions) -> anyhow::Result<()> {
 
 /// Reads the files with secrets too: what is missing is said here and not when serving begins.
 fn check(options: ServeOptions) -> anyhow::Result<()> {
-    options.settings()?.store()?;
+    let settings = options.settings()?;
+    settings.store()?;
+    settings.mail.as_ref().map(MailSettings::config).transpose()?;
     writeln!(io::stdout(), "The settings are right.")?;
     Ok(())
 }

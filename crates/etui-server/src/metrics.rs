@@ -14,7 +14,7 @@ use prometheus_client::{
 };
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::{app::App, clock, log::method_name, settings::Settings};
+use crate::{app::App, clock, log::method_name, mail::Post, settings::Settings};
 
 mod bodies;
 mod listener;
@@ -101,7 +101,12 @@ struct JobLabels {
 
 impl Metrics {
     /// At zero. `certificate_ends_s`: when the server's own certificate ends, in seconds since 1970.
-    pub(crate) fn new(store: &Store, settings: &Settings, certificate_ends_s: Option<u64>) -> Self {
+    pub(crate) fn new(
+        store: &Store,
+        post: Option<&Post>,
+        settings: &Settings,
+        certificate_ends_s: Option<u64>,
+    ) -> Self {
         let mut metrics = Self {
             registry: Registry::default(),
             requests: Family::default(),
@@ -133,6 +138,9 @@ impl Metrics {
             ours.register("tls_certificate_end_timestamp_seconds", help, gauge);
         }
         store.register_metrics(ours);
+        if let Some(post) = post {
+            post.register(ours);
+        }
         metrics.registry = registry;
         metrics
     }
@@ -235,13 +243,14 @@ impl Metrics {
 
     /// All of it, as OpenMetrics.
     pub(crate) async fn scrape(&self, app: &App) -> String {
-        self.count(&app.store).await;
+        self.count(app).await;
         let mut text = String::new();
         text::encode(&mut text, &self.registry).expect("a string takes everything");
         text
     }
 
-    async fn count(&self, store: &Store) {
+    async fn count(&self, app: &App) {
+        let store = &app.store;
         let mut counted = self.counted.lock().await;
         if counted.is_some_and(|counted| counted.elapsed() < BETWEEN_COUNTS) {
             return;
@@ -253,6 +262,11 @@ impl Metrics {
                 self.sessions.set(counts.sessions.cast_signed());
             }
             Err(error) => self.store_failed(error.failure()),
+        }
+        if let Some(post) = &app.post
+            && let Err(error) = post.count(store).await
+        {
+            self.store_failed(error.failure());
         }
     }
 }

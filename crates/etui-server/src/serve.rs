@@ -21,9 +21,10 @@ use crate::{
     envelope::RequestIds,
     jobs, log,
     login::{LoginError, LoginHasher},
+    mail::Post,
     metrics::{self, Metrics},
     passkeys, routes,
-    settings::{Settings, SettingsError, SignUpPolicy, cores},
+    settings::{MailSettings, Settings, SettingsError, SignUpPolicy, cores},
     shutdown::{self, Phase},
     telemetry,
     throttle::Throttle,
@@ -86,6 +87,9 @@ pub enum StartError {
         #[source]
         source: StoreError,
     },
+    /// What the mail server's certificate would be checked against cannot be used.
+    #[error("cannot use the certificates of this machine, which the mail server's is checked against")]
+    Certificates(#[source] lettre::transport::smtp::Error),
     /// The operating system gave no random bytes.
     #[error("could not draw random bytes")]
     Random(#[from] getrandom::Error),
@@ -212,12 +216,14 @@ async fn open(
     }
     let over_tls = settings.tls.is_some();
     let url = url(settings, address, over_tls);
+    let post = post(settings, &url)?;
     Ok(App {
-        metrics: Metrics::new(&store, settings, certificate_ends_s),
+        metrics: Metrics::new(&store, post.as_ref(), settings, certificate_ends_s),
         store,
         tokens,
         login: LoginHasher::new(cores() - 1)?,
         throttle: Throttle::default(),
+        post,
         upload_room: UploadRoom::new(MAX_UPLOADS_BYTES),
         settings: settings.clone(),
         over_tls,
@@ -226,6 +232,11 @@ async fn open(
         request_ids: RequestIds::new()?,
         phase: watch::Sender::new(Phase::Serving),
     })
+}
+
+fn post(settings: &Settings, url: &str) -> Result<Option<Post>, StartError> {
+    let config = settings.mail.as_ref().map(MailSettings::config).transpose()?;
+    config.map(|config| Post::new(config, url.to_owned())).transpose().map_err(StartError::Certificates)
 }
 
 /// A bucket that cannot be used is said now, and not to the first device that saves something.

@@ -15,6 +15,10 @@ use serde::{Deserialize, Serialize};
 use tracing::level_filters::LevelFilter;
 use zeroize::Zeroizing;
 
+mod mail;
+
+pub use mail::{MailSettings, MailTls};
+
 /// Where the server listens if nothing else is said.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8484);
 /// The region of a bucket whose store has none.
@@ -64,6 +68,26 @@ pub enum SettingsError {
     /// A file of credentials has another form.
     #[error("{} must have two lines: the access key id, the secret access key", path.display())]
     Credentials {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The mail server is none.
+    #[error(
+        "`mail_server` must be like mail.example.org:587 or smtps://mail.example.org, and is “{given}”; who signs in is said in `mail_credentials_file`"
+    )]
+    MailServer {
+        /// What is there.
+        given: String,
+    },
+    /// The sender of letters is none.
+    #[error("`mail_from` must be like etui@example.org or Etui <etui@example.org>, and is “{given}”")]
+    MailFrom {
+        /// What is there.
+        given: String,
+    },
+    /// A file of credentials has another form.
+    #[error("{} must have two lines: the user name, the password", path.display())]
+    MailCredentials {
         /// The file.
         path: PathBuf,
     },
@@ -137,6 +161,18 @@ pub struct Given {
     /// MiB of sealed records from the bucket to keep in memory; 0 for none [default: 64]
     #[arg(long, env = "ETUI_S3_CACHE_MIB", value_name = "NUMBER")]
     s3_cache_mib: Option<u32>,
+    /// Mail server that letters are handed to, as host:port or as a URL with smtp or smtps [default: no letters]
+    #[arg(long, env = "ETUI_MAIL_SERVER", value_name = "SERVER")]
+    mail_server: Option<String>,
+    /// Who writes the letters, for example "Etui <etui@example.org>"
+    #[arg(long, env = "ETUI_MAIL_FROM", value_name = "ADDRESS")]
+    mail_from: Option<String>,
+    /// File with two lines: user name and password at the mail server [default: it asks for none]
+    #[arg(long, env = "ETUI_MAIL_CREDENTIALS_FILE", value_name = "FILE")]
+    mail_credentials_file: Option<PathBuf>,
+    /// Whether letters travel encrypted to the mail server [default: required, unless it is on this machine]
+    #[arg(long, env = "ETUI_MAIL_TLS", value_enum)]
+    mail_tls: Option<MailTls>,
 }
 
 impl Given {
@@ -174,6 +210,10 @@ impl Given {
             s3_prefix: self.s3_prefix.or(below.s3_prefix),
             s3_credentials_file: self.s3_credentials_file.or(below.s3_credentials_file),
             s3_cache_mib: self.s3_cache_mib.or(below.s3_cache_mib),
+            mail_server: self.mail_server.or(below.mail_server),
+            mail_from: self.mail_from.or(below.mail_from),
+            mail_credentials_file: self.mail_credentials_file.or(below.mail_credentials_file),
+            mail_tls: self.mail_tls.or(below.mail_tls),
         }
     }
 }
@@ -221,6 +261,8 @@ pub struct Settings {
     pub token_key_file: PathBuf,
     /// Where sealed records are, if not in the data folder.
     pub s3: Option<S3Settings>,
+    /// Where letters go out, if any do.
+    pub mail: Option<MailSettings>,
 }
 
 /// The files for HTTPS.
@@ -268,6 +310,12 @@ impl Settings {
                 given.s3_prefix,
                 given.s3_cache_mib,
             )?,
+            mail: MailSettings::resolve(
+                given.mail_server,
+                given.mail_from,
+                given.mail_credentials_file,
+                given.mail_tls,
+            )?,
             token_key_file: given.token_key_file.unwrap_or_else(|| data.join("token.key")),
             data,
             listen: given.listen.unwrap_or(DEFAULT_LISTEN),
@@ -285,7 +333,7 @@ impl Settings {
 
     /// As a file of settings.
     pub fn to_toml(&self) -> String {
-        let (tls, s3) = (self.tls.clone(), self.s3.clone());
+        let (tls, s3, mail) = (self.tls.clone(), self.s3.clone(), self.mail.clone());
         let given = Given {
             data: Some(self.data.clone()),
             listen: Some(self.listen),
@@ -307,6 +355,10 @@ impl Settings {
             s3_prefix: s3.as_ref().and_then(|s3| s3.prefix.clone()),
             s3_cache_mib: s3.as_ref().map(|s3| s3.cache_mib),
             s3_credentials_file: s3.map(|s3| s3.credentials_file),
+            mail_server: mail.as_ref().map(|mail| mail.server.clone()),
+            mail_from: mail.as_ref().map(|mail| mail.from.clone()),
+            mail_tls: mail.as_ref().and_then(|mail| mail.tls),
+            mail_credentials_file: mail.and_then(|mail| mail.credentials_file),
         };
         toml::to_string(&given).expect("settings are plain values")
     }
@@ -488,6 +540,10 @@ mod tests {
             ("s3_bucket = 'etui'", "`s3_bucket` needs `s3_credentials_file`"),
             ("s3_prefix = 'etui'", "`s3_prefix` needs `s3_bucket`"),
             ("s3_cache_mib = 5", "`s3_cache_mib` needs `s3_bucket`"),
+            ("mail_server = 'mail.example.org'", "`mail_server` needs `mail_from`"),
+            ("mail_tls = 'off'", "`mail_tls` needs `mail_server`"),
+            ("mail_server = 'ftp://a'\nmail_from = 'etui@example.org'", "`mail_server` must be"),
+            ("mail_server = 'a:25'\nmail_from = 'etui'", "`mail_from` must be"),
         ] {
             let said = settings(toml).unwrap_err();
             assert!(said.contains(named), "{toml}: {said}");
@@ -502,7 +558,8 @@ mod tests {
              log = 'warn'\nthreads = 3\ndrain_seconds = 10\ndatabase_url_file = 'url'\n\
              token_key_file = 'key'\ns3_bucket = 'etui'\n\
              s3_endpoint = 'http://127.0.0.1:1'\ns3_region = 'here'\ns3_prefix = 'a'\ns3_credentials_file = 'keys'\n\
-             s3_cache_mib = 5\n";
+             s3_cache_mib = 5\nmail_server = 'mail.example.org:587'\nmail_from = 'Etui <etui@example.org>'\n\
+             mail_credentials_file = 'mail'\nmail_tls = 'required'\n";
         let printed = settings(full).unwrap().to_toml();
         assert_eq!(printed, settings(&printed).unwrap().to_toml());
         assert_eq!(printed.replace('"', "'"), full);
@@ -516,14 +573,18 @@ mod tests {
         fs::write(&url, "postgres://app:canary-1@127.0.0.1/etui\n").unwrap();
         fs::write(&keys, "canary-2\ncanary-3\n").unwrap();
         let toml = format!(
-            "database_url_file = '{}'\ns3_bucket = 'etui'\ns3_credentials_file = '{}'",
+            "database_url_file = '{}'\ns3_bucket = 'etui'\ns3_credentials_file = '{}'\nmail_server = 'a.example'\n\
+             mail_from = 'etui@a.example'\nmail_credentials_file = '{1}'",
             url.display(),
             keys.display()
         );
         let settings = settings(&toml).unwrap();
-        let shown = format!("{:?} {} {:?}", settings, settings.to_toml(), settings.store().unwrap());
+        let mail = settings.mail.as_ref().unwrap();
+        let secrets = (settings.store().unwrap(), mail.config().unwrap());
+        let shown = format!("{:?} {} {:?}", settings, settings.to_toml(), secrets);
         assert!(!shown.contains("canary"), "{shown}");
         fs::write(&keys, "only one line").unwrap();
         assert!(matches!(settings.store(), Err(SettingsError::Credentials { .. })));
+        assert!(matches!(mail.config(), Err(SettingsError::MailCredentials { .. })));
     }
 }

@@ -11,7 +11,14 @@ use etui_chain::{AccountId, DeviceId, Digest};
 use etui_store::{Begun, NewPending, Purpose};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{app::App, clock, one_time, problem::ApiError, routes::sessions};
+use crate::{
+    app::App,
+    clock,
+    mail::{self, Letter, NewDevice},
+    one_time,
+    problem::ApiError,
+    routes::sessions,
+};
 
 /// How long whatever was begun can be finished.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
@@ -53,13 +60,17 @@ async fn complete_uncounted(app: &App, proven: &Proven) -> Result<Session, ApiEr
     let now_ms = clock::now_ms();
     let (session, refresh_token) = sessions::draw(app, method, now_ms)?;
     let begun = app.store.create_session(account_id, device_id, session, now_ms).await?;
-    announce(app, &begun, now_ms).await?;
+    announce(app, &begun, method, now_ms).await?;
     Ok(sessions::answer(app, account_id, session.session_id, refresh_token))
 }
 
-/// The other devices hear of a new one.
-async fn announce(app: &App, begun: &Begun, now_ms: u64) -> Result<(), ApiError> {
-    app.store.note_sign_in(begun, now_ms).await?;
+/// The other devices hear of a new one, and so does the holder, by a letter.
+async fn announce(app: &App, begun: &Begun, method: Method, now_ms: u64) -> Result<(), ApiError> {
+    let letter =
+        Letter::NewDevice(NewDevice { time_ms: now_ms, method, awaits_approval: begun.awaits_approval });
+    let notice = if begun.is_new_device { mail::notice(app, letter)? } else { None };
+    app.store.note_sign_in(begun, notice.as_ref(), now_ms).await?;
+    mail::wake(app);
     Ok(())
 }
 

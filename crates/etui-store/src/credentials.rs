@@ -10,9 +10,9 @@ use sea_orm::{ConnectionTrait, SqlErr};
 use zeroize::Zeroizing;
 
 use crate::{
-    Fresh, LoginHash, Store, StoreError,
+    Fresh, LoginHash, Notice, Store, StoreError,
     audit::{self, Action, Actor, Outcome},
-    session,
+    mail, session,
     sql::{self, Columns as _},
 };
 
@@ -133,7 +133,8 @@ pub enum CredentialChange {
 }
 
 impl CredentialChange {
-    const fn action(&self) -> Action {
+    /// As the audit log has it.
+    pub const fn action(&self) -> Action {
         match self {
             Self::LoginPassword(_) => Action::ChangeLoginPassword,
             Self::Email { .. } => Action::ChangeEmail,
@@ -151,8 +152,8 @@ impl CredentialChange {
 }
 
 impl Store {
-    /// Changes how an account is signed in to, and ends every other session of it. `sends_mail`: whether links by mail are
-    /// a way at all on this server.
+    /// Changes how an account is signed in to, and ends every other session of it. The holder is told by a letter, at the
+    /// address before and at a new one. `notice` is `None` where no mail is sent: there links by mail are no way to sign in.
     ///
     /// # Errors
     /// `LastWay` if nobody could sign in any more; `NotFound` for what is not there; `Taken` for an address, an account at a
@@ -161,15 +162,21 @@ impl Store {
         &self,
         fresh: &Fresh,
         change: CredentialChange,
-        sends_mail: bool,
+        notice: Option<&Notice>,
         now_ms: u64,
     ) -> Result<(), StoreError> {
         let account_id = fresh.account_id();
         let action = change.action();
         let transaction = self.begin().await?;
         lock(&*transaction, account_id).await?;
+        if let Some(notice) = notice {
+            mail::notify(&*transaction, account_id, notice, now_ms).await?;
+        }
         apply(&*transaction, account_id, change, now_ms).await?;
-        require_a_way(&*transaction, account_id, sends_mail).await?;
+        if let (Some(notice), Action::ChangeEmail) = (notice, action) {
+            mail::notify(&*transaction, account_id, notice, now_ms).await?;
+        }
+        require_a_way(&*transaction, account_id, notice.is_some()).await?;
         session::end_all_but(&*transaction, account_id, fresh.session_id()).await?;
         let pseudonyms = fresh.pseudonyms();
         audit::insert(&*transaction, pseudonyms, Actor::Holder, action, None, Outcome::Done, now_ms).await?;

@@ -5,7 +5,7 @@ use etui_chain::{AccountId, DeviceId, Digest, Id};
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use crate::{
-    Action, Actor, Authority, Outcome, Store, StoreError, audit, authority,
+    Action, Actor, Authority, Notice, Outcome, Store, StoreError, audit, authority, mail,
     sql::{self, Columns as _},
 };
 
@@ -107,11 +107,16 @@ impl Store {
         Ok(begun)
     }
 
-    /// Notes that somebody has signed in, and tells the other devices of a new one.
+    /// Notes that somebody has signed in, and tells the other devices of a new one, and the holder by a letter.
     ///
     /// # Errors
     /// `Database`.
-    pub async fn note_sign_in(&self, begun: &Begun, now_ms: u64) -> Result<(), StoreError> {
+    pub async fn note_sign_in(
+        &self,
+        begun: &Begun,
+        notice: Option<&Notice>,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
         let authority = &begun.authority;
         let pseudonyms = authority.pseudonyms();
         let action = if begun.is_new_device { Action::NewDevice } else { Action::SignIn };
@@ -119,6 +124,9 @@ impl Store {
         let transaction = self.begin().await?;
         audit::insert(&*transaction, pseudonyms, Actor::Holder, action, object, Outcome::Done, now_ms)
             .await?;
+        if let Some(notice) = notice {
+            mail::notify(&*transaction, authority.account_id(), notice, now_ms).await?;
+        }
         transaction.commit().await?;
         if begun.is_new_device || begun.awaits_approval {
             self.tell(authority.account_id(), Event::Device { device_id: authority.device_id() });

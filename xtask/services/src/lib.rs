@@ -8,6 +8,8 @@ mod garage;
 mod haproxy;
 pub mod postgres;
 pub mod process;
+pub mod python;
+pub mod smtp;
 pub mod system_packages;
 
 use std::net::TcpListener;
@@ -16,6 +18,7 @@ pub use ceph::Ceph;
 pub use garage::Garage;
 pub use haproxy::Haproxy;
 pub use postgres::{Durability, Postgres};
+pub use smtp::{Received, Smtp};
 
 /// Ports that nobody listens on, all different.
 fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {

@@ -51,6 +51,9 @@ const PYTHON: &[Package] = &[
     Package { name: "python3-venv", probe: &["python3", "-c", "import ensurepip, venv"] },
 ];
 
+/// To make certificates.
+const OPENSSL: &[Package] = &[Package { name: "openssl", probe: &["openssl", "version"] }];
+
 /// To build images and run containers, on a Debian made here.
 const CONTAINERS: &[Package] = &[
     Package { name: "buildah", probe: &["buildah", "--version"] },
@@ -132,6 +135,14 @@ pub fn ensure_for_npm() -> anyhow::Result<()> {
 /// Something is missing and cannot be installed here.
 pub fn ensure_for_python() -> anyhow::Result<()> {
     ensure(PYTHON)
+}
+
+/// Makes sure of what makes certificates.
+///
+/// # Errors
+/// Something is missing and cannot be installed here.
+pub fn ensure_for_openssl() -> anyhow::Result<()> {
+    ensure(OPENSSL)
 }
 
 /// Makes sure of what builds and runs containers, and of what the server and the command line are built with.

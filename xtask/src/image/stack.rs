@@ -8,14 +8,14 @@ use std::{
 };
 
 use anyhow::Context as _;
-use etui_services::ceph::{ACCESS_KEY, Ceph, SECRET_KEY};
+use etui_services::{
+    ceph::{ACCESS_KEY, Ceph, SECRET_KEY},
+    python::PythonTool,
+};
 use tempfile::TempDir;
 
 use super::containers::{Container, engine, with_settings};
-use crate::{
-    process::{output, repository, run as run_command, say},
-    python::PythonTool,
-};
+use crate::process::{output, repository, run as run_command, say};
 
 const COMPOSE: PythonTool = PythonTool { name: "podman-compose", version: "1.6.0" };
 /// So that it is not taken for a stack that somebody runs on this machine.

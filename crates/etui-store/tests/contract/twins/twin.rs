@@ -143,7 +143,7 @@ impl Twin {
             }
             Call::SignIn { account_id, device_id, session } => {
                 let begun = self.store.create_session(account_id, device_id, session, now_ms).await?;
-                self.store.note_sign_in(&begun, now_ms).await?;
+                self.store.note_sign_in(&begun, None, now_ms).await?;
                 let mut lines = self.begun(begun.authority);
                 lines.push(format!("new: {}, waits: {}", begun.is_new_device, begun.awaits_approval));
                 Ok(lines)
@@ -178,7 +178,7 @@ impl Twin {
             }
             Call::Recognise { what } => {
                 let identity = self.store.account_of_identity(&identity(what), now_ms).await?;
-                let passkey = self.store.account_of_passkey(&[what]).await?;
+                let passkey = self.store.passkey(&[what]).await?;
                 let used = self.store.use_passkey(&[what], b"body", b"body", now_ms).await?;
                 Ok(vec![format!("{identity:?} {passkey:?} {used}")])
             }
@@ -270,7 +270,7 @@ impl Twin {
             }
             Request::Change { change, emails } => {
                 let fresh = authority.fresh(now_ms)?;
-                store.change_credentials(&fresh, credential(change, &emails), false, now_ms).await?;
+                store.change_credentials(&fresh, credential(change, &emails), None, now_ms).await?;
             }
             Request::UseTotp(step) => {
                 let used = store.use_totp_step(authority.account_id(), u64::from(step)).await?;
@@ -278,7 +278,8 @@ impl Twin {
                 lines.push(format!("{used} {:?}", totp.map(|secret| secret.expose().to_vec())));
             }
             Request::UseRecoveryCode(code) => {
-                let used = store.use_recovery_code(authority.account_id(), recovery_code(code)).await?;
+                let used =
+                    store.use_recovery_code(authority.account_id(), recovery_code(code), now_ms).await?;
                 lines.push(used.to_string());
             }
             Request::Approve(device_id) => store.approve_device(authority, device_id, now_ms).await?,

@@ -1,0 +1,42 @@
+//! Letters: what the server writes to people, and how it gets out.
+//!
+//! A letter is queued in the database, by whatever gives occasion to it, and sent from there by one node: at least once, and as
+//! a rule not twice. What it says is written when it is sent, so that no secret that it carries lies in the queue. Letters are
+//! plain text with the same in simple HTML, and fetch nothing from anywhere.
+
+use etui_store::{Notice, StoreError};
+
+use crate::app::App;
+
+mod account_leaving;
+mod credentials_changed;
+mod letter;
+mod new_device;
+mod post;
+mod text;
+mod transport;
+mod trial;
+
+pub use account_leaving::AccountLeaving;
+pub use credentials_changed::CredentialsChanged;
+pub use letter::Letter;
+pub use new_device::NewDevice;
+pub(crate) use post::run;
+pub use post::{Figures, Post};
+pub use transport::{MailConfig, MailCredentials, Protection, SendError};
+pub use trial::try_out;
+
+/// A letter to whoever holds an account, for the store to queue with what gives occasion to it; `None` where none are sent.
+///
+/// # Errors
+/// The operating system gave no random bytes.
+pub(crate) fn notice(app: &App, letter: Letter) -> Result<Option<Notice>, StoreError> {
+    app.post.as_ref().map(|_| letter.notice()).transpose()
+}
+
+/// Has what was just queued sent at once.
+pub(crate) fn wake(app: &App) {
+    if let Some(post) = &app.post {
+        post.wake();
+    }
+}
