@@ -90,6 +90,8 @@ error_codes! {
     Taken = "taken", 409, "It belongs to another account.";
     /// Without it nobody could sign in to the account.
     LastWay = "last_way", 409, "It is the last way to sign in.";
+    /// Somebody has to remain who can administer the server.
+    LastAdministrator = "last_administrator", 409, "It is the last administrator.";
     /// Nobody has decided yet: ask again after the time in `Retry-After`.
     AuthorizationPending = "authorization_pending", 409, "Nobody has decided about this yet.";
     /// A link, code or ticket whose time is over, or that was used.
@@ -197,6 +199,18 @@ impl Problem {
     pub const fn head(mut self, head: Head) -> Self {
         self.head = Some(head);
         self
+    }
+}
+
+impl From<PlanLimit> for Problem {
+    fn from(limit: PlanLimit) -> Self {
+        let PlanLimit { what, allowed, wanted } = &limit;
+        let detail = format!(
+            "It has room for {allowed} {what}, and this would make {wanted}. Changing and deleting go on working."
+        );
+        let mut problem = Self::new(ErrorCode::PlanLimit).detail(detail);
+        problem.limit = Some(limit);
+        problem
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) use page::{STYLE, escape, page};
     ),
     tags(
         (name = "accounts", description = "Signing up."),
+        (name = "account", description = "The account, as its holder sees it."),
         (name = "sessions", description = "Signing in, refreshing, signing out."),
         (name = "account", description = "The ways to sign in to one's own account. Changing one needs a fresh sign-in and ends all other sessions."),
         (name = "devices", description = "Devices and their sessions."),
@@ -35,6 +36,7 @@ pub(crate) use page::{STYLE, escape, page};
         (name = "vaults", description = "Signed commits and sealed records."),
         (name = "healing", description = "Giving a server back what it lost."),
         (name = "events", description = "News as it happens."),
+        (name = "administration", description = "For administrators: nothing here reaches what is sealed."),
         (name = "server", description = "The server itself."),
     ),
     components(schemas(Problem)),
@@ -49,7 +51,10 @@ pub(crate) fn frame() -> OpenApi {
     let components = document.components.get_or_insert_default();
     let mut scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     scheme.description = Some("The access token of a session.".to_owned());
+    let mut administration = scheme.clone();
+    administration.description = Some("The access token that `administer` gives.".to_owned());
     components.add_security_scheme("session", SecurityScheme::Http(scheme));
+    components.add_security_scheme("administration", SecurityScheme::Http(administration));
     components.responses.insert("Problem".to_owned(), RefOr::T(problem_response()));
     document
 }

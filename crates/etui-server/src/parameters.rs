@@ -61,3 +61,19 @@ impl<S: Send + Sync> FromRequestParts<S> for After {
         }
     }
 }
+
+/// Parameters behind the `?`.
+pub(crate) struct Parameters<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(parameters)) => Ok(Self(parameters)),
+            Err(_) => {
+                Err(ApiError::because(ErrorCode::BadRequest, "A parameter of the query cannot be read."))
+            }
+        }
+    }
+}

@@ -127,6 +127,17 @@ impl ApiError {
             StoreError::NotFound => Self::new(ErrorCode::NotFound),
             StoreError::Taken => Self::new(ErrorCode::Taken),
             StoreError::LastWay => Self::because(ErrorCode::LastWay, "Add another way to sign in first."),
+            StoreError::LastAdministrator => {
+                Self::because(ErrorCode::LastAdministrator, "Make somebody else an administrator first.")
+            }
+            StoreError::PlanLimit(limit) => Problem::from(limit).into(),
+            StoreError::NotInPlan { feature } => {
+                Self::because(ErrorCode::NotInPlan, format!("It does not have `{}`.", feature.name()))
+            }
+            StoreError::NoPlan { .. } | StoreError::NoFlag { .. } => {
+                Self::because(ErrorCode::NotFound, format!("{error}."))
+            }
+            StoreError::NotAName => Self::because(ErrorCode::BadRequest, format!("{error}.")),
             StoreError::NotInvited => Self::new(ErrorCode::InvitationRequired),
             StoreError::NotFresh => Self::new(ErrorCode::FreshSignInRequired),
             StoreError::NotAdministrator => Self::new(ErrorCode::NotAllowed),

@@ -11,6 +11,7 @@ use crate::{app::App, document, envelope::envelope, problem::ApiError};
 
 mod account;
 mod accounts;
+mod admin;
 mod devices;
 mod events;
 mod heal;
@@ -58,6 +59,8 @@ fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(account::passkeys::begin))
         .routes(routes!(account::passkeys::finish))
         .routes(routes!(account::passkeys::rename, account::passkeys::remove))
+        .routes(routes!(sessions::administer::administer))
+        .routes(routes!(account::entitlements::entitlements))
         .routes(routes!(devices::list::list))
         .routes(routes!(devices::end::end))
         .routes(routes!(keysets::list::list))
@@ -67,6 +70,19 @@ fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(vaults::record::record))
         .routes(routes!(heal::upload::upload))
         .routes(routes!(events::follow::follow))
+        .routes(routes!(admin::accounts::list::list))
+        .routes(routes!(admin::accounts::show::show))
+        .routes(routes!(admin::accounts::disable::disable))
+        .routes(routes!(admin::accounts::role::role))
+        .routes(routes!(admin::accounts::plan::plan))
+        .routes(routes!(admin::accounts::flag::flag))
+        .routes(routes!(admin::accounts::sign_out::sign_out))
+        .routes(routes!(admin::plans::list::list))
+        .routes(routes!(admin::plans::define::define))
+        .routes(routes!(admin::flags::list::list))
+        .routes(routes!(admin::flags::share::share, admin::flags::remove::remove))
+        .routes(routes!(admin::invitations::create::create))
+        .routes(routes!(admin::statistics::statistics))
         .routes(routes!(health::live::live))
         .routes(routes!(health::ready::ready))
         .routes(routes!(reference::document::document))

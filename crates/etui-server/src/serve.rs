@@ -90,6 +90,16 @@ pub enum StartError {
     /// What the mail server's certificate would be checked against cannot be used.
     #[error("cannot use the certificates of this machine, which the mail server's is checked against")]
     Certificates(#[source] lettre::transport::smtp::Error),
+    /// The plan of accounts that have none of their own cannot be had.
+    #[error(
+        "the setting `default_plan` names no plan: `etui-server admin plan list` shows those that there are, and \
+         `etui-server admin plan define` makes one"
+    )]
+    DefaultPlan {
+        /// What the store said.
+        #[source]
+        source: StoreError,
+    },
     /// The operating system gave no random bytes.
     #[error("could not draw random bytes")]
     Random(#[from] getrandom::Error),
@@ -211,6 +221,7 @@ async fn open(
     let tokens = Tokens::open(&settings.token_key_file)?;
     let store =
         Store::open(&settings.store()?).await.map_err(|source| StartError::Store { folder, source })?;
+    store.check_default_plan().await.map_err(|source| StartError::DefaultPlan { source })?;
     if settings.s3.is_some() {
         try_objects(&store, settings).await?;
     }

@@ -9,7 +9,9 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use etui_store::{DatabaseConfig, DatabaseUrl, ObjectsConfig, S3Config, S3Credentials, StoreConfig};
+use etui_store::{
+    DatabaseConfig, DatabaseUrl, ObjectsConfig, S3Config, S3Credentials, SELF_HOSTED, StoreConfig,
+};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tracing::level_filters::LevelFilter;
@@ -173,6 +175,9 @@ pub struct Given {
     /// Whether letters travel encrypted to the mail server [default: required, unless it is on this machine]
     #[arg(long, env = "ETUI_MAIL_TLS", value_enum)]
     mail_tls: Option<MailTls>,
+    /// Plan of accounts that have none of their own [default: self-hosted, which limits nothing]
+    #[arg(long, env = "ETUI_DEFAULT_PLAN", value_name = "NAME")]
+    default_plan: Option<String>,
 }
 
 impl Given {
@@ -214,6 +219,7 @@ impl Given {
             mail_from: self.mail_from.or(below.mail_from),
             mail_credentials_file: self.mail_credentials_file.or(below.mail_credentials_file),
             mail_tls: self.mail_tls.or(below.mail_tls),
+            default_plan: self.default_plan.or(below.default_plan),
         }
     }
 }
@@ -263,6 +269,8 @@ pub struct Settings {
     pub s3: Option<S3Settings>,
     /// Where letters go out, if any do.
     pub mail: Option<MailSettings>,
+    /// The plan of accounts that have none of their own.
+    pub default_plan: String,
 }
 
 /// The files for HTTPS.
@@ -328,6 +336,7 @@ impl Settings {
             threads: given.threads.map_or_else(|| cores().min(MAX_DEFAULT_THREADS), usize::from),
             drain: Duration::from_secs(given.drain_seconds.unwrap_or(0).into()),
             database_url_file: given.database_url_file,
+            default_plan: given.default_plan.unwrap_or_else(|| SELF_HOSTED.to_owned()),
         })
     }
 
@@ -359,6 +368,7 @@ impl Settings {
             mail_from: mail.as_ref().map(|mail| mail.from.clone()),
             mail_tls: mail.as_ref().and_then(|mail| mail.tls),
             mail_credentials_file: mail.and_then(|mail| mail.credentials_file),
+            default_plan: Some(self.default_plan.clone()),
         };
         toml::to_string(&given).expect("settings are plain values")
     }
@@ -388,7 +398,12 @@ impl Settings {
             None => ObjectsConfig::Folder,
             Some(s3) => ObjectsConfig::S3(Arc::new(s3.config()?)),
         };
-        Ok(StoreConfig { data: self.data.clone(), database, objects })
+        Ok(StoreConfig {
+            data: self.data.clone(),
+            database,
+            objects,
+            default_plan: self.default_plan.clone(),
+        })
     }
 }
 
@@ -559,7 +574,8 @@ mod tests {
              token_key_file = 'key'\ns3_bucket = 'etui'\n\
              s3_endpoint = 'http://127.0.0.1:1'\ns3_region = 'here'\ns3_prefix = 'a'\ns3_credentials_file = 'keys'\n\
              s3_cache_mib = 5\nmail_server = 'mail.example.org:587'\nmail_from = 'Etui <etui@example.org>'\n\
-             mail_credentials_file = 'mail'\nmail_tls = 'required'\n";
+             mail_credentials_file = 'mail'\nmail_tls = 'required'\n\
+             default_plan = 'free'\n";
         let printed = settings(full).unwrap().to_toml();
         assert_eq!(printed, settings(&printed).unwrap().to_toml());
         assert_eq!(printed.replace('"', "'"), full);

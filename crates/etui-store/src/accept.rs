@@ -12,6 +12,7 @@ use etui_chain::{
 
 use crate::{
     CommitUpload, StateUpload, StoreError,
+    growth::Growth,
     named::{Uploaded, places},
     plan::{HeldVault, NamedRecord, ObjectPlan, Plan, VaultPlan},
 };
@@ -171,6 +172,7 @@ fn state_plan(upload: StateUpload, newest: Option<&State>, held: &[HeldVault]) -
     let named_records = newly_named(&state, newest, named_records)?;
     let removed_devices = newest.map_or_else(Vec::new, |newest| removed_devices(newest, &state).collect());
     let base_state = newest.map_or(Digest::ZERO, State::hash);
+    let growth = Growth::of_state(newest.map(|newest| &**newest), &state);
     Ok(Plan {
         base_state,
         states: vec![state],
@@ -179,6 +181,7 @@ fn state_plan(upload: StateUpload, newest: Option<&State>, held: &[HeldVault]) -
         ends_others_of: None,
         vaults,
         unmoved,
+        growth,
     })
 }
 

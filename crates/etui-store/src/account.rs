@@ -23,7 +23,7 @@ impl Store {
     /// Makes an account with its first state, vaults and session; all of it or nothing.
     ///
     /// # Errors
-    /// `Refused`, `AccountExists`, `NotInvited`, `LastWay`, `Taken`, `StorageFull`.
+    /// `Refused`, `AccountExists`, `NotInvited`, `LastWay`, `Taken`, `PlanLimit`, `StorageFull`.
     pub async fn create_account(&self, account: NewAccount, now_ms: u64) -> Result<Authority, StoreError> {
         let NewAccount { email, admission, credentials, sends_mail, device_id, upload, session } = account;
         let account_id = upload.state.account_id;
@@ -37,7 +37,7 @@ impl Store {
             credentials::apply(&*transaction, account_id, credential, now_ms).await?;
         }
         credentials::require_a_way(&*transaction, account_id, sends_mail).await?;
-        write::apply(&*transaction, account_id, &plan, placed).await?;
+        write::apply(&*transaction, account_id, &plan, placed, self.default_plan()).await?;
         let begun = session::insert(&*transaction, account_id, device_id, session, now_ms).await?;
         let authority = begun.authority;
         let (actor, action, outcome) = (Actor::Holder, Action::SignUp, Outcome::Done);

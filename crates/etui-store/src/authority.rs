@@ -1,6 +1,7 @@
 //! Who may ask for what. Each of these values is made here alone, from rows read a moment ago, and every method of the store
 //! that touches an account demands one: no caller can forget to ask.
 
+use etui_api::admin::Role;
 use etui_chain::{AccountId, DeviceId};
 use sea_orm::{ConnectionTrait, QueryResult};
 
@@ -32,6 +33,7 @@ pub struct Fresh {
     account_id: AccountId,
     /// The session that goes on when all others end.
     session_id: Option<SessionId>,
+    is_administrator: bool,
     pseudonyms: Pseudonyms,
 }
 
@@ -75,6 +77,7 @@ impl Authority {
         Ok(Fresh {
             account_id: self.account_id,
             session_id: Some(self.session_id),
+            is_administrator: self.is_administrator,
             pseudonyms: self.pseudonyms.clone(),
         })
     }
@@ -84,7 +87,7 @@ impl Authority {
     /// # Errors
     /// `NotAdministrator`.
     pub const fn administrator(&self) -> Result<Administrator, StoreError> {
-        if self.is_administrator { Ok(Administrator(())) } else { Err(StoreError::NotAdministrator) }
+        administrator(self.is_administrator)
     }
 
     pub(crate) const fn last_seen_ms(&self) -> u64 {
@@ -101,6 +104,14 @@ impl Fresh {
     /// The session that goes on when all others end.
     pub const fn session_id(&self) -> Option<SessionId> {
         self.session_id
+    }
+
+    /// The same holder as an administrator.
+    ///
+    /// # Errors
+    /// `NotAdministrator`.
+    pub const fn administrator(&self) -> Result<Administrator, StoreError> {
+        administrator(self.is_administrator)
     }
 
     /// By which logs and events name what belongs to the account.
@@ -164,13 +175,18 @@ impl Store {
         account_id: AccountId,
         session_id: Option<SessionId>,
     ) -> Result<Fresh, StoreError> {
-        const SELECT: &str = "SELECT pseudonym_key, disabled_ms FROM account WHERE account_id = $1";
+        const SELECT: &str = "SELECT pseudonym_key, disabled_ms, role FROM account WHERE account_id = $1";
         let row = sql::row(self.database(), "looking an account up", SELECT, [sql::id(account_id)]).await?;
         let row = row.ok_or(StoreError::NotFound)?;
         if row.column::<Option<i64>>(1)?.is_some() {
             return Err(StoreError::Disabled);
         }
-        Ok(Fresh { account_id, session_id, pseudonyms: Pseudonyms::from_column(account_id, row.column(0)?) })
+        Ok(Fresh {
+            account_id,
+            session_id,
+            is_administrator: is_administrator(&row, 2)?,
+            pseudonyms: Pseudonyms::from_column(account_id, row.column(0)?),
+        })
     }
 }
 
@@ -217,30 +233,15 @@ fn authority(row: &QueryResult) -> Result<Authority, StoreError> {
         device_id: row.id(2)?,
         started_ms: row.number(3)?,
         last_seen_ms: row.number(4)?,
-        is_administrator: row.column::<String>(5)? == Role::Administrator.name(),
+        is_administrator: is_administrator(row, 5)?,
         pseudonyms: Pseudonyms::from_column(account_id, row.column(6)?),
     })
 }
 
-/// What an account may do beyond its own things.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Nothing.
-    Person,
-    /// What `etui-server admin` can.
-    Administrator,
+fn is_administrator(row: &QueryResult, column: usize) -> Result<bool, StoreError> {
+    Ok(Role::of(&row.column::<String>(column)?) == Role::Administrator)
 }
 
-impl Role {
-    /// As the rows have it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Person => "person",
-            Self::Administrator => "administrator",
-        }
-    }
-
-    pub(crate) fn of(name: &str) -> Self {
-        if name == Self::Administrator.name() { Self::Administrator } else { Self::Person }
-    }
+const fn administrator(is_administrator: bool) -> Result<Administrator, StoreError> {
+    if is_administrator { Ok(Administrator(())) } else { Err(StoreError::NotAdministrator) }
 }

@@ -93,6 +93,7 @@ impl Store {
             data: folder.to_owned(),
             database: DatabaseConfig::File,
             objects: ObjectsConfig::Folder,
+            default_plan: self.default_plan().to_owned(),
         };
         let backup = Self::look(&config).await?;
         let unfinished = folder.join(UNFINISHED_FILE);

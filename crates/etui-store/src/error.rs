@@ -2,6 +2,7 @@
 
 use std::{error::Error, io};
 
+use etui_api::{plan::Feature, problem::PlanLimit};
 use etui_chain::{Head, Refused};
 
 /// Why the store did not do what was asked. Nothing was stored in any of these cases, `Unavailable` apart.
@@ -46,6 +47,33 @@ pub enum StoreError {
     /// The device waits for the approval of another.
     #[error("the device waits to be approved")]
     AwaitsApproval,
+    /// Nobody could administer the server any more.
+    #[error("it is the last administrator")]
+    LastAdministrator,
+    /// There would be more of something than before, and than the plan has.
+    #[error("the plan has {} {} and not {}", .0.allowed, .0.what, .0.wanted)]
+    PlanLimit(PlanLimit),
+    /// The plan does not include it.
+    #[error("the plan does not include {}", feature.name())]
+    NotInPlan {
+        /// What.
+        feature: Feature,
+    },
+    /// There is no such plan.
+    #[error("there is no plan called `{name}`")]
+    NoPlan {
+        /// What was asked for.
+        name: String,
+    },
+    /// There is no such feature flag.
+    #[error("there is no feature flag called `{name}`")]
+    NoFlag {
+        /// What was asked for.
+        name: String,
+    },
+    /// It cannot be the name of a plan or flag.
+    #[error("a name has at most 64 small letters, digits, `-` and `_`")]
+    NotAName,
     /// There is no such thing, or not for this account.
     #[error("there is no such thing for this account")]
     NotFound,

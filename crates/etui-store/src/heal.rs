@@ -205,6 +205,7 @@ impl Replay {
             ends_others_of: None,
             vaults,
             unmoved,
+            growth: None,
         })
     }
 

@@ -1,10 +1,11 @@
 //! Invitations: who may make an account where not everybody may, and who becomes the administrator.
 
+use etui_api::admin::Role;
 use etui_chain::Digest;
 use sea_orm::ConnectionTrait;
 
 use crate::{
-    Administrator, Role, Store, StoreError,
+    Administrator, Store, StoreError, administration,
     sql::{self, Columns as _},
 };
 
@@ -42,7 +43,7 @@ impl Store {
     /// Makes an invitation that can be followed once.
     ///
     /// # Errors
-    /// `Database`.
+    /// `NoPlan`.
     pub async fn invite(
         &self,
         _administrator: &Administrator,
@@ -50,6 +51,7 @@ impl Store {
         now_ms: u64,
     ) -> Result<(), StoreError> {
         let transaction = self.begin().await?;
+        administration::require_plan(&*transaction, invitation.plan.as_deref()).await?;
         insert(&*transaction, invitation, now_ms).await?;
         transaction.commit().await
     }
@@ -146,7 +148,7 @@ async fn insert<C: ConnectionTrait>(
 }
 
 /// Of two that sign up first at once one is first.
-async fn lock_first<C: ConnectionTrait>(transaction: &C) -> Result<(), StoreError> {
+pub(crate) async fn lock_first<C: ConnectionTrait>(transaction: &C) -> Result<(), StoreError> {
     let query = format!("SELECT store_id FROM store{}", sql::for_update(transaction));
     sql::row(transaction, "waiting for another sign-up", &query, []).await.map(drop)
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use etui_chain::{Commit, DeviceId, Digest, Head, Ledger, ObjectId, State, VaultId};
 
-use crate::Authority;
+use crate::{Authority, growth::Growth};
 
 /// All of it happens in one transaction, or nothing.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     pub(crate) vaults: Vec<VaultPlan>,
     /// Vaults that it does not change and whose heads a new state vouches for.
     pub(crate) unmoved: Vec<HeldVault>,
+    /// What it adds of what plans limit; none for what is put back after a loss.
+    pub(crate) growth: Option<Growth>,
 }
 
 /// A sealed record that a state names.

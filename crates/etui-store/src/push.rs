@@ -7,6 +7,7 @@ use etui_chain::{AccountId, Commit, Head, Leaf, Ledger, LiveSet, ObjectId, State
 
 use crate::{
     Authority, CommitUpload, Store, StoreError, accept,
+    growth::Growth,
     plan::{HeldVault, Plan},
     sql::{self, Columns as _},
     state::read_state,
@@ -26,7 +27,8 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` for a vault that the account never had; `HeadMoved`, `StateMoved` if the commit builds on another
-    /// commit or state than the newest; `Refused`; `StorageFull`.
+    /// commit or state than the newest; `Refused`; `PlanLimit` if there would be more entries than before and than the plan
+    /// has; `StorageFull`.
     pub async fn push(
         &self,
         authority: &Authority,
@@ -61,6 +63,7 @@ impl Store {
         }
         let ledger = self.ledger(&held, &state).await?;
         let base_state = state.hash();
+        let growth = Growth::of_commit(&state, commit);
         let long = commit.changes.len() >= LONG_PUSH_CHANGES;
         let vault = compute(long, move || accept::commit(&ledger, Some(held), &state, upload));
         let plan = Plan {
@@ -71,6 +74,7 @@ impl Store {
             ends_others_of: None,
             vaults: vec![vault.await?],
             unmoved: Vec::new(),
+            growth,
         };
         self.carry_out(account_id, plan).await
     }

@@ -363,7 +363,7 @@ pub(crate) async fn end_all_but<C: ConnectionTrait>(
     const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND session_id <> $2";
     const PENDING: &str = "DELETE FROM pending WHERE account_id = $1";
     // No session has the id of zeros.
-    let kept = kept.map_or_else(|| vec![0; 16].into(), |session_id| sql::id(session_id.0));
+    let kept = kept.map_or_else(|| vec![0_u8; 16].into(), |session_id| sql::id(session_id.0));
     let ended = sql::execute(transaction, "ending sessions", DELETE, [sql::id(account_id), kept]).await?;
     sql::execute(transaction, "ending what was begun", PENDING, [sql::id(account_id)]).await?;
     Ok(ended)

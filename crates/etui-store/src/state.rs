@@ -55,7 +55,8 @@ impl Store {
     /// other sessions. A state that is held already is answered as when it was taken.
     ///
     /// # Errors
-    /// `StateMoved` if it builds on another state or names another head of a vault; `Refused`; `StorageFull`.
+    /// `StateMoved` if it builds on another state or names another head of a vault; `Refused`; `PlanLimit` if there would be
+    /// more devices, vaults or entries than before and than the plan has; `StorageFull`.
     pub async fn push_state(
         &self,
         authority: &Authority,

@@ -44,7 +44,12 @@ pub struct StoreConfig {
     pub database: DatabaseConfig,
     /// Where segments are.
     pub objects: ObjectsConfig,
+    /// The plan of accounts that have none of their own.
+    pub default_plan: String,
 }
+
+/// The plan of accounts that have none of their own, where nothing else is said: it limits nothing.
+pub const SELF_HOSTED: &str = "self-hosted";
 
 /// Where the rows are.
 #[derive(Debug, Clone)]
@@ -75,6 +80,7 @@ pub(crate) struct Inner {
     pub(crate) metrics: Metrics,
     pub(crate) ledgers: Ledgers,
     pub(crate) events: Events,
+    default_plan: String,
     /// The way to other nodes, where there may be any.
     news: OnceLock<News>,
     /// Held while a vault is compacted: what that takes is taken once.
@@ -199,6 +205,7 @@ impl Store {
             objects,
             ledgers: Ledgers::default(),
             events: Events::default(),
+            default_plan: config.default_plan.clone(),
             news: OnceLock::new(),
             compacting: Mutex::default(),
             turn: one_writer.then(Arc::default),
@@ -245,6 +252,10 @@ impl Store {
         if let Some(news) = self.0.news.get() {
             news.tell(account_id, event);
         }
+    }
+
+    pub(crate) fn default_plan(&self) -> &str {
+        &self.0.default_plan
     }
 
     pub(crate) fn inner(&self) -> &Inner {

@@ -158,6 +158,7 @@ const TABLES: [Table; 17] = [
             ("vault_id", Bytes),
             ("head_seq", Number),
             ("head_hash", Bytes),
+            ("entries", Number),
         ],
         key_columns: 1,
         drawn: Some("vault_number"),

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use etui_api::sync::Event;
-use etui_chain::{AccountId, Digest, Head, State};
+use etui_api::{plan::Entitlements, sync::Event};
+use etui_chain::{AccountId, Digest, Head, Ledger, State};
 use sea_orm::{ConnectionTrait, Value};
 
 use crate::{
-    Action, Actor, Authority, Outcome, Store, StoreError, audit, compaction,
+    Action, Actor, Authority, Outcome, Store, StoreError, audit, compaction, entitlements,
     plan::{HeldVault, NamedRecord, ObjectPlan, Plan, VaultPlan},
     segment::{self, NewSegment, Placement, Stored},
     session,
@@ -26,7 +26,7 @@ impl Store {
     pub(crate) async fn carry_out(&self, account_id: AccountId, plan: Plan) -> Result<(), StoreError> {
         let placed = self.place(&plan).await?;
         let transaction = self.begin().await?;
-        let scattered = apply(&*transaction, account_id, &plan, placed).await?;
+        let scattered = apply(&*transaction, account_id, &plan, placed, self.default_plan()).await?;
         transaction.commit().await?;
         self.announce(account_id, plan);
         for vault_number in scattered {
@@ -65,8 +65,9 @@ pub(crate) async fn apply<C: ConnectionTrait>(
     account_id: AccountId,
     plan: &Plan,
     placed: Placed,
+    default_plan: &str,
 ) -> Result<Vec<u64>, StoreError> {
-    check_state(transaction, account_id, plan).await?;
+    let entitlements = check_state(transaction, account_id, plan, default_plan).await?;
     check_unmoved(transaction, &plan.unmoved).await?;
     if let Some(newest) = plan.states.last() {
         write_states(transaction, account_id, &plan.states, newest).await?;
@@ -83,6 +84,10 @@ pub(crate) async fn apply<C: ConnectionTrait>(
             scattered.push(written.number);
         }
     }
+    // After the compare-and-swap: whoever repeats what was taken hears that it was, and not that there is no room.
+    if let Some((growth, entitlements)) = plan.growth.as_ref().zip(entitlements) {
+        entitlements::check_growth(transaction, account_id, growth, &entitlements).await?;
+    }
     Ok(scattered)
 }
 
@@ -93,21 +98,31 @@ struct WrittenVault {
     fragments: u64,
 }
 
-/// A plan without states only needs the state to stay as it is; others may hold it still at the same time.
+/// Compares the newest state; what the account's plan gives, where something grows. A plan without states only needs the
+/// state to stay as it is, and others may hold it still at the same time, unless both would take the same room.
 async fn check_state<C: ConnectionTrait>(
     transaction: &C,
     account_id: AccountId,
     plan: &Plan,
-) -> Result<(), StoreError> {
-    let lock =
-        if plan.states.is_empty() { sql::for_share(transaction) } else { sql::for_update(transaction) };
-    let query = format!("SELECT state_hash FROM account WHERE account_id = $1{lock}");
-    let row = sql::row(transaction, "comparing the newest state", &query, [sql::id(account_id)]).await?;
-    if row.ok_or(StoreError::NotFound)?.digest(0)? == plan.base_state {
-        Ok(())
-    } else {
-        Err(StoreError::StateMoved)
+    default_plan: &str,
+) -> Result<Option<Entitlements>, StoreError> {
+    let grows = plan.growth.is_some();
+    let alone = grows || !plan.states.is_empty();
+    let lock = if alone { sql::for_update(transaction) } else { sql::for_share(transaction) };
+    let mut values = vec![sql::id(account_id)];
+    let mut columns = "state_hash".to_owned();
+    if grows {
+        columns.push_str(", ");
+        columns.push_str(entitlements::OF_ACCOUNT);
+        values.push(default_plan.into());
     }
+    let query = format!("SELECT {columns} FROM account WHERE account_id = $1{lock}");
+    let row = sql::row(transaction, "comparing the newest state", &query, values).await?;
+    let row = row.ok_or(StoreError::NotFound)?;
+    if row.digest(0)? != plan.base_state {
+        return Err(StoreError::StateMoved);
+    }
+    grows.then(|| entitlements::read(&row, 1)).transpose()
 }
 
 async fn check_unmoved<C: ConnectionTrait>(transaction: &C, vaults: &[HeldVault]) -> Result<(), StoreError> {
@@ -206,7 +221,7 @@ async fn write_vault<C: ConnectionTrait>(
     let added = fragments(&segments);
     let written = match &vault.held {
         None => insert_vault(transaction, account_id, vault, added).await?,
-        Some(held) => swap_head(transaction, held, vault.ledger.head(), added).await?,
+        Some(held) => swap_head(transaction, held, &vault.ledger, added).await?,
     };
     let number = written.number;
     let mut segment_numbers = Vec::with_capacity(segments.len());
@@ -233,8 +248,8 @@ async fn insert_vault<C: ConnectionTrait>(
     vault: &VaultPlan,
     fragments: u64,
 ) -> Result<WrittenVault, StoreError> {
-    const INSERT: &str = "INSERT INTO vault (account_id, vault_id, head_seq, head_hash, fragments) \
-         VALUES ($1, $2, $3, $4, $5) RETURNING vault_number";
+    const INSERT: &str = "INSERT INTO vault (account_id, vault_id, head_seq, head_hash, fragments, entries) \
+         VALUES ($1, $2, $3, $4, $5, $6) RETURNING vault_number";
     let head = vault.ledger.head();
     let values = [
         sql::id(account_id),
@@ -242,6 +257,7 @@ async fn insert_vault<C: ConnectionTrait>(
         sql::number(head.seq),
         sql::digest(&head.hash),
         sql::number(fragments),
+        sql::number(entries(&vault.ledger)),
     ];
     let row = sql::row(transaction, "adding a vault", INSERT, values).await?;
     let row = row.ok_or(StoreError::Damaged { found: "an added vault without a number" })?;
@@ -252,14 +268,15 @@ async fn insert_vault<C: ConnectionTrait>(
 async fn swap_head<C: ConnectionTrait>(
     transaction: &C,
     held: &HeldVault,
-    to: Head,
+    ledger: &Ledger,
     added_fragments: u64,
 ) -> Result<WrittenVault, StoreError> {
-    const UPDATE: &str = "UPDATE vault SET head_seq = $4, head_hash = $5, fragments = fragments + $6, \
+    const UPDATE: &str = "UPDATE vault SET head_seq = $4, head_hash = $5, fragments = fragments + $6, entries = $9, \
          compact_at_ms = CASE WHEN fragments < $7 AND fragments + $6 >= $7 THEN $8 ELSE COALESCE(compact_at_ms, 0) END \
          WHERE vault_number = $1 AND head_seq = $2 AND head_hash = $3 RETURNING fragments";
     const SELECT: &str = "SELECT head_seq, head_hash FROM vault WHERE vault_number = $1";
     let HeldVault { number, head: from, .. } = held;
+    let to = ledger.head();
     let values = [
         sql::number(*number),
         sql::number(from.seq),
@@ -269,6 +286,7 @@ async fn swap_head<C: ConnectionTrait>(
         sql::number(added_fragments),
         sql::number(compaction::SOON_FRAGMENTS),
         sql::number(compaction::SOON_MS),
+        sql::number(entries(ledger)),
     ];
     if let Some(row) = sql::row(transaction, "moving a vault's head", UPDATE, values).await? {
         return Ok(WrittenVault { number: *number, fragments: row.number(0)? });
@@ -341,6 +359,12 @@ async fn write_objects<C: ConnectionTrait>(
         ]
     });
     sql::insert_all(transaction, "writing objects", INSERT, REPLACE, &mut tuples).await
+}
+
+/// Live objects but the vault's settings.
+fn entries(ledger: &Ledger) -> u64 {
+    let settings = ledger.live().get(&ledger.vault_id().id().into());
+    ledger.live().len() as u64 - u64::from(settings.is_some())
 }
 
 fn base(held: Option<&HeldVault>) -> Head {

@@ -1,8 +1,9 @@
-//! The holder's own account: the ways to sign in to it.
+//! The holder's own account: what it may use, and the ways to sign in to it.
 //!
-//! Whoever changes one has signed in a moment ago, and all other sessions end.
+//! Whoever changes a way has signed in a moment ago, and all other sessions end.
 
 pub(super) mod device_approval;
+pub(super) mod entitlements;
 pub(super) mod links;
 pub(super) mod login_password;
 pub(super) mod passkeys;

@@ -12,6 +12,7 @@ use crate::{
     tokens::{Bearer, LIFETIME_S, Scope},
 };
 
+pub(super) mod administer;
 pub(super) mod create;
 pub(super) mod end;
 pub(super) mod passkey;

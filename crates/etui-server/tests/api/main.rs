@@ -1,11 +1,13 @@
 //! The server over real HTTP, with commits and states signed by hand.
 
 mod accounts;
+mod administration;
 mod browsers;
 mod document;
 mod errors;
 mod events;
 mod metrics;
+mod plans;
 mod process;
 mod second_factor;
 mod sessions;

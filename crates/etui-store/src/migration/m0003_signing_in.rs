@@ -53,7 +53,7 @@ const ACCOUNTS: [&str; 8] = [
     // 'administrator' may do what `etui-server admin` can.
     "ALTER TABLE account ADD COLUMN role TEXT NOT NULL DEFAULT 'person'",
     // Null: whichever plan the server gives by default.
-    "ALTER TABLE account ADD COLUMN plan TEXT",
+    "ALTER TABLE account ADD COLUMN plan TEXT REFERENCES plan (name)",
     // When an administrator disabled it.
     "ALTER TABLE account ADD COLUMN disabled_ms BIGINT",
     // When it will be gone, since its holder deleted it.
@@ -117,10 +117,10 @@ const LIMITS: [&str; 2] = [
 ];
 
 const INVITATIONS: [&str; 1] = ["CREATE TABLE invitation (invitation_number NUMBERED, \
-     secret_hash BYTES NOT NULL UNIQUE, email TEXT, role TEXT NOT NULL, plan TEXT, \
+     secret_hash BYTES NOT NULL UNIQUE, email TEXT, role TEXT NOT NULL, plan TEXT REFERENCES plan (name), \
      created_ms BIGINT NOT NULL, expires_ms BIGINT NOT NULL)"];
 
-const PLANS: [&str; 5] = [
+const PLANS: [&str; 6] = [
     // The entitlements are JSON, `etui_api::plan::Entitlements`.
     "CREATE TABLE plan (name TEXT NOT NULL PRIMARY KEY, entitlements TEXT NOT NULL)",
     "INSERT INTO plan (name, entitlements) VALUES ('self-hosted', '{}'), \
@@ -131,6 +131,8 @@ const PLANS: [&str; 5] = [
     "CREATE TABLE account_flag (account_id BYTES NOT NULL REFERENCES account (account_id) ON DELETE CASCADE, \
      name TEXT NOT NULL, enabled BIGINT NOT NULL, PRIMARY KEY (account_id, name))",
     "CREATE INDEX account_flag_by_name ON account_flag (name)",
+    // Live entries, as the last push left them; null: an older program took it, count.
+    "ALTER TABLE vault ADD COLUMN entries BIGINT",
 ];
 
 /// Who did what to which id when: ids are pseudonyms made with the key of the account.

@@ -11,7 +11,9 @@ use std::{
 use bytes::Bytes;
 use etui_api::frame::{Frame, FrameReader};
 use etui_chain::{Refusal, VaultId};
-use etui_store::{Authority, DatabaseConfig, FrameStream, ObjectsConfig, Store, StoreConfig, StoreError};
+use etui_store::{
+    Authority, DatabaseConfig, FrameStream, ObjectsConfig, SELF_HOSTED, Store, StoreConfig, StoreError,
+};
 #[cfg(feature = "services-tests")]
 use etui_store::{S3Config, S3Credentials};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
@@ -141,6 +143,7 @@ impl Backend {
             data: self.folder.path().join("data"),
             database: self.database.clone(),
             objects: self.objects.clone(),
+            default_plan: SELF_HOSTED.to_owned(),
         }
     }
 

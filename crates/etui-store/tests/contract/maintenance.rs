@@ -1,7 +1,9 @@
 //! Backup, restore and verification.
 
 use etui_chain::VaultId;
-use etui_store::{Authority, Copied, DatabaseConfig, ObjectsConfig, Store, StoreConfig, StoreError};
+use etui_store::{
+    Authority, Copied, DatabaseConfig, ObjectsConfig, SELF_HOSTED, Store, StoreConfig, StoreError,
+};
 
 use crate::{
     backend::{Backend, frames, signed_up},
@@ -167,5 +169,10 @@ async fn problems(store: &Store) -> Vec<String> {
 }
 
 fn in_folder(folder: &std::path::Path) -> StoreConfig {
-    StoreConfig { data: folder.to_owned(), database: DatabaseConfig::File, objects: ObjectsConfig::Folder }
+    StoreConfig {
+        data: folder.to_owned(),
+        database: DatabaseConfig::File,
+        objects: ObjectsConfig::Folder,
+        default_plan: SELF_HOSTED.to_owned(),
+    }
 }

@@ -6,7 +6,7 @@ use axum::{
     extract::State,
     response::sse::{self, Sse},
 };
-use etui_api::sync::Event;
+use etui_api::{plan::Feature, sync::Event};
 use etui_store::Authority;
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -18,7 +18,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 /// Follow what happens
 ///
-/// Server-sent events named `vault`, `state` and `device`; each only says "look". The stream ends with the session.
+/// Server-sent events named `vault`, `state` and `device`; each only says "look". The stream ends with the session. A plan may not
+/// include it (`not_in_plan`): then pull from time to time.
 #[utoipa::path(
     get, path = "/v1/events", operation_id = "follow", tag = "events", security(("session" = [])),
     responses((status = 200, description = "Events, for as long as they are read.", body = Event, content_type = "text/event-stream"), Problems)
@@ -27,6 +28,7 @@ pub(crate) async fn follow(
     State(app): State<Arc<App>>,
     Access(authority): Access,
 ) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, ApiError> {
+    app.store.require_feature(&authority, Feature::LiveEvents).await?;
     let events = Box::pin(app.store.subscribe(&authority));
     let mut keep_alive = interval(KEEP_ALIVE);
     keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);

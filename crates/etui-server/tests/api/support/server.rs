@@ -4,8 +4,9 @@ use std::{net::SocketAddr, path::Path};
 
 use etui_api::{
     ErrorCode, Problem,
+    admin::AdminSession,
     frame::{CONTENT_TYPE, Frame, FrameReader},
-    session::Session,
+    session::{Session, Token},
 };
 use etui_server::{serve::Server, settings::Settings};
 use reqwest::{Client, Method, RequestBuilder};
@@ -73,6 +74,23 @@ impl TestServer {
     pub(crate) async fn post_as(&self, path: &str, session: &Session, value: &impl Serialize) -> Answer {
         let request = self.request(Method::POST, path).bearer_auth(session.access_token.expose());
         send(request.json(value)).await
+    }
+
+    /// With a bearer token, and with JSON where there is any.
+    pub(crate) async fn ask(&self, method: Method, path: &str, token: &Token, json: Option<Value>) -> Answer {
+        let request = self.request(method, path).bearer_auth(token.expose());
+        send(match json {
+            Some(json) => request.json(&json),
+            None => request,
+        })
+        .await
+    }
+
+    /// A token for administration, for whoever has this session.
+    pub(crate) async fn administer(&self, session: &Session) -> Token {
+        let answer = self.ask(Method::POST, "/v1/sessions/current/admin", &session.access_token, None).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json::<AdminSession>().access_token
     }
 
     pub(crate) async fn post_frames(&self, path: &str, session: &Session, frames: &[Frame]) -> Answer {

@@ -1,0 +1,4 @@
+//! Plans.
+
+pub(crate) mod define;
+pub(crate) mod list;
