@@ -1,7 +1,8 @@
-//! `cargo xtask manifests`: do the files in `deploy/` say something that Compose and Kubernetes understand? Nothing is
+//! `cargo xtask manifests`: do the files in `deploy/` say something that Compose, Kubernetes and Prometheus understand? Nothing is
 //! run for it, and once its tools are in the cache folder it needs no network.
 
 mod kubectl;
+mod monitoring;
 
 use std::{
     collections::BTreeSet,
@@ -35,7 +36,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         check_listed(&overlay)?;
         check_rendered(&overlay)?;
     }
-    Ok(())
+    monitoring::check(&deploy.join("monitoring"))
 }
 
 /// Whoever follows the files gets the version that they come with.

@@ -96,7 +96,8 @@ struct SignInLabels {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct JobLabels {
-    job: &'static str,
+    /// Not `job`, which is what a collector calls the whole server.
+    name: &'static str,
 }
 
 impl Metrics {
@@ -231,7 +232,7 @@ impl Metrics {
 
     /// A job is over for this time.
     pub(crate) fn job(&self, job: &'static str, took: Duration, succeeded: bool) {
-        let labels = JobLabels { job };
+        let labels = JobLabels { name: job };
         self.job_seconds.get_or_create(&labels).set(took.as_secs_f64());
         let failures = self.job_failures.get_or_create(&labels);
         if succeeded {

@@ -42,6 +42,9 @@ const HAPROXY: &[Package] = &[Package { name: "haproxy", probe: &["haproxy", "-v
 /// To set the clock of one process.
 const FAKETIME: &[Package] = &[Package { name: "faketime", probe: &["faketime", "--version"] }];
 
+/// To check rules and alerts.
+const PROMETHEUS: &[Package] = &[Package { name: "prometheus", probe: &["promtool", "--version"] }];
+
 /// To fetch components from the npm registry.
 const NPM: &[Package] = &[Package { name: "npm", probe: &["npm", "--version"] }];
 
@@ -118,6 +121,14 @@ pub fn ensure_for_haproxy() -> anyhow::Result<()> {
 /// Something is missing and cannot be installed here.
 pub fn ensure_for_faketime() -> anyhow::Result<()> {
     ensure(FAKETIME)
+}
+
+/// Makes sure of what checks rules and alerts.
+///
+/// # Errors
+/// Something is missing and cannot be installed here.
+pub fn ensure_for_prometheus() -> anyhow::Result<()> {
+    ensure(PROMETHEUS)
 }
 
 /// Makes sure of what fetches components from the npm registry, and runs what they bring.

@@ -7,6 +7,7 @@ mod document;
 mod errors;
 mod events;
 mod metrics;
+mod monitoring;
 mod plans;
 mod process;
 mod second_factor;

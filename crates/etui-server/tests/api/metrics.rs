@@ -7,10 +7,10 @@ use reqwest::Method;
 use crate::support::{Person, TestServer, client, send};
 
 /// A scrape: every sample by its name and labels.
-struct Scrape(BTreeMap<String, String>);
+pub(crate) struct Scrape(pub(crate) BTreeMap<String, String>);
 
 impl Scrape {
-    async fn of(server: &TestServer) -> Self {
+    pub(crate) async fn of(server: &TestServer) -> Self {
         let url = format!("http://{}/metrics", server.metrics_address());
         let answer = send(client().get(url)).await;
         assert_eq!(answer.status, 200);

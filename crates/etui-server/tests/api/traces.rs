@@ -11,7 +11,7 @@ use etui_api::session::{Session, SignIn};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse},
     common::v1::any_value::Value,
-    trace::v1::{Span, span::SpanKind, status::StatusCode},
+    trace::v1::{Span, Status, span::SpanKind, status::StatusCode},
 };
 use prost::Message as _;
 use reqwest::Method;
@@ -161,7 +161,7 @@ async fn a_trace_that_a_trusted_proxy_began_is_gone_on_with() {
         (PROXY_TRACE.to_owned(), PROXY_SPAN.to_owned())
     );
     assert_eq!(request.trace_state, "");
-    assert_ne!(request.status.as_ref().map(|status| status.code()), Some(StatusCode::Error));
+    assert_ne!(request.status.as_ref().map(Status::code), Some(StatusCode::Error));
 }
 
 /// A collector that is gone costs nobody an answer.

@@ -52,7 +52,7 @@ impl TestServer {
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.server.address())
+        format!("{}{path}", self.server.url())
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -177,5 +177,7 @@ pub(crate) fn frames_body(request: RequestBuilder, frames: &[Frame]) -> RequestB
 pub(crate) fn client() -> Client {
     // Building a client asks for a TLS provider even if it never speaks TLS; a second installation is no harm.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    Client::builder().no_proxy().build().unwrap()
+    let certificate = include_bytes!("../certificate/chain.pem");
+    let certificate = reqwest::Certificate::from_pem(certificate).unwrap();
+    Client::builder().no_proxy().tls_certs_only([certificate]).build().unwrap()
 }
