@@ -9,6 +9,7 @@ pub mod admin;
 pub mod email;
 pub mod frame;
 pub mod limits;
+pub mod links;
 pub mod plan;
 pub mod problem;
 pub mod session;

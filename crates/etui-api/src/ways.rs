@@ -127,3 +127,28 @@ pub struct PasskeyName {
     #[schema(min_length = 1, max_length = 64)]
     pub name: String,
 }
+
+/// `POST /v1/account/email`.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct NewEmail {
+    /// The address that is to name the account.
+    pub email: String,
+    /// The login proof made with the new address, which salts it; needed where there is a login password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, min_length = 43, max_length = 43)]
+    pub login_proof: Option<LoginProof>,
+}
+
+/// The answer where a letter has to confirm the new address first.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct EmailAsked {
+    /// Seconds for which what the letter brings counts.
+    pub expires_in_s: u32,
+}
+
+/// `POST /v1/account/email/confirm`.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct EmailConfirmation {
+    /// What the letter brought.
+    pub token: Token,
+}

@@ -9,20 +9,24 @@ use etui_store::{Notice, StoreError};
 use crate::app::App;
 
 mod account_leaving;
+mod confirm_address;
 mod credentials_changed;
 mod letter;
 mod new_device;
 mod post;
+mod sign_in_link;
 mod text;
 mod transport;
 mod trial;
 
 pub use account_leaving::AccountLeaving;
+pub use confirm_address::ConfirmAddress;
 pub use credentials_changed::CredentialsChanged;
 pub use letter::Letter;
 pub use new_device::NewDevice;
 pub(crate) use post::run;
 pub use post::{Figures, Post};
+pub use sign_in_link::SignInLink;
 pub use transport::{MailConfig, MailCredentials, Protection, SendError};
 pub use trial::try_out;
 

@@ -16,8 +16,8 @@ pub enum Purpose {
     SecondFactor,
     /// A sign-in by a link that was sent by mail, on the side of whoever began it.
     Link,
-    /// The same, on the side of whoever reads the mail.
-    LinkToken,
+    /// What a letter brings to whoever reads it: it finishes what was begun somewhere else.
+    Mailed,
     /// A sign-in at a provider that a browser was sent to.
     Provider,
     /// A passkey that is being made.
@@ -47,7 +47,7 @@ impl Purpose {
         match self {
             Self::SecondFactor => "second_factor",
             Self::Link => "link",
-            Self::LinkToken => "link_token",
+            Self::Mailed => "mailed",
             Self::Provider => "provider",
             Self::PasskeyRegistration => "passkey_registration",
             Self::PasskeyAssertion => "passkey_assertion",

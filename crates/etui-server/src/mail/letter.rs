@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use etui_store::{NewMail, Notice, Store, StoreError};
+use etui_store::{NewMail, Notice, Pending, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, macros::format_description};
 
 use super::{
-    account_leaving::AccountLeaving, credentials_changed::CredentialsChanged, new_device::NewDevice,
-    text::Text,
+    account_leaving::AccountLeaving, confirm_address::ConfirmAddress,
+    credentials_changed::CredentialsChanged, new_device::NewDevice, sign_in_link::SignInLink, text::Text,
 };
+
+use crate::sign_in::PATIENCE;
 
 /// For news: whoever's mail server is away for a weekend hears of it on Monday.
 const NEWS_LIFETIME: Duration = Duration::from_hours(72);
@@ -19,6 +21,10 @@ const NEWS_LIFETIME: Duration = Duration::from_hours(72);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "letter", rename_all = "snake_case")]
 pub enum Letter {
+    /// A link to sign in with.
+    SignInLink(SignInLink),
+    /// What confirms a new address.
+    ConfirmAddress(ConfirmAddress),
     /// A device has signed in for the first time.
     NewDevice(NewDevice),
     /// A way to sign in was added, changed or removed.
@@ -44,6 +50,13 @@ pub(super) struct Desk<'a> {
     pub(super) now_ms: u64,
 }
 
+impl Desk<'_> {
+    /// How long something that was begun can still be finished.
+    pub(super) fn rest_of(&self, pending: &Pending) -> Duration {
+        PATIENCE.saturating_sub(Duration::from_millis(self.now_ms.saturating_sub(pending.created_ms)))
+    }
+}
+
 impl Letter {
     /// To be queued for the holder of an account, in the transaction that gives occasion to it.
     ///
@@ -66,7 +79,10 @@ impl Letter {
 
     /// How long it is worth being sent.
     const fn lifetime(&self) -> Duration {
-        NEWS_LIFETIME
+        match self {
+            Self::SignInLink(_) | Self::ConfirmAddress(_) => PATIENCE,
+            Self::NewDevice(_) | Self::CredentialsChanged(_) | Self::AccountLeaving(_) => NEWS_LIFETIME,
+        }
     }
 
     fn queued(self) -> Result<Vec<u8>, StoreError> {
@@ -79,6 +95,8 @@ impl Letter {
     /// What it says; `None` if there is nobody to say it to, or no reason any more.
     pub(super) async fn write(&self, desk: &Desk<'_>) -> Result<Option<Text>, StoreError> {
         match self {
+            Self::SignInLink(letter) => letter.write(desk).await,
+            Self::ConfirmAddress(letter) => letter.write(desk).await,
             Self::NewDevice(letter) => Ok(Some(letter.write(desk))),
             Self::CredentialsChanged(letter) => Ok(Some(letter.write(desk))),
             Self::AccountLeaving(letter) => Ok(Some(letter.write(desk))),

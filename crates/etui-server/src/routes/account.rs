@@ -3,6 +3,7 @@
 //! Whoever changes a way has signed in a moment ago, and all other sessions end.
 
 pub(super) mod device_approval;
+pub(super) mod email;
 pub(super) mod entitlements;
 pub(super) mod links;
 pub(super) mod login_password;

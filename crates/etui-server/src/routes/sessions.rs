@@ -15,6 +15,7 @@ use crate::{
 pub(super) mod administer;
 pub(super) mod create;
 pub(super) mod end;
+pub(super) mod link;
 pub(super) mod passkey;
 pub(super) mod refresh;
 pub(super) mod second_factor;

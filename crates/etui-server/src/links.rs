@@ -1,0 +1,87 @@
+//! Signing in by a link that comes by mail.
+//!
+//! Whoever asks gets a ticket, or is remembered as a browser; whoever has the mailbox gets a token. Neither alone is worth
+//! anything. Asking looks nothing up: whether there is such an account is found out when the letter is written, so that the
+//! answer says nothing about it, not even by its time.
+
+use etui_api::{
+    ErrorCode,
+    email::normalize_email,
+    session::{Method, Token},
+};
+use etui_chain::{AccountId, DeviceId};
+use etui_store::Purpose;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    app::App,
+    clock,
+    mail::{self, Letter, SignInLink},
+    mailed::Mailed,
+    problem::ApiError,
+    sign_in::{self, PATIENCE, Proven},
+};
+
+/// A link is tried by as many as have the token; what limits them is that they have to have it.
+const ONE_TRY: u32 = 1;
+
+/// Who asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Starter {
+    /// A program: it has the ticket, and signs in this device.
+    Program { device_id: DeviceId },
+    /// A browser, by the hash of its name, and where it goes on.
+    Browser { browser: [u8; 32], next: String },
+}
+
+/// Has a link sent, if anybody has that address and allows links; the ticket.
+///
+/// # Errors
+/// `not_offered` where no letters are sent.
+pub(crate) async fn ask(app: &App, email: &str, starter: &Starter) -> Result<Token, ApiError> {
+    if !app.sends_mail() {
+        return Err(ApiError::because(
+            ErrorCode::NotOffered,
+            "This server sends no mail; whoever runs it can print a link with `etui-server admin link`.",
+        ));
+    }
+    let email = normalize_email(email)
+        .ok_or_else(|| ApiError::because(ErrorCode::BadRequest, "That cannot be an e-mail address."))?;
+    let ticket = sign_in::begin(app, Purpose::Link, None, starter, ONE_TRY, PATIENCE).await?;
+    let begun = *sign_in::secret_hash(&ticket)?.as_bytes();
+    let for_program = matches!(starter, Starter::Program { .. });
+    let letter = Letter::SignInLink(SignInLink { begun, for_program });
+    letter.queue(&app.store, &email, clock::now_ms()).await?;
+    mail::wake(app);
+    Ok(ticket)
+}
+
+/// Signs a program in with ticket and token; without a ticket, with a token that whoever runs the server has printed.
+///
+/// # Errors
+/// `no_longer_valid`, whatever is wrong with them.
+pub(crate) async fn sign_in(
+    app: &App,
+    device_id: DeviceId,
+    ticket: Option<&Token>,
+    token: &Token,
+) -> Result<Proven, ApiError> {
+    let mailed = Mailed::find(app, token).await?;
+    if mailed.begun != ticket.map(sign_in::secret_hash).transpose()? {
+        return Err(sign_in::no_longer_valid());
+    }
+    if ticket.is_some() {
+        let starter: Starter = sign_in::body(&mailed.begun(app, Purpose::Link).await?.body)?;
+        if starter != (Starter::Program { device_id }) {
+            return Err(sign_in::no_longer_valid());
+        }
+    }
+    let account_id = mailed.account_id;
+    mailed.take(app, Purpose::Link).await?;
+    Ok(proven(account_id, device_id))
+}
+
+const fn proven(account_id: AccountId, device_id: DeviceId) -> Proven {
+    Proven { account_id, device_id, method: Method::Link, twice: false }
+}

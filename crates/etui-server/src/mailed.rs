@@ -1,0 +1,83 @@
+//! What a letter brings: a secret that finishes what was begun somewhere else. It is drawn when the letter is written, and only its
+//! hash is kept.
+
+use std::time::Duration;
+
+use etui_api::session::Token;
+use etui_chain::{AccountId, Digest};
+use etui_store::{NewPending, Pending, Purpose, Store, StoreError};
+use serde::{Deserialize, Serialize};
+
+use crate::{app::App, clock, one_time, problem::ApiError, sign_in};
+
+/// A secret that somebody has got.
+pub(crate) struct Mailed {
+    hash: Digest,
+    /// Whose account it is about.
+    pub(crate) account_id: AccountId,
+    /// What it finishes; nothing where whoever runs the server has handed it out.
+    pub(crate) begun: Option<Digest>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body {
+    begun: Option<[u8; 32]>,
+}
+
+/// A secret for an account, which finishes what was begun under a hash.
+///
+/// # Errors
+/// The store's; no random bytes.
+pub(crate) async fn draw(
+    store: &Store,
+    account_id: AccountId,
+    begun: Option<Digest>,
+    lifetime: Duration,
+    now_ms: u64,
+) -> Result<Token, StoreError> {
+    let (token, secret_hash) = one_time::draw().map_err(|source| StoreError::Random { source })?;
+    let body = Body { begun: begun.map(|hash| *hash.as_bytes()) };
+    let body = serde_json::to_vec(&body).expect("a hash is plain JSON");
+    let (purpose, account_id) = (Purpose::Mailed, Some(account_id));
+    let pending = NewPending { secret_hash, purpose, account_id, body: &body, tries: 1, lifetime };
+    store.begin_pending(pending, now_ms).await?;
+    Ok(token)
+}
+
+impl Mailed {
+    /// Looks a secret up, without using it up.
+    ///
+    /// # Errors
+    /// `no_longer_valid`.
+    pub(crate) async fn find(app: &App, token: &Token) -> Result<Self, ApiError> {
+        let hash = sign_in::secret_hash(token)?;
+        let pending = app.store.pending(hash, Purpose::Mailed, clock::now_ms()).await?;
+        let pending = pending.ok_or_else(sign_in::no_longer_valid)?;
+        let account_id = pending.account_id.ok_or_else(sign_in::no_longer_valid)?;
+        let Body { begun } = sign_in::body(&pending.body)?;
+        Ok(Self { hash, account_id, begun: begun.map(Digest::new) })
+    }
+
+    /// What it finishes, still as it was begun.
+    ///
+    /// # Errors
+    /// `no_longer_valid`.
+    pub(crate) async fn begun(&self, app: &App, purpose: Purpose) -> Result<Pending, ApiError> {
+        let begun = self.begun.ok_or_else(sign_in::no_longer_valid)?;
+        let pending = app.store.pending(begun, purpose, clock::now_ms()).await?;
+        pending.ok_or_else(sign_in::no_longer_valid)
+    }
+
+    /// Uses it up, and what it finishes: of any number of callers one gets through.
+    ///
+    /// # Errors
+    /// `no_longer_valid`.
+    pub(crate) async fn take(self, app: &App, purpose: Purpose) -> Result<(), ApiError> {
+        if let Some(begun) = self.begun {
+            let taken = app.store.take_pending(begun, purpose, clock::now_ms()).await?;
+            taken.ok_or_else(sign_in::no_longer_valid)?;
+        }
+        let taken = app.store.take_pending(self.hash, Purpose::Mailed, clock::now_ms()).await?;
+        taken.map(drop).ok_or_else(sign_in::no_longer_valid)
+    }
+}

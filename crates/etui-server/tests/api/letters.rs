@@ -1,0 +1,42 @@
+//! What comes by mail: links to sign in with, codes that confirm an address, news. The mail server is a real one.
+
+mod addresses;
+mod links;
+mod news;
+
+use etui_server::settings::{Given, Settings};
+use etui_services::{Received, Smtp};
+
+use crate::support::TestServer;
+
+/// A server that sends mail, and where it arrives.
+struct Mailing {
+    server: TestServer,
+    smtp: Smtp,
+}
+
+impl Mailing {
+    async fn start() -> Self {
+        let smtp = Smtp::start().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("server.toml");
+        let toml = format!("mail_server = '{}'\nmail_from = 'etui@example.org'", smtp.address());
+        std::fs::write(&file, toml).unwrap();
+        let mail = Settings::resolve(Given::read(&file).unwrap()).unwrap().mail;
+        Self { server: TestServer::start_with(|settings| settings.mail = mail).await, smtp }
+    }
+
+    /// The one that came as the so many-th.
+    fn letter(&self, number: usize) -> Received {
+        self.smtp.wait_for(number).unwrap().remove(number - 1)
+    }
+}
+
+/// The line of a letter that is to be copied.
+fn code(letter: &Received) -> etui_api::session::Token {
+    let line = letter.text.lines().find_map(|line| line.strip_prefix("    "));
+    let line = line.unwrap_or_else(|| panic!("no code in: {}", letter.text)).to_owned();
+    assert!(letter.html.contains(&format!("<pre>{line}</pre>")), "{}", letter.html);
+    assert!(!letter.subject.contains(&line));
+    etui_api::session::Token::new(line)
+}
