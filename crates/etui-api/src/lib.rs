@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod browser;
 pub mod email;
 pub mod frame;
 pub mod limits;

@@ -58,6 +58,10 @@ error_codes! {
     WrongCode = "wrong_code", 401, "That code is not right, or was used before.";
     /// The passkey is none of an account here, was removed, or did not sign what it was asked to.
     PasskeyRefused = "passkey_refused", 401, "That passkey does not count here.";
+    /// The provider did not say who somebody is, or nothing that verifies.
+    ProviderRefused = "provider_refused", 401, "The provider did not confirm who you are.";
+    /// Whoever was asked in the browser said no.
+    AccessDenied = "access_denied", 403, "It was refused in the browser.";
     /// More than the plan has: `limit` says what and how much.
     PlanLimit = "plan_limit", 402, "The plan has no room for this.";
     /// The plan does not include it.

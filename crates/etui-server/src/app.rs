@@ -6,7 +6,7 @@ use webauthn_rs::Webauthn;
 
 use crate::{
     body::UploadRoom, envelope::RequestIds, login::LoginHasher, mail::Post, metrics::Metrics,
-    settings::Settings, shutdown::Phase, throttle::Throttle, tokens::Tokens,
+    provider::Providers, settings::Settings, shutdown::Phase, throttle::Throttle, tokens::Tokens,
 };
 
 /// Everything that outlives a request.
@@ -20,6 +20,7 @@ pub(crate) struct App {
     pub(crate) post: Option<Post>,
     pub(crate) upload_room: UploadRoom,
     pub(crate) settings: Settings,
+    pub(crate) providers: Providers,
     pub(crate) over_tls: bool,
     /// The address that people use.
     pub(crate) url: String,

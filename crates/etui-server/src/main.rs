@@ -60,6 +60,9 @@ fn check(options: ServeOptions) -> anyhow::Result<()> {
     let settings = options.settings()?;
     settings.store()?;
     settings.mail.as_ref().map(MailSettings::config).transpose()?;
+    for provider in &settings.providers {
+        provider.client_secret()?;
+    }
     writeln!(io::stdout(), "The settings are right.")?;
     Ok(())
 }

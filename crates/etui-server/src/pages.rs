@@ -3,38 +3,68 @@
 //!
 //! Two cookies, both `__Host-` and `HttpOnly`: one names the browser, so that a link or a provider's answer counts only where
 //! it was asked for; one names a page session, which lasts as long as [`etui_store::FRESH_MS`] and reaches these pages alone.
+//!
+//! Whatever way somebody signs in by, it ends in [`go_on`].
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
-    extract::{FromRequestParts, OptionalFromRequestParts},
+    Form, Router,
+    extract::{FromRequest, FromRequestParts, Query, Request},
     response::{IntoResponse as _, Response},
+    routing::{get, post},
 };
-use etui_api::{ErrorCode, session::Token};
-use etui_chain::{AccountId, Digest, Id};
-use etui_store::{FRESH_MS, Fresh, Purpose, SessionId};
+use etui_api::ErrorCode;
 use http::{
     HeaderValue, Method, StatusCode,
-    header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE},
+    header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, SET_COOKIE},
     request::Parts,
 };
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
 
 use crate::{
     app::App,
-    clock,
-    cookies::{self, SameSite},
+    cookies,
     document::{STYLE, escape},
-    envelope::Speaker,
-    log, one_time,
+    log,
     problem::ApiError,
-    sign_in,
 };
 
-const BROWSER_COOKIE: &str = "__Host-etui-browser";
-const PAGE_COOKIE: &str = "__Host-etui-page";
-/// A browser is known for as long as anything can be finished that it began.
-const BROWSER_SECONDS: u64 = 3600;
+mod access;
+mod account;
+mod authorize;
+mod browser;
+mod device;
+mod hand_over;
+mod next;
+mod provider;
+mod second_factor;
+mod sign_in;
+
+use access::Visitor;
+pub(crate) use access::{PageAccess, Proof, go_on};
+pub(crate) use authorize::Authorized;
+pub(crate) use browser::Browser;
+pub(crate) use hand_over::HandOver;
+pub(crate) use next::Next;
+
+/// Every page.
+pub(crate) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/sign-in", get(sign_in::show))
+        .route("/sign-in/provider/{name}", post(provider::depart))
+        .route(crate::provider::CALLBACK_PATH, get(provider::arrive))
+        .route("/sign-in/second-factor", post(second_factor::show))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/account", get(account::show))
+        .route("/account/providers/{name}", post(provider::depart_to_link))
+        .route("/account/unlink", post(account::unlink))
+        .route("/authorize", get(authorize::show).post(authorize::decide))
+        .route("/device", get(device::show))
+        .route("/device/look", post(device::look))
+        .route("/device/decide", post(device::decide))
+        .route("/hand-over", get(hand_over::show).post(hand_over::open))
+}
 
 /// A page: what it is about, and its content as HTML, in which every value has been through [`escape`].
 pub(crate) struct Page<'a> {
@@ -126,92 +156,67 @@ impl FromRequestParts<Arc<App>> for SameOrigin {
     }
 }
 
-/// What names the browser, where it has been here before.
-pub(crate) struct Browser(Option<Token>);
+/// A form that was filled in on a page of this server.
+pub(crate) struct PageForm<T>(pub(crate) T);
 
-impl Browser {
-    /// The hash of its name, to be compared with that of the browser which began something.
-    pub(crate) fn hash(&self) -> Option<Digest> {
-        one_time::stored_hash(self.0.as_ref()?)
-    }
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for PageForm<T> {
+    type Rejection = PageError;
 
-    /// The hash of its name, and the cookie that gives it one if it has none.
-    ///
-    /// # Errors
-    /// The operating system gave no random bytes.
-    pub(crate) fn or_new(&self) -> Result<(Digest, Option<HeaderValue>), ApiError> {
-        if let Some(hash) = self.hash() {
-            return Ok((hash, None));
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, PageError> {
+        let (mut parts, body) = request.into_parts();
+        SameOrigin::from_request_parts(&mut parts, app).await?;
+        match Form::from_request(Request::from_parts(parts, body), app).await {
+            Ok(Form(form)) => Ok(Self(form)),
+            Err(_) => {
+                Err(ApiError::because(ErrorCode::BadRequest, "The form is not one of this page.").into())
+            }
         }
-        let (name, hash) = one_time::draw()?;
-        Ok((hash, Some(cookie(BROWSER_COOKIE, name.expose(), BROWSER_SECONDS))))
     }
 }
 
-impl FromRequestParts<Arc<App>> for Browser {
-    type Rejection = std::convert::Infallible;
+/// What stands in a page's address.
+pub(crate) struct PageQuery<T>(pub(crate) T);
 
-    async fn from_request_parts(parts: &mut Parts, _app: &Arc<App>) -> Result<Self, Self::Rejection> {
-        Ok(Self(cookies::read(&parts.headers, BROWSER_COOKIE)))
-    }
-}
-
-/// Whoever has signed in on a page of this server a moment ago.
-pub(crate) struct PageAccess(pub(crate) Fresh);
-
-#[derive(Serialize, Deserialize)]
-struct PageBody {
-    /// The session of the device that opened the page: it goes on when credentials change.
-    session_id: Option<Id>,
-}
-
-impl FromRequestParts<Arc<App>> for PageAccess {
+impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for PageQuery<T> {
     type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, PageError> {
-        let unknown = || ApiError::because(ErrorCode::Unauthenticated, "Sign in first.");
-        let secret = cookies::read(&parts.headers, PAGE_COOKIE).ok_or_else(unknown)?;
-        let secret_hash = one_time::stored_hash(&secret).ok_or_else(unknown)?;
-        let pending = app.store.pending(secret_hash, Purpose::Page, clock::now_ms()).await?;
-        let pending = pending.ok_or_else(unknown)?;
-        let account_id = pending.account_id.ok_or_else(unknown)?;
-        let PageBody { session_id } = sign_in::body(&pending.body)?;
-        let fresh = app.store.present(account_id, session_id.map(SessionId::new)).await?;
-        Speaker::note(parts, fresh.pseudonyms());
-        Ok(Self(fresh))
+    async fn from_request_parts(parts: &mut Parts, _app: &Arc<App>) -> Result<Self, PageError> {
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(query)) => Ok(Self(query)),
+            Err(_) => Err(ApiError::because(ErrorCode::BadRequest, "The address is not complete.").into()),
+        }
     }
 }
 
-impl OptionalFromRequestParts<Arc<App>> for PageAccess {
-    type Rejection = PageError;
+/// Sends the browser on, with cookies.
+pub(crate) fn see_other(to: &str, cookies: impl IntoIterator<Item = HeaderValue>) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    response.headers_mut().insert(LOCATION, HeaderValue::from_str(to).expect("an address is a header value"));
+    with_cookies(response, cookies)
+}
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Option<Self>, PageError> {
-        Ok(<Self as FromRequestParts<_>>::from_request_parts(parts, app).await.ok())
+/// An answer that sets cookies.
+pub(crate) fn with_cookies(
+    mut response: Response,
+    cookies: impl IntoIterator<Item = HeaderValue>,
+) -> Response {
+    for cookie in cookies {
+        response.headers_mut().append(SET_COOKIE, cookie);
     }
+    response
 }
 
-/// Opens the pages for whoever has just been proven to hold an account, all factors shown: the cookie that does it.
-///
-/// # Errors
-/// The store's.
-pub(crate) async fn open(
-    app: &App,
-    account_id: AccountId,
-    session_id: Option<SessionId>,
-) -> Result<HeaderValue, ApiError> {
-    let body = PageBody { session_id: session_id.map(SessionId::id) };
-    let lifetime = Duration::from_millis(FRESH_MS);
-    let secret = sign_in::begin(app, Purpose::Page, Some(account_id), &body, 1, lifetime).await?;
-    Ok(cookie(PAGE_COOKIE, secret.expose(), FRESH_MS / 1000))
+/// A value that a form sends along.
+pub(crate) fn hidden(name: &str, value: &str) -> String {
+    format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value))
 }
 
-/// Closes them: the cookie that does it.
-pub(crate) fn close() -> HeaderValue {
-    cookie(PAGE_COOKIE, "", 0)
-}
-
-/// Coming back from a provider or from a mail is coming from another site; what changes something asks for [`SameOrigin`]
-/// besides.
-fn cookie(name: &str, value: &str, seconds: u64) -> HeaderValue {
-    cookies::set(name, value, seconds, SameSite::Lax)
+/// Who has signed in, as a page names them.
+async fn who(app: &App, visitor: &Visitor) -> Result<String, ApiError> {
+    match visitor {
+        Visitor::Holder(access) => Ok(escape(&app.store.ways(access.fresh.account_id()).await?.email)),
+        Visitor::Newcomer(newcomer) => {
+            Ok(format!("{} (an account that is yet to be made)", escape(&newcomer.describe(app))))
+        }
+    }
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Seconds that a client is asked to wait when too many ask at once.
-const BUSY_RETRY_S: u32 = 5;
+pub(crate) const BUSY_RETRY_S: u32 = 5;
 
 /// A problem on its way to the client.
 #[derive(Debug, Clone)]

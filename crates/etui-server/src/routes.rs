@@ -7,13 +7,15 @@ use etui_api::ErrorCode;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, document, envelope::envelope, problem::ApiError};
+use crate::{app::App, document, envelope::envelope, pages, problem::ApiError};
 
 mod account;
 mod accounts;
 mod admin;
+mod device_codes;
 mod devices;
 mod events;
+mod hand_overs;
 mod heal;
 mod health;
 mod home;
@@ -29,6 +31,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let (router, _) = operations().split_for_parts();
     router
         .merge(home::router())
+        .merge(pages::router())
         .fallback(async || ApiError::new(ErrorCode::NotFound))
         .method_not_allowed_fallback(async || ApiError::new(ErrorCode::MethodNotAllowed))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), envelope))
@@ -44,6 +47,10 @@ fn operations() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(document::frame())
         .routes(routes!(accounts::create::create))
         .routes(routes!(sessions::create::create))
+        .routes(routes!(sessions::code::create))
+        .routes(routes!(sessions::device_code::create))
+        .routes(routes!(device_codes::create::create))
+        .routes(routes!(hand_overs::create::create))
         .routes(routes!(sessions::refresh::refresh))
         .routes(routes!(sessions::end::end))
         .routes(routes!(sessions::second_factor::show))

@@ -6,7 +6,7 @@ use etui_api::{
     ErrorCode,
     session::{Factor, Token},
 };
-use etui_chain::AccountId;
+use etui_chain::{AccountId, DeviceId, Digest};
 use etui_store::Purpose;
 
 use crate::{
@@ -33,18 +33,40 @@ pub(crate) async fn verify(
     let secret_hash = sign_in::secret_hash(ticket)?;
     let begun = app.store.pending(secret_hash, Purpose::SecondFactor, clock::now_ms()).await?;
     let proven: Proven = sign_in::body(&begun.ok_or_else(no_longer_valid)?.body)?;
-    let target = Target::SecondFactor(proven.account_id);
-    let attempt = limits::attempt(app, client, target, Some(proven.device_id)).await?;
+    let ticket = Ticket { secret_hash, purpose: Purpose::SecondFactor, account_id: proven.account_id };
+    check(app, client, &ticket, Some(proven.device_id), factor).await?;
+    Ok(Proven { twice: true, ..proven })
+}
+
+/// What lacks a second factor, in a program or on a page.
+pub(crate) struct Ticket {
+    pub(crate) secret_hash: Digest,
+    pub(crate) purpose: Purpose,
+    pub(crate) account_id: AccountId,
+}
+
+/// Uses the ticket up if the factor is right.
+///
+/// # Errors
+/// As [`verify`].
+pub(crate) async fn check(
+    app: &App,
+    client: IpAddr,
+    ticket: &Ticket,
+    device: Option<DeviceId>,
+    factor: Factor,
+) -> Result<(), ApiError> {
+    let Ticket { secret_hash, purpose, account_id } = *ticket;
+    let attempt = limits::attempt(app, client, Target::SecondFactor(account_id), device).await?;
     // After the limits: one who has to wait does not lose a try.
-    let tried = app.store.try_pending(secret_hash, Purpose::SecondFactor, clock::now_ms()).await?;
+    let tried = app.store.try_pending(secret_hash, purpose, clock::now_ms()).await?;
     tried.ok_or_else(no_longer_valid)?;
-    if !is_right(app, proven.account_id, factor).await? {
+    if !is_right(app, account_id, factor).await? {
         return Err(ApiError::new(ErrorCode::WrongCode));
     }
-    let taken = app.store.take_pending(secret_hash, Purpose::SecondFactor, clock::now_ms()).await?;
+    let taken = app.store.take_pending(secret_hash, purpose, clock::now_ms()).await?;
     taken.ok_or_else(no_longer_valid)?;
-    attempt.succeeded(app).await?;
-    Ok(Proven { twice: true, ..proven })
+    attempt.succeeded(app).await
 }
 
 /// Whether it is one of the account, which is used up by that.

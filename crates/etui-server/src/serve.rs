@@ -23,7 +23,9 @@ use crate::{
     login::{LoginError, LoginHasher},
     mail::Post,
     metrics::{self, Metrics},
-    passkeys, routes,
+    passkeys,
+    provider::Providers,
+    routes,
     settings::{MailSettings, Settings, SettingsError, SignUpPolicy, cores},
     shutdown::{self, Phase},
     telemetry,
@@ -228,6 +230,7 @@ async fn open(
     let over_tls = settings.tls.is_some();
     let url = url(settings, address, over_tls);
     let post = post(settings, &url)?;
+    let providers = Providers::new(&settings.providers, &url)?;
     Ok(App {
         metrics: Metrics::new(&store, post.as_ref(), settings, certificate_ends_s),
         store,
@@ -237,6 +240,7 @@ async fn open(
         post,
         upload_room: UploadRoom::new(MAX_UPLOADS_BYTES),
         settings: settings.clone(),
+        providers,
         over_tls,
         passkeys: passkeys::verifier(&url),
         url,

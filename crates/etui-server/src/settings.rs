@@ -20,6 +20,10 @@ use zeroize::Zeroizing;
 mod mail;
 
 pub use mail::{MailSettings, MailTls};
+mod provider;
+
+pub use provider::ProviderSettings;
+pub(crate) use provider::is_private;
 
 /// Where the server listens if nothing else is said.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8484);
@@ -66,6 +70,14 @@ pub enum SettingsError {
         setting: &'static str,
         /// What is there.
         given: String,
+    },
+    /// A provider cannot be used as it is described.
+    #[error("the provider “{name}”: {fault}")]
+    Provider {
+        /// Its name.
+        name: String,
+        /// What is wrong, and how it would be right.
+        fault: &'static str,
     },
     /// A file of credentials has another form.
     #[error("{} must have two lines: the access key id, the secret access key", path.display())]
@@ -178,6 +190,10 @@ pub struct Given {
     /// Plan of accounts that have none of their own [default: self-hosted, which limits nothing]
     #[arg(long, env = "ETUI_DEFAULT_PLAN", value_name = "NAME")]
     default_plan: Option<String>,
+    /// Any number of tables, so in the file alone.
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    provider: Vec<ProviderSettings>,
 }
 
 impl Given {
@@ -220,6 +236,7 @@ impl Given {
             mail_credentials_file: self.mail_credentials_file.or(below.mail_credentials_file),
             mail_tls: self.mail_tls.or(below.mail_tls),
             default_plan: self.default_plan.or(below.default_plan),
+            provider: if self.provider.is_empty() { below.provider } else { self.provider },
         }
     }
 }
@@ -271,6 +288,8 @@ pub struct Settings {
     pub mail: Option<MailSettings>,
     /// The plan of accounts that have none of their own.
     pub default_plan: String,
+    /// Where people may sign in beside here.
+    pub providers: Vec<ProviderSettings>,
 }
 
 /// The files for HTTPS.
@@ -337,6 +356,7 @@ impl Settings {
             drain: Duration::from_secs(given.drain_seconds.unwrap_or(0).into()),
             database_url_file: given.database_url_file,
             default_plan: given.default_plan.unwrap_or_else(|| SELF_HOSTED.to_owned()),
+            providers: provider::checked(given.provider)?,
         })
     }
 
@@ -369,6 +389,7 @@ impl Settings {
             mail_tls: mail.as_ref().and_then(|mail| mail.tls),
             mail_credentials_file: mail.and_then(|mail| mail.credentials_file),
             default_plan: Some(self.default_plan.clone()),
+            provider: self.providers.clone(),
         };
         toml::to_string(&given).expect("settings are plain values")
     }
@@ -559,6 +580,7 @@ mod tests {
             ("mail_tls = 'off'", "`mail_tls` needs `mail_server`"),
             ("mail_server = 'ftp://a'\nmail_from = 'etui@example.org'", "`mail_server` must be"),
             ("mail_server = 'a:25'\nmail_from = 'etui'", "`mail_from` must be"),
+            ("[[provider]]\nname = 'work'", "missing field"),
         ] {
             let said = settings(toml).unwrap_err();
             assert!(said.contains(named), "{toml}: {said}");
@@ -575,7 +597,9 @@ mod tests {
              s3_endpoint = 'http://127.0.0.1:1'\ns3_region = 'here'\ns3_prefix = 'a'\ns3_credentials_file = 'keys'\n\
              s3_cache_mib = 5\nmail_server = 'mail.example.org:587'\nmail_from = 'Etui <etui@example.org>'\n\
              mail_credentials_file = 'mail'\nmail_tls = 'required'\n\
-             default_plan = 'free'\n";
+             default_plan = 'free'\n\
+             \n[[provider]]\nname = 'work'\ntitle = 'Work'\nissuer = 'https://id.example.org'\n\
+             client_id = 'etui'\nclient_secret_file = 'secret'\nscopes = ['email']\n";
         let printed = settings(full).unwrap().to_toml();
         assert_eq!(printed, settings(&printed).unwrap().to_toml());
         assert_eq!(printed.replace('"', "'"), full);

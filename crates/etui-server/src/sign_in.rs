@@ -96,10 +96,23 @@ pub(crate) async fn begin<T: Serialize>(
     lifetime: Duration,
 ) -> Result<Token, ApiError> {
     let (secret, secret_hash) = one_time::draw()?;
+    begin_with(app, secret_hash, purpose, account_id, body, tries, lifetime).await?;
+    Ok(secret)
+}
+
+/// The same with a secret that the caller has drawn.
+pub(crate) async fn begin_with<T: Serialize>(
+    app: &App,
+    secret_hash: Digest,
+    purpose: Purpose,
+    account_id: Option<AccountId>,
+    body: &T,
+    tries: u32,
+    lifetime: Duration,
+) -> Result<(), ApiError> {
     let body = serde_json::to_vec(body).map_err(|error| ApiError::internal(&error))?;
     let pending = NewPending { secret_hash, purpose, account_id, body: &body, tries, lifetime };
-    app.store.begin_pending(pending, clock::now_ms()).await?;
-    Ok(secret)
+    Ok(app.store.begin_pending(pending, clock::now_ms()).await?)
 }
 
 /// What was kept with something that was begun.

@@ -14,6 +14,8 @@ use crate::{
 pub enum Purpose {
     /// A sign-in that lacks its second factor.
     SecondFactor,
+    /// The same on a page of this server.
+    PageSecondFactor,
     /// A sign-in by a link that was sent by mail, on the side of whoever began it.
     Link,
     /// What a letter brings to whoever reads it: it finishes what was begun somewhere else.
@@ -46,6 +48,7 @@ impl Purpose {
     const fn name(self) -> &'static str {
         match self {
             Self::SecondFactor => "second_factor",
+            Self::PageSecondFactor => "page_second_factor",
             Self::Link => "link",
             Self::Mailed => "mailed",
             Self::Provider => "provider",

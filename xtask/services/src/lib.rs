@@ -8,6 +8,7 @@ mod garage;
 mod haproxy;
 pub mod postgres;
 pub mod process;
+pub mod provider;
 pub mod python;
 pub mod smtp;
 pub mod system_packages;
@@ -18,6 +19,7 @@ pub use ceph::Ceph;
 pub use garage::Garage;
 pub use haproxy::Haproxy;
 pub use postgres::{Durability, Postgres};
+pub use provider::{Provider, ProviderAddress};
 pub use smtp::{Received, Smtp};
 
 /// Ports that nobody listens on, all different.

@@ -32,6 +32,7 @@ async fn show(State(app): State<Arc<App>>) -> Response {
              <style>{STYLE}</style></head><body><main><h1>Etui</h1>\
              <p>This is a server of Etui, a password manager. It keeps what your devices have sealed, \
              and can read none of it.</p>{next}\
+             <p><a href=\"/account\">Your account</a>: ways to sign in, programs that wait to be let in</p>\
              <p><a href=\"/reference\">Reference of the API</a></p></main></body></html>"
         )
         .into(),

@@ -13,7 +13,9 @@ use crate::{
 };
 
 pub(super) mod administer;
+pub(super) mod code;
 pub(super) mod create;
+pub(super) mod device_code;
 pub(super) mod end;
 pub(super) mod link;
 pub(super) mod passkey;

@@ -12,6 +12,8 @@ mod metrics;
 mod monitoring;
 mod plans;
 mod process;
+mod programs;
+mod providers;
 mod second_factor;
 mod sessions;
 mod states;

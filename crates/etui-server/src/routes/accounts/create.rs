@@ -23,6 +23,7 @@ use crate::{
     document::{Bytes, Problems},
     keeping::Keeping,
     limits::{self, Target},
+    newcomer,
     parameters::Client,
     problem::ApiError,
     routes::sessions,
@@ -32,7 +33,7 @@ use crate::{
 
 /// Sign up
 ///
-/// Frames: a header (`email`, `login_proof`, `device_id` as a CBOR map), the account's first state, the records that
+/// Frames: a header (`email`, `device_id`, and `login_proof` or the `ticket` of somebody without an account, as a CBOR map), the account's first state, the records that
 /// it names, then commit 1 of each vault with its records. The answer is the first session.
 #[utoipa::path(
     post, path = "/v1/accounts", operation_id = "sign_up", tag = "accounts", security(()),
@@ -53,7 +54,7 @@ pub(crate) async fn create(
     let Some(Frame::Header(header)) = frames.next().await? else {
         return Err(ApiError::because(ErrorCode::BadRequest, "The first frame is the header of a sign-up."));
     };
-    let SignUp { email, login_proof, device_id, invitation: _, ticket: _ } = decode_header(&header)?;
+    let SignUp { email, login_proof, device_id, invitation: _, ticket } = decode_header(&header)?;
     let email = normalize_email(&email)
         .ok_or_else(|| ApiError::because(ErrorCode::BadRequest, "That cannot be an e-mail address."))?;
     let upload = state_upload(&mut frames).await?;
@@ -62,13 +63,20 @@ pub(crate) async fn create(
     if let Some(login_proof) = login_proof {
         credentials.push(CredentialChange::LoginPassword(Some(app.login.hash(login_proof).await?)));
     }
+    if let Some(ticket) = &ticket {
+        credentials.push(newcomer::of_ticket(&app, ticket).await?.credential());
+    }
+    let method = if ticket.is_some() { Method::Browser } else { Method::LoginPassword };
     let now_ms = clock::now_ms();
-    let (session, refresh_token) = sessions::draw(&app, Method::LoginPassword, now_ms)?;
+    let (session, refresh_token) = sessions::draw(&app, method, now_ms)?;
     let session_id = session.session_id;
     let admission = Admission::Open;
     let sends_mail = app.sends_mail();
     let account = NewAccount { email, admission, credentials, sends_mail, device_id, upload, session };
     app.store.create_account(account, now_ms).await?;
+    if let Some(ticket) = &ticket {
+        newcomer::use_up(&app, ticket).await?;
+    }
     let session = sessions::answer(&app, account_id, session_id, refresh_token);
     Ok((StatusCode::CREATED, keeping.answer(session)))
 }

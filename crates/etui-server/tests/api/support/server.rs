@@ -55,6 +55,11 @@ impl TestServer {
         format!("{}{path}", self.server.url())
     }
 
+    /// The address that people use.
+    pub(crate) fn public_url(&self) -> &str {
+        self.server.url()
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, self.url(path))
     }

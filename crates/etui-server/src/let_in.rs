@@ -1,0 +1,50 @@
+//! What a browser has let a program have: a session of an account, or the chance to make one.
+
+use etui_api::session::{Method, Session};
+use etui_chain::{AccountId, DeviceId};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    app::App,
+    newcomer::{self, Newcomer},
+    problem::ApiError,
+    sign_in::{self, Proven},
+};
+
+/// Who let it in.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LetIn {
+    /// The holder of an account.
+    Holder {
+        account_id: AccountId,
+        /// Whether two factors were shown in the browser.
+        twice: bool,
+    },
+    /// Somebody who has none yet.
+    Newcomer(Newcomer),
+}
+
+impl LetIn {
+    /// Whose account it is.
+    pub(crate) const fn account_id(&self) -> Option<AccountId> {
+        match self {
+            Self::Holder { account_id, .. } => Some(*account_id),
+            Self::Newcomer(_) => None,
+        }
+    }
+
+    /// The session, once.
+    ///
+    /// # Errors
+    /// `no_account` with a ticket; those of [`sign_in::complete`].
+    pub(crate) async fn complete(self, app: &App, device_id: DeviceId) -> Result<Session, ApiError> {
+        match self {
+            Self::Holder { account_id, twice } => {
+                let proven = Proven { account_id, device_id, method: Method::Browser, twice };
+                sign_in::complete(app, proven).await
+            }
+            Self::Newcomer(newcomer) => Err(newcomer::no_account(app, &newcomer).await?),
+        }
+    }
+}

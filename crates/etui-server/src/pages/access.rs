@@ -1,0 +1,221 @@
+//! Page sessions: who has signed in on the pages of this server, and how far.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{FromRequestParts, OptionalFromRequestParts},
+    response::Response,
+};
+use etui_api::{ErrorCode, session::Token};
+use etui_chain::{AccountId, Digest, Id};
+use etui_store::{FRESH_MS, Fresh, Pending, Purpose, SessionId};
+use http::{HeaderValue, request::Parts};
+use serde::{Deserialize, Serialize};
+
+use super::{Browser, Next, PageError, second_factor, see_other};
+use crate::{
+    app::App,
+    clock,
+    cookies::{self, SameSite},
+    envelope::Speaker,
+    let_in::LetIn,
+    newcomer::Newcomer,
+    one_time,
+    problem::ApiError,
+    sign_in,
+};
+
+const PAGE_COOKIE: &str = "__Host-etui-page";
+
+/// Somebody has been proven to hold an account, in this browser.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Proof {
+    pub(crate) account_id: AccountId,
+    /// Whether a second factor has been shown, or the first is two in one.
+    pub(crate) twice: bool,
+    /// The session of the device that opened the page: it goes on when credentials change.
+    pub(crate) session_id: Option<Id>,
+}
+
+/// The end of every way to sign in on a page: asks for what is still missing, or opens the pages and goes on.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn go_on(
+    app: &App,
+    browser: &Browser,
+    proof: Proof,
+    next: &Next,
+) -> Result<Response, PageError> {
+    if !proof.twice && app.store.totp(proof.account_id).await?.is_some() {
+        return second_factor::ask(app, browser, proof, next).await;
+    }
+    let cookie = open(app, proof).await?;
+    Ok(see_other(&next.address(), [cookie]))
+}
+
+/// Opens the pages for whoever holds an account, all factors shown: the cookie that does it.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn open(app: &App, proof: Proof) -> Result<HeaderValue, ApiError> {
+    let until_ms = clock::now_ms().saturating_add(FRESH_MS);
+    begin(app, Some(proof.account_id), PageBody { visitor: Who::Holder(proof), until_ms }).await
+}
+
+/// Opens them for somebody without an account.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn open_for_newcomer(app: &App, newcomer: Newcomer) -> Result<HeaderValue, ApiError> {
+    let until_ms = clock::now_ms().saturating_add(FRESH_MS);
+    begin(app, None, PageBody { visitor: Who::Newcomer(newcomer), until_ms }).await
+}
+
+/// Closes them: the cookie that does it.
+pub(super) fn close() -> HeaderValue {
+    cookie("", 0)
+}
+
+/// Whoever has signed in on a page of this server a moment ago.
+pub(crate) struct PageAccess {
+    pub(crate) fresh: Fresh,
+    /// By which factors, and with which device's session.
+    pub(crate) proof: Proof,
+    until_ms: u64,
+}
+
+impl PageAccess {
+    /// After a change of credentials has ended all page sessions, this one too: another until the same time.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn reopen(&self, app: &App) -> Result<HeaderValue, ApiError> {
+        let body = PageBody { visitor: Who::Holder(self.proof), until_ms: self.until_ms };
+        begin(app, Some(self.proof.account_id), body).await
+    }
+}
+
+/// Whoever has been here a moment ago, with an account or without.
+pub(super) struct Visit {
+    pub(super) visitor: Visitor,
+    secret_hash: Digest,
+}
+
+pub(super) enum Visitor {
+    Holder(PageAccess),
+    Newcomer(Newcomer),
+}
+
+impl Visit {
+    /// Uses one of the few tries at a code up that a page session has.
+    ///
+    /// # Errors
+    /// `too_many_requests` after the last.
+    pub(super) async fn try_code(&self, app: &App) -> Result<(), ApiError> {
+        let tried = app.store.try_pending(self.secret_hash, Purpose::Page, clock::now_ms()).await?;
+        let too_many = || ApiError::because(ErrorCode::TooManyRequests, "Too many codes. Sign in again.");
+        tried.map(drop).ok_or_else(too_many)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct PageBody {
+    visitor: Who,
+    until_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Who {
+    Holder(Proof),
+    Newcomer(Newcomer),
+}
+
+impl FromRequestParts<Arc<App>> for PageAccess {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, PageError> {
+        match visit(parts, app).await?.map(|visit| visit.visitor) {
+            Some(Visitor::Holder(access)) => Ok(access),
+            _ => Err(ApiError::because(ErrorCode::Unauthenticated, "Sign in first.").into()),
+        }
+    }
+}
+
+impl OptionalFromRequestParts<Arc<App>> for PageAccess {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Option<Self>, PageError> {
+        match visit(parts, app).await?.map(|visit| visit.visitor) {
+            Some(Visitor::Holder(access)) => Ok(Some(access)),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Visit {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, PageError> {
+        let unknown = || ApiError::because(ErrorCode::Unauthenticated, "Sign in first.");
+        Ok(visit(parts, app).await?.ok_or_else(unknown)?)
+    }
+}
+
+impl OptionalFromRequestParts<Arc<App>> for Visit {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Option<Self>, PageError> {
+        Ok(visit(parts, app).await?)
+    }
+}
+
+async fn visit(parts: &mut Parts, app: &App) -> Result<Option<Visit>, ApiError> {
+    let secret_hash = cookies::read(&parts.headers, PAGE_COOKIE).as_ref().and_then(one_time::stored_hash);
+    let Some(secret_hash) = secret_hash else { return Ok(None) };
+    let Some(pending) = app.store.pending(secret_hash, Purpose::Page, clock::now_ms()).await? else {
+        return Ok(None);
+    };
+    let visitor = visitor(app, &pending).await?;
+    if let Visitor::Holder(access) = &visitor {
+        Speaker::note(parts, access.fresh.pseudonyms());
+    }
+    Ok(Some(Visit { visitor, secret_hash }))
+}
+
+async fn visitor(app: &App, pending: &Pending) -> Result<Visitor, ApiError> {
+    let PageBody { visitor, until_ms } = sign_in::body(&pending.body)?;
+    match visitor {
+        Who::Newcomer(newcomer) => Ok(Visitor::Newcomer(newcomer)),
+        Who::Holder(proof) => {
+            let session_id = proof.session_id.map(SessionId::new);
+            let fresh = app.store.present(proof.account_id, session_id).await?;
+            Ok(Visitor::Holder(PageAccess { fresh, proof, until_ms }))
+        }
+    }
+}
+
+async fn begin(app: &App, account_id: Option<AccountId>, body: PageBody) -> Result<HeaderValue, ApiError> {
+    let lifetime = Duration::from_millis(body.until_ms.saturating_sub(clock::now_ms()));
+    let secret: Token =
+        sign_in::begin(app, Purpose::Page, account_id, &body, sign_in::TRIES, lifetime).await?;
+    Ok(cookie(secret.expose(), lifetime.as_secs()))
+}
+
+/// Coming back from a provider or from a mail is coming from another site; what changes something asks for
+/// [`super::SameOrigin`] besides.
+fn cookie(value: &str, seconds: u64) -> HeaderValue {
+    cookies::set(PAGE_COOKIE, value, seconds, SameSite::Lax)
+}
+
+impl From<Visitor> for LetIn {
+    fn from(visitor: Visitor) -> Self {
+        match visitor {
+            Visitor::Holder(PageAccess { proof: Proof { account_id, twice, .. }, .. }) => {
+                Self::Holder { account_id, twice }
+            }
+            Visitor::Newcomer(newcomer) => Self::Newcomer(newcomer),
+        }
+    }
+}

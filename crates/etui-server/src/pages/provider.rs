@@ -1,0 +1,231 @@
+//! To a provider and back: `POST /sign-in/provider/{name}`, `POST /account/providers/{name}`,
+//! `GET /sign-in/provider/callback`.
+//!
+//! What comes back counts only in the browser that was sent there, once. It signs in whoever it is linked to, and nobody else:
+//! an address proves nothing about an account.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use etui_api::{ErrorCode, session::Token};
+use etui_chain::{AccountId, Digest};
+use etui_store::{CredentialChange, Purpose};
+use http::{HeaderName, HeaderValue, StatusCode};
+use openidconnect::{AuthorizationCode, Nonce, PkceCodeVerifier};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{
+    Browser, Next, Page, PageAccess, PageError, PageForm, PageQuery, Proof, access, go_on, hidden, see_other,
+    with_cookies,
+};
+use crate::{
+    app::App,
+    clock, credentials,
+    document::escape,
+    limits::{self, Target},
+    newcomer::Newcomer,
+    one_time,
+    parameters::Client,
+    problem::ApiError,
+    provider::{Arrival, Identified, Provider},
+    sign_in::{self, PATIENCE},
+};
+
+const REFRESH: HeaderName = HeaderName::from_static("refresh");
+
+/// What is kept until the browser comes back.
+#[derive(Serialize, Deserialize)]
+struct Journey {
+    provider: String,
+    browser: Digest,
+    verifier: String,
+    nonce: String,
+    aim: Aim,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Aim {
+    SignIn { next: Next },
+    Link { account_id: AccountId },
+}
+
+#[derive(Deserialize)]
+pub(super) struct SignInForm {
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct LinkForm {}
+
+/// What a provider sends along (RFC 6749, section 4.1.2; RFC 9207).
+#[derive(Deserialize)]
+pub(super) struct Answer {
+    state: Token,
+    code: Option<Token>,
+    error: Option<String>,
+    iss: Option<String>,
+}
+
+/// A form for each provider.
+pub(super) fn offer(app: &App, next: &Next) -> String {
+    let form = |provider: &Provider| {
+        format!(
+            "<form method=\"post\" action=\"/sign-in/provider/{}\">{}<p><button>Sign in with {}</button></p></form>",
+            provider.name(),
+            hidden("next", &next.address()),
+            escape(provider.title())
+        )
+    };
+    app.providers.iter().map(form).collect()
+}
+
+pub(super) async fn depart(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Client(client): Client,
+    browser: Browser,
+    PageForm(SignInForm { next }): PageForm<SignInForm>,
+) -> Result<Response, PageError> {
+    // Given back to whoever arrives.
+    limits::attempt(&app, client, Target::Code, None).await?;
+    let aim = Aim::SignIn { next: Next::read(next.as_deref()) };
+    begin(&app, app.providers.named(&name)?, &browser, aim).await
+}
+
+pub(super) async fn depart_to_link(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    access: PageAccess,
+    browser: Browser,
+    _form: PageForm<LinkForm>,
+) -> Result<Response, PageError> {
+    let aim = Aim::Link { account_id: access.fresh.account_id() };
+    begin(&app, app.providers.named(&name)?, &browser, aim).await
+}
+
+pub(super) async fn arrive(
+    State(app): State<Arc<App>>,
+    access: Option<PageAccess>,
+    browser: Browser,
+    PageQuery(answer): PageQuery<Answer>,
+) -> Result<Response, PageError> {
+    let journey = journey(&app, &browser, &answer.state).await?;
+    let provider = app.providers.named(&journey.provider)?;
+    let Journey { aim, verifier, nonce, .. } = journey;
+    let code = answer.code.filter(|_| answer.error.is_none());
+    let refused =
+        || ApiError::because(ErrorCode::ProviderRefused, "It was given up there, or is not allowed.");
+    let arrival = Arrival {
+        code: AuthorizationCode::new(code.ok_or_else(refused)?.expose().to_owned()),
+        issuer: answer.iss,
+        verifier: PkceCodeVerifier::new(verifier),
+        nonce: Nonce::new(nonce),
+    };
+    let identified = provider.identify(arrival).await.map_err(ApiError::from)?;
+    match aim {
+        Aim::SignIn { next } => sign_in_as(&app, &browser, provider, identified, &next).await,
+        Aim::Link { account_id } => link(&app, access, account_id, identified).await,
+    }
+}
+
+/// Sends the browser there. By a page and not by a redirect, since what may follow a form is limited to this server, and
+/// providers send people on to places that nobody here knows.
+async fn begin(app: &App, provider: &Provider, browser: &Browser, aim: Aim) -> Result<Response, PageError> {
+    let (browser, cookie) = browser.or_new()?;
+    let (state, secret_hash) = one_time::draw().map_err(ApiError::from)?;
+    let departure = provider.depart(&state).await.map_err(ApiError::from)?;
+    let account_id = match aim {
+        Aim::SignIn { .. } => None,
+        Aim::Link { account_id } => Some(account_id),
+    };
+    let journey = Journey {
+        provider: provider.name().to_owned(),
+        browser,
+        verifier: departure.verifier.secret().clone(),
+        nonce: departure.nonce.secret().clone(),
+        aim,
+    };
+    sign_in::begin_with(app, secret_hash, Purpose::Provider, account_id, &journey, 1, PATIENCE).await?;
+    Ok(with_cookies(going_on(provider, &departure.url), cookie))
+}
+
+fn going_on(provider: &Provider, url: &Url) -> Response {
+    let content = format!(
+        "<p><a href=\"{}\">Go on to {}</a> if your browser does not by itself.</p>",
+        escape(url.as_str()),
+        escape(provider.title())
+    );
+    let mut response = Page::new("Signing in", &content).respond(StatusCode::OK);
+    let refresh = HeaderValue::from_str(&format!("0;url={url}")).expect("an address is a header value");
+    response.headers_mut().insert(REFRESH, refresh);
+    response
+}
+
+/// What this browser was sent there with. Another's is left alone: it is not used up by whoever has learnt of it.
+async fn journey(app: &App, browser: &Browser, state: &Token) -> Result<Journey, ApiError> {
+    let secret_hash = one_time::stored_hash(state).ok_or_else(|| elsewhere(app))?;
+    let now_ms = clock::now_ms();
+    let begun = app.store.pending(secret_hash, Purpose::Provider, now_ms).await?;
+    let journey: Journey = sign_in::body(&begun.ok_or_else(sign_in::no_longer_valid)?.body)?;
+    if browser.hash() != Some(journey.browser) {
+        return Err(elsewhere(app));
+    }
+    let taken = app.store.take_pending(secret_hash, Purpose::Provider, now_ms).await?;
+    taken.map(|_| journey).ok_or_else(sign_in::no_longer_valid)
+}
+
+fn elsewhere(app: &App) -> ApiError {
+    let detail = format!("This was not begun in this browser. Begin again at {}/sign-in.", app.url);
+    ApiError::because(ErrorCode::BadRequest, detail)
+}
+
+async fn sign_in_as(
+    app: &App,
+    browser: &Browser,
+    provider: &Provider,
+    identified: Identified,
+    next: &Next,
+) -> Result<Response, PageError> {
+    if let Some(account_id) = app.store.account_of_identity(&identified.identity, clock::now_ms()).await? {
+        return go_on(app, browser, Proof { account_id, twice: false, session_id: None }, next).await;
+    }
+    if let Some(email) = &identified.email
+        && app.store.login(email).await?.is_some()
+    {
+        return Ok(not_linked(provider, email));
+    }
+    let cookie = access::open_for_newcomer(app, Newcomer::from(identified)).await?;
+    Ok(see_other(&next.address(), [cookie]))
+}
+
+/// An address is no proof of an account, however well it is vouched for: whoever gets hold of the mailbox, or runs the
+/// provider, would be in.
+fn not_linked(provider: &Provider, email: &str) -> Response {
+    let content = format!(
+        "<p>You are {email} at {title}, and there is an account here with this address that is not linked to it.</p>\
+         <p>If it is yours, <a href=\"/sign-in\">sign in in the usual way</a> and link {title} on the page of your \
+         account. Nothing was changed.</p>",
+        email = escape(email),
+        title = escape(provider.title())
+    );
+    Page::new("Not linked", &content).respond(StatusCode::FORBIDDEN)
+}
+
+/// Links only what was asked for in this browser by whoever holds the account, and still does.
+async fn link(
+    app: &App,
+    access: Option<PageAccess>,
+    account_id: AccountId,
+    identified: Identified,
+) -> Result<Response, PageError> {
+    let access = access.filter(|access| access.fresh.account_id() == account_id);
+    let access = access.ok_or_else(|| ApiError::because(ErrorCode::Unauthenticated, "Sign in again."))?;
+    let change = CredentialChange::LinkIdentity(identified.identity);
+    credentials::change(app, &access.fresh, change).await?;
+    Ok(see_other(&Next::Account.address(), [access.reopen(app).await?]))
+}

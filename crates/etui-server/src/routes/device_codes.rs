@@ -1,0 +1,3 @@
+//! Devices without a browser.
+
+pub(super) mod create;

@@ -1,0 +1,3 @@
+//! From a device to a browser.
+
+pub(super) mod create;

@@ -1,0 +1,173 @@
+//! A browser: cookies for each server, pages with forms, and addresses that are gone on to.
+
+use std::collections::BTreeMap;
+
+use reqwest::{Client, Response, Url, header::SET_COOKIE, redirect::Policy};
+use url::form_urlencoded;
+
+const MAX_HOPS: usize = 12;
+
+/// See the module. What it does is what browsers do: cookies go to their server alone, and requests say where they are from.
+pub(crate) struct TestBrowser {
+    client: Client,
+    cookies: BTreeMap<(String, String), String>,
+    /// Addresses at which going on ends: somebody else listens there, or nobody.
+    stop_at: Vec<String>,
+}
+
+/// A page, or where going on has ended.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) url: Url,
+    pub(crate) status: u16,
+    pub(crate) text: String,
+}
+
+impl TestBrowser {
+    pub(crate) fn new() -> Self {
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let client = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
+        Self { client, cookies: BTreeMap::new(), stop_at: Vec::new() }
+    }
+
+    /// Does not go where this begins.
+    pub(crate) fn stop_at(&mut self, address: &str) {
+        self.stop_at.push(address.to_owned());
+    }
+
+    pub(crate) fn stop_nowhere(&mut self) {
+        self.stop_at.clear();
+    }
+
+    /// Types an address.
+    pub(crate) async fn open(&mut self, address: &str) -> Seen {
+        self.go(Url::parse(address).unwrap(), None, "none").await
+    }
+
+    /// Presses the button of the form that leads to an address with this ending.
+    pub(crate) async fn submit(&mut self, page: &Seen, action: &str, fields: &[(&str, &str)]) -> Seen {
+        let form = page.form(action);
+        let target = page.url.join(&form.action).unwrap();
+        let mut pairs = form.hidden;
+        pairs.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self.go(target, Some(pairs), "same-origin").await
+    }
+
+    /// What a page of somebody else makes this browser send.
+    pub(crate) async fn submit_from_elsewhere(&mut self, address: &str, fields: &[(&str, &str)]) -> Seen {
+        let pairs = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        self.go(Url::parse(address).unwrap(), Some(pairs), "cross-site").await
+    }
+
+    /// Signs in at a provider under a name, and lets the server know who that is.
+    pub(crate) async fn sign_in_at_provider(&mut self, page: Seen, name: &str) -> Seen {
+        let fields = [("login", name), ("password", "any")];
+        let page = self.submit(&page, "/interaction/", &fields).await;
+        if page.text.contains("name=\"prompt\" value=\"consent\"") {
+            return self.submit(&page, "/interaction/", &[]).await;
+        }
+        page
+    }
+
+    async fn go(&mut self, url: Url, form: Option<Vec<(String, String)>>, site: &str) -> Seen {
+        let (mut url, mut form) = (url, form);
+        for _ in 0..MAX_HOPS {
+            if self.stop_at.iter().any(|address| url.as_str().starts_with(address)) {
+                return Seen { url, status: 0, text: String::new() };
+            }
+            let request = match form.take() {
+                Some(pairs) => {
+                    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+                    let request = self.client.post(url.clone()).body(body);
+                    request.header("content-type", "application/x-www-form-urlencoded")
+                }
+                None => self.client.get(url.clone()),
+            };
+            let request = request.header("cookie", self.cookies_for(&url)).header("sec-fetch-site", site);
+            let response = request.send().await.unwrap();
+            self.keep_cookies(&url, &response);
+            match next(&url, &response) {
+                Some(next) => url = next,
+                None => {
+                    let status = response.status().as_u16();
+                    return Seen { url, status, text: response.text().await.unwrap() };
+                }
+            }
+        }
+        panic!("too many hops, the last to {url}");
+    }
+
+    fn cookies_for(&self, url: &Url) -> String {
+        let origin = origin(url);
+        let own = self.cookies.iter().filter(|((server, _), _)| *server == origin);
+        own.map(|((_, name), value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+    }
+
+    fn keep_cookies(&mut self, url: &Url, response: &Response) {
+        for line in response.headers().get_all(SET_COOKIE) {
+            let line = line.to_str().unwrap();
+            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
+            if name.starts_with("__Host-") {
+                for attribute in ["; Path=/;", "; Secure;", "; HttpOnly;", "; SameSite="] {
+                    assert!(line.contains(attribute), "{line}");
+                }
+            }
+            let key = (origin(url), name.to_owned());
+            if value.is_empty() || line.contains("Max-Age=0") {
+                self.cookies.remove(&key);
+            } else {
+                self.cookies.insert(key, value.to_owned());
+            }
+        }
+    }
+}
+
+struct Form {
+    action: String,
+    hidden: Vec<(String, String)>,
+}
+
+impl Seen {
+    /// What stands in its address.
+    pub(crate) fn parameter(&self, name: &str) -> String {
+        let found = self.url.query_pairs().find(|(found, _)| found == name);
+        found.unwrap_or_else(|| panic!("no {name} in {}", self.url)).1.into_owned()
+    }
+
+    fn form(&self, action: &str) -> Form {
+        let forms = self.text.split("<form ").skip(1);
+        let form = { forms }.find(|form| attribute(form, "action").contains(action));
+        let form = form.unwrap_or_else(|| panic!("no form to {action}: {} {}", self.status, self.text));
+        let form = form.split("</form>").next().unwrap();
+        let inputs = form.split("<input ").skip(1).filter(|input| attribute(input, "type") == "hidden");
+        Form {
+            action: attribute(form, "action"),
+            hidden: inputs.map(|input| (attribute(input, "name"), attribute(input, "value"))).collect(),
+        }
+    }
+}
+
+/// By a redirect, or by a page that goes on by itself.
+fn next(url: &Url, response: &Response) -> Option<Url> {
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let address = match response.status().as_u16() {
+        302 | 303 => header("location")?,
+        _ => header("refresh")?.strip_prefix("0;url=")?,
+    };
+    Some(url.join(address).unwrap())
+}
+
+fn origin(url: &Url) -> String {
+    format!("{}:{}", url.host_str().unwrap(), url.port_or_known_default().unwrap())
+}
+
+fn attribute(tag: &str, name: &str) -> String {
+    let tag = tag.split('>').next().unwrap();
+    let value = tag.split(&format!("{name}=\"")).nth(1).and_then(|rest| rest.split('"').next());
+    value
+        .unwrap_or_default()
+        .replace("&amp;", "&")
+        .replace("&quot;", "\"")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+}
