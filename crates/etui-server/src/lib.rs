@@ -46,7 +46,6 @@ pub mod settings;
 mod shutdown;
 mod sign_in;
 pub mod telemetry;
-pub mod throttle;
 pub mod tokens;
 mod totp;
 mod uploads;

@@ -1,13 +1,22 @@
 //! Guessing is slow, from wherever and at whatever it is done.
 //!
-//! Every try at a secret begins with an [`Attempt`], which counts as a failure until it succeeds. Failures are counted by where
-//! they come from, by the account that is tried, and together.
+//! Every try at a secret begins with an [`Attempt`], which counts as a failure until it succeeds. `docs/design/0009-limits.md`
+//! says what is counted and why.
+
+mod keys;
+mod policy;
+#[cfg(test)]
+mod simulation;
 
 use std::net::IpAddr;
 
+use etui_api::email::normalize_email;
 use etui_chain::{AccountId, DeviceId};
+use etui_store::{Charged, StoreError};
 
 use crate::{app::App, clock, problem::ApiError};
+
+pub(crate) use keys::Keys;
 
 /// What is tried.
 #[derive(Debug, Clone, Copy)]
@@ -36,32 +45,54 @@ impl Target<'_> {
 
 /// A try that counts as a failure until [`Self::succeeded`].
 pub(crate) struct Attempt {
-    client: IpAddr,
+    charged: Charged,
     target: &'static str,
 }
 
 /// Begins a try. A device that has signed in to the account before is not slowed down by what strangers try.
 ///
 /// # Errors
-/// `too_many_requests` with the time to wait.
+/// `too_many_requests` with the time to wait; `unavailable` and `storage_full`, since what cannot be counted is not looked at.
 pub(crate) async fn attempt(
     app: &App,
     client: IpAddr,
     target: Target<'_>,
-    _device: Option<DeviceId>,
+    device: Option<DeviceId>,
 ) -> Result<Attempt, ApiError> {
+    let known = known(app, target, device).await?;
+    let tried = policy::counts(&app.limit_keys, client, target, known);
     let target = target.name();
-    let attempt = app.throttle.attempt(client, clock::steady_ms());
-    app.metrics.attempt(target, if attempt.is_ok() { "begun" } else { "slowed" });
-    attempt?;
-    Ok(Attempt { client, target })
+    let charged = app.store.charge_try(&tried, clock::now_ms()).await?;
+    app.metrics.attempt(target, if charged.is_ok() { "begun" } else { "slowed" });
+    match charged {
+        Ok(charged) => Ok(Attempt { charged, target }),
+        Err(wait) => Err(ApiError::too_many(wait.wait_ms)),
+    }
 }
 
 impl Attempt {
     /// Takes it back.
     pub(crate) async fn succeeded(self, app: &App) -> Result<(), ApiError> {
-        app.throttle.succeeded(self.client);
+        app.store.give_try_back(&self.charged, clock::now_ms()).await?;
         app.metrics.attempt(self.target, "succeeded");
         Ok(())
     }
+}
+
+/// The device, if it has signed in to the account before.
+async fn known(
+    app: &App,
+    target: Target<'_>,
+    device: Option<DeviceId>,
+) -> Result<Option<DeviceId>, StoreError> {
+    let Some(device_id) = device else { return Ok(None) };
+    let is_known = match target {
+        Target::Address(address) => match normalize_email(address) {
+            Some(email) => app.store.knows_device_of_address(&email, device_id).await?,
+            None => false,
+        },
+        Target::SecondFactor(account_id) => app.store.knows_device(account_id, device_id).await?,
+        Target::Code | Target::SignUp => false,
+    };
+    Ok(is_known.then_some(device_id))
 }

@@ -12,7 +12,6 @@ use http::StatusCode;
 use crate::{
     log::{Cause, LoggableCause},
     login::LoginError,
-    throttle::Throttled,
     tokens::TokenError,
 };
 
@@ -45,6 +44,13 @@ impl ApiError {
     /// The server's own failure. The cause goes to the log and never to the client.
     pub fn internal(cause: &dyn LoggableCause) -> Self {
         Self::with_cause(ErrorCode::Internal, cause)
+    }
+
+    /// Too many tries: the next one is looked at after so many ms.
+    pub fn too_many(wait_ms: u64) -> Self {
+        let mut error = Self::new(ErrorCode::TooManyRequests);
+        error.0.retry_after_s = Some(u32::try_from(wait_ms.div_ceil(1000)).unwrap_or(u32::MAX));
+        error
     }
 
     /// The document.
@@ -172,14 +178,6 @@ impl From<LoginError> for ApiError {
             LoginError::Busy => Self::new(ErrorCode::TooManyRequests),
             LoginError::Failed => Self::internal(&error),
         }
-    }
-}
-
-impl From<Throttled> for ApiError {
-    fn from(throttled: Throttled) -> Self {
-        let mut error = Self::new(ErrorCode::TooManyRequests);
-        error.0.retry_after_s = Some(throttled.retry_after_s);
-        error
     }
 }
 

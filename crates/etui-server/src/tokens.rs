@@ -136,6 +136,11 @@ impl Tokens {
         &self.refresh_key
     }
 
+    /// Another secret of this server, the same on every node; the label says what for.
+    pub(crate) fn derive(&self, label: &[u8]) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(Sha256::new().chain_update(label).chain_update(*self.refresh_key).finalize().into())
+    }
+
     /// A token for the session, valid for [`LIFETIME_S`] from `now_s` (seconds since 1970).
     pub fn issue(&self, bearer: Bearer, now_s: u64) -> Token {
         let claims = Claims {

@@ -27,6 +27,7 @@ impl Store {
     pub async fn create_account(&self, account: NewAccount, now_ms: u64) -> Result<Authority, StoreError> {
         let NewAccount { email, admission, credentials, sends_mail, device_id, upload, session } = account;
         let account_id = upload.state.account_id;
+        invitation::check(self, admission, &email, now_ms).await?;
         let plan = compute(true, move || accept::first_state(upload, device_id)).await?;
         self.check_unknown(account_id, &email).await?;
         let placed = self.place(&plan).await?;

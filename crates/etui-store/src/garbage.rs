@@ -7,7 +7,7 @@ use object_store::{ObjectMeta, ObjectStoreExt as _};
 use sea_orm::Value;
 
 use crate::{
-    Store, StoreError,
+    Store, StoreError, invitation, limits,
     segment::{self, ObjectKey},
     sql::{self, Columns as _},
 };
@@ -36,7 +36,7 @@ impl Store {
     /// # Errors
     /// `Database`, `Blobs`.
     pub async fn collect_garbage(&self, now_ms: u64, grace: Duration) -> Result<Collected, StoreError> {
-        let sessions = self.remove_expired_sessions(now_ms).await;
+        let sessions = self.remove_expired(now_ms).await;
         // What goes wrong with the one is no reason to leave the other.
         let segments = self.remove_dead_segments(now_ms, grace).await?;
         Ok(Collected { segments, sessions: sessions? })
@@ -72,7 +72,7 @@ impl Store {
         Ok(given_up)
     }
 
-    async fn remove_expired_sessions(&self, now_ms: u64) -> Result<u64, StoreError> {
+    async fn remove_expired(&self, now_ms: u64) -> Result<u64, StoreError> {
         const DELETE: &str = "DELETE FROM session WHERE expires_ms <= $1";
         const DELETE_SPENT: &str = "DELETE FROM spent_refresh WHERE spent_ms <= $1";
         let transaction = self.begin().await?;
@@ -80,6 +80,8 @@ impl Store {
             sql::execute(&*transaction, "removing expired sessions", DELETE, [sql::number(now_ms)]).await?;
         let values = [sql::number(before(now_ms, SPENT_TOKENS_STAY))];
         sql::execute(&*transaction, "removing old spent tokens", DELETE_SPENT, values).await?;
+        limits::forget(&*transaction, now_ms).await?;
+        invitation::forget(&*transaction, now_ms).await?;
         transaction.commit().await?;
         Ok(removed)
     }

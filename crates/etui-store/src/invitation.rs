@@ -2,7 +2,7 @@
 
 use etui_api::admin::Role;
 use etui_chain::Digest;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, QueryResult};
 
 use crate::{
     Administrator, Store, StoreError, administration,
@@ -69,16 +69,40 @@ impl Store {
              WHERE secret_hash = $1 AND expires_ms > $2";
         let values = [sql::digest(&secret_hash), sql::number(now_ms)];
         let row = sql::row(self.database(), "looking an invitation up", SELECT, values).await?;
-        let invitation = |row: sea_orm::QueryResult| {
-            Ok(Invitation {
-                secret_hash,
-                email: row.column(0)?,
-                role: Role::of(&row.column::<String>(1)?),
-                plan: row.column(2)?,
-                expires_ms: row.number(3)?,
-            })
-        };
-        row.map(invitation).transpose()
+        row.map(|row| invitation(&row, secret_hash)).transpose()
+    }
+
+    /// The invitations that nobody has followed yet, oldest first, each with the number that names it.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn invitations(
+        &self,
+        _administrator: &Administrator,
+        now_ms: u64,
+    ) -> Result<Vec<(u64, Invitation)>, StoreError> {
+        const SELECT: &str = "SELECT email, role, plan, expires_ms, secret_hash, invitation_number FROM invitation \
+             WHERE expires_ms > $1 ORDER BY invitation_number";
+        let rows = sql::rows(self.database(), "listing invitations", SELECT, [sql::number(now_ms)]).await?;
+        rows.iter().map(|row| Ok((row.number(5)?, invitation(row, row.digest(4)?)?))).collect()
+    }
+
+    /// Takes an invitation back.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none of that number.
+    pub async fn withdraw_invitation(
+        &self,
+        _administrator: &Administrator,
+        number: u64,
+    ) -> Result<(), StoreError> {
+        const DELETE: &str = "DELETE FROM invitation WHERE invitation_number = $1";
+        let transaction = self.begin().await?;
+        let values = [sql::number(number)];
+        if sql::execute(&*transaction, "withdrawing an invitation", DELETE, values).await? == 0 {
+            return Err(StoreError::NotFound);
+        }
+        transaction.commit().await
     }
 
     /// Makes the invitation of the first administrator, if there is no account yet: it takes the place of one made before.
@@ -105,6 +129,18 @@ impl Store {
     }
 }
 
+/// Whether an admission would count: asked before anything is said about whether an account exists.
+pub(crate) async fn check(
+    store: &Store,
+    admission: Admission,
+    email: &str,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    let Admission::Invited(secret_hash) = admission else { return Ok(()) };
+    let invitation = store.invitation(secret_hash, now_ms).await?.ok_or(StoreError::NotInvited)?;
+    if invitation.email.is_none_or(|only| only == email) { Ok(()) } else { Err(StoreError::NotInvited) }
+}
+
 /// Uses an admission up within the caller's transaction. The first account of a server is its administrator's.
 pub(crate) async fn admit<C: ConnectionTrait>(
     transaction: &C,
@@ -127,6 +163,22 @@ pub(crate) async fn admit<C: ConnectionTrait>(
             Ok(Admitted { role: Role::of(&row.column::<String>(0)?), plan: row.column(1)? })
         }
     }
+}
+
+/// Those that nobody has followed in time are forgotten.
+pub(crate) async fn forget<C: ConnectionTrait>(transaction: &C, now_ms: u64) -> Result<u64, StoreError> {
+    const DELETE: &str = "DELETE FROM invitation WHERE expires_ms <= $1";
+    sql::execute(transaction, "forgetting invitations", DELETE, [sql::number(now_ms)]).await
+}
+
+fn invitation(row: &QueryResult, secret_hash: Digest) -> Result<Invitation, StoreError> {
+    Ok(Invitation {
+        secret_hash,
+        email: row.column(0)?,
+        role: Role::of(&row.column::<String>(1)?),
+        plan: row.column(2)?,
+        expires_ms: row.number(3)?,
+    })
 }
 
 async fn insert<C: ConnectionTrait>(

@@ -214,7 +214,7 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Ends the session of a device of this account.
+    /// Ends the session of a device of this account, which is a new one if it comes back.
     ///
     /// # Errors
     /// `NotFound` if it has none.
@@ -224,11 +224,13 @@ impl Store {
         device_id: DeviceId,
     ) -> Result<(), StoreError> {
         const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND device_id = $2";
+        const FORGET: &str = "DELETE FROM known_device WHERE account_id = $1 AND device_id = $2";
         let transaction = self.begin().await?;
-        let values = [sql::id(authority.account_id()), sql::id(device_id)];
-        if sql::execute(&*transaction, "ending a device's session", DELETE, values).await? == 0 {
+        let values = || [sql::id(authority.account_id()), sql::id(device_id)];
+        if sql::execute(&*transaction, "ending a device's session", DELETE, values()).await? == 0 {
             return Err(StoreError::NotFound);
         }
+        sql::execute(&*transaction, "forgetting a device", FORGET, values()).await?;
         transaction.commit().await
     }
 

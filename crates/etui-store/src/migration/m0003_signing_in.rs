@@ -111,9 +111,9 @@ const NEW_TABLES: [&str; 12] = [
 
 /// Failures are counted under keyed hashes of who or where.
 const LIMITS: [&str; 2] = [
-    "CREATE TABLE attempt (limit_key BYTES NOT NULL PRIMARY KEY, failures BIGINT NOT NULL, \
-     next_ms BIGINT NOT NULL, forget_ms BIGINT NOT NULL)",
-    "CREATE INDEX attempt_expiry ON attempt (forget_ms)",
+    "CREATE TABLE attempt (limit_key BYTES NOT NULL PRIMARY KEY, forgiven_ms BIGINT NOT NULL, \
+     next_ms BIGINT NOT NULL)",
+    "CREATE INDEX attempt_expiry ON attempt (forgiven_ms)",
 ];
 
 const INVITATIONS: [&str; 1] = ["CREATE TABLE invitation (invitation_number NUMBERED, \
