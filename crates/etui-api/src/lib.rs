@@ -13,6 +13,7 @@ pub mod limits;
 pub mod links;
 pub mod plan;
 pub mod problem;
+pub mod server;
 pub mod session;
 pub mod sync;
 pub mod ways;

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::settings::{Given, Settings, SettingsError};
+use crate::{
+    admin::AdminCommand,
+    settings::{Given, Settings, SettingsError},
+};
 
 const EXAMPLES: &str = "\
 Every setting has one name: `--s3-bucket` on the command line is ETUI_S3_BUCKET in the environment and `s3_bucket`
@@ -92,6 +95,9 @@ pub enum Command {
         #[command(flatten)]
         options: ServeOptions,
     },
+    /// Do what an administrator may, beside a running server or without one
+    #[command(subcommand)]
+    Admin(AdminCommand),
     /// Print the OpenAPI document of the API
     Openapi,
     /// Ask a running server whether it is ready; exits with 0 or 1
@@ -135,6 +141,7 @@ impl ServeOptions {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use etui_api::server::SignUpMode;
 
     use super::*;
 
@@ -160,6 +167,6 @@ mod tests {
         let flags = ["etui-server", "--config", file.to_str().unwrap(), "--listen", "127.0.0.1:8"];
         let settings = CommandLine::try_parse_from(flags).unwrap().serve.settings().unwrap();
         assert_eq!(settings.listen.port(), 8);
-        assert!(!settings.takes_sign_ups());
+        assert_eq!(settings.sign_up_mode(false), SignUpMode::Closed);
     }
 }

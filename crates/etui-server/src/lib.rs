@@ -5,6 +5,7 @@
 //! `routes`; everything kept goes through `etui-store`.
 
 mod access;
+pub mod admin;
 mod answers;
 mod app;
 mod body;
@@ -19,6 +20,7 @@ mod durable;
 mod email_change;
 mod envelope;
 pub mod health;
+mod invitations;
 mod jobs;
 mod keeping;
 mod let_in;

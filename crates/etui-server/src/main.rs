@@ -7,6 +7,7 @@ use std::{
 
 use clap::Parser as _;
 use etui_server::{
+    admin,
     config::{Command, CommandLine, ConfigCommand, ServeOptions},
     health, mail, maintenance, openapi_json, serve,
     settings::MailSettings,
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Some(Command::MailTest { to, options }) => {
             options.settings().map_err(Into::into).and_then(|settings| mail::try_out(&settings, &to))
         }
+        Some(Command::Admin(command)) => admin::run(command),
         Some(Command::Openapi) => io::stdout().write_all(openapi_json().as_bytes()).map_err(Into::into),
         Some(Command::Health { url }) => health::check(&url).map_err(Into::into),
     };

@@ -9,6 +9,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{app::App, document, envelope::envelope, pages, problem::ApiError};
 
+mod about;
 mod account;
 mod accounts;
 mod admin;
@@ -19,6 +20,7 @@ mod hand_overs;
 mod heal;
 mod health;
 mod home;
+mod invitation;
 mod keysets;
 mod reference;
 pub(crate) mod sessions;
@@ -32,6 +34,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     router
         .merge(home::router())
         .merge(pages::router())
+        .merge(invitation::router())
         .fallback(async || ApiError::new(ErrorCode::NotFound))
         .method_not_allowed_fallback(async || ApiError::new(ErrorCode::MethodNotAllowed))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), envelope))
@@ -94,6 +97,7 @@ fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(admin::flags::share::share, admin::flags::remove::remove))
         .routes(routes!(admin::invitations::create::create))
         .routes(routes!(admin::statistics::statistics))
+        .routes(routes!(about::about))
         .routes(routes!(health::live::live))
         .routes(routes!(health::ready::ready))
         .routes(routes!(reference::document::document))

@@ -11,7 +11,7 @@ use std::{
 };
 
 use axum_server::{Handle, accept::NoDelayAcceptor};
-use etui_api::limits::MAX_UPLOADS_BYTES;
+use etui_api::{limits::MAX_UPLOADS_BYTES, server::SignUpMode, session::Token};
 use etui_store::{Store, StoreError};
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -19,14 +19,14 @@ use crate::{
     app::App,
     body::UploadRoom,
     envelope::RequestIds,
-    jobs, limits, log,
+    invitations, jobs, limits, log,
     login::{LoginError, LoginHasher},
     mail::Post,
     metrics::{self, Metrics},
     passkeys,
     provider::Providers,
     routes,
-    settings::{MailSettings, Settings, SettingsError, SignUpPolicy, cores},
+    settings::{MailSettings, Settings, SettingsError, cores},
     shutdown::{self, Phase},
     telemetry,
     tokens::{SigningKeyError, Tokens},
@@ -124,7 +124,8 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     runtime.block_on(async {
         let traces = telemetry::install(settings.log, settings.otlp_endpoint.as_deref())?;
         let server = Server::start(settings).await?;
-        announce(&server, settings)?;
+        let set_up_link = invitations::set_up_link(&server.app.store, settings, server.url()).await?;
+        announce(&server, settings, set_up_link.as_ref())?;
         shutdown::asked_to_stop().await?;
         shutdown::drain(&server.app, settings.drain).await?;
         server.stop().await?;
@@ -274,7 +275,8 @@ fn make_folder(folder: &Path) -> Result<(), StartError> {
     fs::write(&probe, []).and_then(|()| fs::remove_file(&probe)).map_err(failed)
 }
 
-fn url(settings: &Settings, address: SocketAddr, over_tls: bool) -> String {
+/// The address that people use.
+pub(crate) fn url(settings: &Settings, address: SocketAddr, over_tls: bool) -> String {
     if let Some(url) = &settings.public_url {
         return url.clone();
     }
@@ -303,7 +305,8 @@ async fn serve(
     }
 }
 
-fn announce(server: &Server, settings: &Settings) -> io::Result<()> {
+/// The one place where a secret is printed: to whoever starts the server, and not to the log.
+fn announce(server: &Server, settings: &Settings, set_up_link: Option<&Token>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let url = server.url();
     writeln!(out, "Etui listens on {url} ({}).", server.address())?;
@@ -326,11 +329,19 @@ fn announce(server: &Server, settings: &Settings) -> io::Result<()> {
             "\nThis is plain HTTP: give a certificate, or --public-url behind a proxy that serves HTTPS."
         )?;
     }
-    if settings.takes_sign_ups() {
-        writeln!(out, "\nMake your account:\n  etui signup --server {url} --email you@example.org")?;
-    } else if settings.sign_up == SignUpPolicy::Automatic {
-        writeln!(out, "\nSign-up is closed, because others can reach this server.")?;
-        writeln!(out, "To open it for everyone: etui-server serve --sign-up open")?;
+    match (settings.sign_up_mode(false), set_up_link) {
+        (SignUpMode::Open, _) => {
+            writeln!(out, "\nMake your account:\n  etui signup --server {url} --email you@example.org")?;
+        }
+        (SignUpMode::Invite, Some(link)) => {
+            writeln!(out, "\nThere is no account yet. Make the administrator's by this link, which counts once and for 7 days:")?;
+            writeln!(out, "  {}", link.expose())?;
+            writeln!(out, "Whoever has it can do that: keep it to yourself.")?;
+        }
+        (SignUpMode::Invite, None) => {
+            writeln!(out, "\nAccounts are made by invitation: etui-server admin invite")?;
+        }
+        (SignUpMode::Closed, _) => writeln!(out, "\nNo new accounts are taken.")?,
     }
     out.flush()
 }

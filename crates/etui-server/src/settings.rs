@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use etui_api::server::SignUpMode;
 use etui_store::{
     DatabaseConfig, DatabaseUrl, ObjectsConfig, S3Config, S3Credentials, SELF_HOSTED, StoreConfig,
 };
@@ -245,11 +246,13 @@ impl Given {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SignUpPolicy {
-    /// Whoever sits at this machine: open while listening on loopback, without a public address and a proxy
+    /// Whoever sits at this machine, while listening on loopback, without a public address and a proxy; by invitation elsewhere
     Automatic,
     /// Everyone who can reach the server
     Open,
-    /// Nobody
+    /// Whoever has an invitation
+    Invite,
+    /// Nobody, not even with an invitation
     Closed,
 }
 
@@ -394,12 +397,14 @@ impl Settings {
         toml::to_string(&given).expect("settings are plain values")
     }
 
-    /// Whether whoever reaches the server may make an account, forwarded requests apart.
-    pub fn takes_sign_ups(&self) -> bool {
+    /// Who may make an account, asked with a request that was `forwarded` or not: one that was comes from somewhere else.
+    pub fn sign_up_mode(&self, forwarded: bool) -> SignUpMode {
+        let at_home = self.listen.ip().is_loopback() && self.public_url.is_none();
         match self.sign_up {
-            SignUpPolicy::Automatic => self.listen.ip().is_loopback() && self.public_url.is_none(),
-            SignUpPolicy::Open => true,
-            SignUpPolicy::Closed => false,
+            SignUpPolicy::Automatic if at_home && !forwarded => SignUpMode::Open,
+            SignUpPolicy::Automatic | SignUpPolicy::Invite => SignUpMode::Invite,
+            SignUpPolicy::Open => SignUpMode::Open,
+            SignUpPolicy::Closed => SignUpMode::Closed,
         }
     }
 
@@ -554,13 +559,19 @@ mod tests {
 
     #[test]
     fn sign_up_is_open_only_at_home_unless_said() {
-        let takes = |toml| settings(toml).unwrap().takes_sign_ups();
-        assert!(takes(""));
-        assert!(takes("listen = '[::1]:8484'"));
-        assert!(!takes("listen = '0.0.0.0:8484'"));
-        assert!(!takes("public_url = 'https://etui.example.org'"));
-        assert!(!takes("sign_up = 'closed'"));
-        assert!(takes("listen = '0.0.0.0:8484'\nsign_up = 'open'"));
+        use SignUpMode::{Closed, Invite, Open};
+        for (toml, near, forwarded) in [
+            ("", Open, Invite),
+            ("listen = '[::1]:8484'", Open, Invite),
+            ("listen = '0.0.0.0:8484'", Invite, Invite),
+            ("public_url = 'https://etui.example.org'", Invite, Invite),
+            ("sign_up = 'invite'", Invite, Invite),
+            ("sign_up = 'closed'", Closed, Closed),
+            ("listen = '0.0.0.0:8484'\nsign_up = 'open'", Open, Open),
+        ] {
+            let settings = settings(toml).unwrap();
+            assert_eq!([false, true].map(|it| settings.sign_up_mode(it)), [near, forwarded], "{toml}");
+        }
     }
 
     #[test]

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use axum::{Router, extract::State, response::Response, routing::get};
+use etui_api::server::SignUpMode;
+use http::HeaderMap;
 
 use crate::{
     answers::html,
     app::App,
+    client_address::was_forwarded,
     document::{STYLE, escape},
 };
 
@@ -15,15 +18,17 @@ pub(super) fn router() -> Router<Arc<App>> {
     Router::new().route("/", get(show))
 }
 
-async fn show(State(app): State<Arc<App>>) -> Response {
-    let next = if app.settings.takes_sign_ups() {
-        format!(
+async fn show(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let next = match app.settings.sign_up_mode(was_forwarded(&headers)) {
+        SignUpMode::Open => format!(
             "<p>To make an account, on a computer with the <code>etui</code> command:</p>\
              <pre>etui signup --server {} --email you@example.org</pre>",
             escape(&app.url)
-        )
-    } else {
-        "<p>Accounts are made by whoever runs this server.</p>".to_owned()
+        ),
+        SignUpMode::Invite => {
+            "<p>To make an account you need an invitation: ask whoever runs this server for a link.</p>".to_owned()
+        }
+        SignUpMode::Closed => "<p>This server takes no new accounts.</p>".to_owned(),
     };
     html(
         format!(

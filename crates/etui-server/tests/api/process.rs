@@ -7,7 +7,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use etui_api::session::{Session, SignIn};
+use etui_api::{
+    ErrorCode,
+    session::{Session, SignIn, Token},
+};
 use reqwest::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::oneshot;
@@ -27,10 +30,15 @@ impl Program {
     }
 
     pub(crate) fn of(command: &mut Command) -> Self {
+        Self::saying(command, "etui signup")
+    }
+
+    /// One that is there when it has said something.
+    fn saying(command: &mut Command, last: &str) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let mut said = String::new();
-        while !said.contains("etui signup") {
+        while !said.contains(last) {
             said.push_str(&lines.next().expect("the server says where it listens and what to do next"));
             said.push('\n');
         }
@@ -266,6 +274,65 @@ async fn a_backup_of_a_running_server_verifies_and_is_restored_once() {
     let (code, said) = run(&["verify"], &folder.path().join("nowhere"));
     assert!(code == Some(1) && said.contains("choose another with --data"), "{said}");
     assert!(!folder.path().join("nowhere").exists());
+}
+
+#[tokio::test]
+async fn the_first_start_prints_a_link_for_the_administrator_and_others_come_by_invitation() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let start = |last: &str| {
+        Program::saying(command(data, "127.0.0.1:0").args(["--sign-up", "invite"]), last)
+    };
+    let admin = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_etui-server"));
+        let options = ["--data", data.to_str().unwrap(), "--public-url", "https://etui.example.org"];
+        let output = command.env_clear().arg("admin").args(arguments).args(options).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let secret = |said: &str| {
+        let link = said.split_whitespace().find(|word| word.contains("/invitation#")).unwrap();
+        Token::new(link.split_once('#').unwrap().1.to_owned())
+    };
+    let sign_up = async |program: &Program, number: u8, secret: &Token| {
+        let frames = Person::new(number).sign_up_frames_with(|header| header.invitation = Some(secret.clone()));
+        let url = format!("{}/v1/accounts", program.url);
+        send(frames_body(client().request(Method::POST, url), &frames)).await
+    };
+
+    let first = start("keep it to yourself");
+    let replaced = secret(&first.said);
+    first.ask_to_stop();
+    first.log();
+    let program = start("keep it to yourself");
+    let set_up = secret(&program.said);
+    let page = send(client().get(format!("{}/invitation", program.url))).await;
+    assert_eq!(page.status, 200);
+    assert!(String::from_utf8(page.body).unwrap().contains("etui signup --server"));
+    assert_eq!(sign_up(&program, 1, &replaced).await.code(), ErrorCode::InvitationRequired);
+    assert_eq!(sign_up(&program, 1, &set_up).await.status, 201);
+    assert_eq!(sign_up(&program, 2, &set_up).await.code(), ErrorCode::InvitationRequired);
+
+    let (code, said) = admin(&["invite", "--email", "Person2@example.org"]);
+    assert_eq!(code, Some(0));
+    assert!(said.starts_with("https://etui.example.org/invitation#"), "{said}");
+    let (_, listed) = admin(&["invitations"]);
+    assert!(listed.contains("for person2@example.org, as person, until "), "{listed}");
+    assert_eq!(sign_up(&program, 2, &secret(&said)).await.status, 201);
+    let withdrawn = secret(&admin(&["invite"]).1);
+    let (_, listed) = admin(&["invitations"]);
+    let number = listed.split_whitespace().next().unwrap();
+    assert_eq!(admin(&["invitations", "--withdraw", number]).0, Some(0));
+    assert_eq!(admin(&["invitations", "--withdraw", number]).0, Some(1), "there is none any more");
+    assert_eq!(sign_up(&program, 3, &withdrawn).await.code(), ErrorCode::InvitationRequired);
+    program.ask_to_stop();
+    let log = program.log();
+    for secret in [replaced, set_up, withdrawn] {
+        assert!(!log.contains(secret.expose()), "a secret is in the log");
+    }
+    let again = start("etui-server admin invite");
+    assert!(!again.said.contains('#'), "there is an account: {}", again.said);
+    again.ask_to_stop();
+    again.log();
 }
 
 pub(crate) fn command(data: &Path, listen: &str) -> Command {

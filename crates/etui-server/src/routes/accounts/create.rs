@@ -12,29 +12,30 @@ use etui_api::{
     session::{Method, Session},
     sync::decode_header,
 };
-use etui_store::{Admission, CredentialChange, NewAccount};
+use etui_store::{CredentialChange, NewAccount};
 use http::{HeaderMap, StatusCode};
 
 use crate::{
     app::App,
     body::Frames,
-    client_address::was_forwarded,
     clock,
     document::{Bytes, Problems},
+    invitations,
     keeping::Keeping,
     limits::{self, Target},
     newcomer,
     parameters::Client,
     problem::ApiError,
     routes::sessions,
-    settings::SignUpPolicy,
     uploads::state_upload,
 };
 
 /// Sign up
 ///
-/// Frames: a header (`email`, `device_id`, and `login_proof` or the `ticket` of somebody without an account, as a CBOR map), the account's first state, the records that
-/// it names, then commit 1 of each vault with its records. The answer is the first session.
+/// Frames: a header (`email`, `device_id`, `login_proof` or the `ticket` of somebody without an account, and `invitation`, as a
+/// CBOR map), the account's first state, the records that it names, then commit 1 of each vault with its records. The answer is
+/// the first session. Where signing up needs an invitation, one that is none gets the same answer whether the account exists or
+/// not.
 #[utoipa::path(
     post, path = "/v1/accounts", operation_id = "sign_up", tag = "accounts", security(()),
     request_body(content = inline(Bytes), content_type = "application/cbor-seq"),
@@ -47,16 +48,17 @@ pub(crate) async fn create(
     headers: HeaderMap,
     frames: Frames,
 ) -> Result<(StatusCode, Response), ApiError> {
-    require_sign_ups(&app, &headers)?;
+    invitations::require_sign_ups(&app, &headers)?;
     // Not given back on success: whoever makes hundreds of accounts from one place has to wait.
     limits::attempt(&app, client, Target::SignUp, None).await?;
     let mut frames = frames.up_to(MAX_SIGN_UP_BYTES);
     let Some(Frame::Header(header)) = frames.next().await? else {
         return Err(ApiError::because(ErrorCode::BadRequest, "The first frame is the header of a sign-up."));
     };
-    let SignUp { email, login_proof, device_id, invitation: _, ticket } = decode_header(&header)?;
+    let SignUp { email, login_proof, device_id, invitation, ticket } = decode_header(&header)?;
     let email = normalize_email(&email)
         .ok_or_else(|| ApiError::because(ErrorCode::BadRequest, "That cannot be an e-mail address."))?;
+    let admission = invitations::admission(&app, &headers, invitation.as_ref())?;
     let upload = state_upload(&mut frames).await?;
     let account_id = upload.state.account_id;
     let mut credentials = Vec::new();
@@ -70,7 +72,6 @@ pub(crate) async fn create(
     let now_ms = clock::now_ms();
     let (session, refresh_token) = sessions::draw(&app, method, now_ms)?;
     let session_id = session.session_id;
-    let admission = Admission::Open;
     let sends_mail = app.sends_mail();
     let account = NewAccount { email, admission, credentials, sends_mail, device_id, upload, session };
     app.store.create_account(account, now_ms).await?;
@@ -79,16 +80,4 @@ pub(crate) async fn create(
     }
     let session = sessions::answer(&app, account_id, session_id, refresh_token);
     Ok((StatusCode::CREATED, keeping.answer(session)))
-}
-
-/// By default only whoever sits at this machine: a forwarded request comes from somewhere else.
-fn require_sign_ups(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
-    let forwarded = was_forwarded(headers) && app.settings.sign_up != SignUpPolicy::Open;
-    if app.settings.takes_sign_ups() && !forwarded {
-        return Ok(());
-    }
-    Err(ApiError::because(
-        ErrorCode::SignUpClosed,
-        "Ask whoever runs this server; `etui-server serve --sign-up open` takes everyone.",
-    ))
 }

@@ -93,7 +93,13 @@ impl Person {
 
     /// The body of a sign-up.
     pub(crate) fn sign_up_frames(&self) -> Vec<Frame> {
-        let header = SignUp::with_login_proof(self.email.clone(), self.proof(), self.device_id);
+        self.sign_up_frames_with(|_| ())
+    }
+
+    /// The same with another header.
+    pub(crate) fn sign_up_frames_with(&self, adjust: impl FnOnce(&mut SignUp)) -> Vec<Frame> {
+        let mut header = SignUp::with_login_proof(self.email.clone(), self.proof(), self.device_id);
+        adjust(&mut header);
         let mut frames =
             vec![Frame::Header(encode_header(&header)), Frame::State(self.state.as_bytes().to_vec())];
         frames.extend(self.named_records.iter().cloned().map(Frame::NamedRecord));

@@ -9,6 +9,7 @@ use etui_api::{
     session::{Session, Token},
 };
 use etui_server::{serve::Server, settings::Settings};
+use etui_store::Store;
 use reqwest::{Client, Method, RequestBuilder};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -45,6 +46,12 @@ impl TestServer {
 
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The store of the server, from outside.
+    pub(crate) async fn look_into_store(&self) -> Store {
+        let settings = Settings::in_folder(self.folder.path());
+        Store::look(&settings.store().unwrap()).await.unwrap()
     }
 
     pub(crate) fn metrics_address(&self) -> SocketAddr {

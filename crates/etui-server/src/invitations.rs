@@ -1,0 +1,94 @@
+//! Who may make an account, and the links by which others may.
+
+use std::time::Duration;
+
+use etui_api::{ErrorCode, server::SignUpMode, session::Token};
+use etui_store::{Admission, Invitation, Role, Store, StoreError};
+use http::HeaderMap;
+
+use crate::{app::App, client_address::was_forwarded, clock, one_time, problem::ApiError, settings::Settings};
+
+/// Where the page is that says what to do with an invitation.
+pub(crate) const PATH: &str = "/invitation";
+/// How long an invitation counts if nothing else is said.
+pub(crate) const DEFAULT_DAYS: u16 = 7;
+
+/// What an invitation gives to whoever follows it.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    /// The only address that it admits, in the form of `etui_api::email::normalize_email`; any if absent.
+    pub(crate) email: Option<String>,
+    pub(crate) role: Role,
+    /// The plan of the new account; the server's own if absent.
+    pub(crate) plan: Option<String>,
+    pub(crate) days: u16,
+}
+
+/// Refuses whoever could not sign up with anything, before reading what they send.
+///
+/// # Errors
+/// `sign_up_closed`.
+pub(crate) fn require_sign_ups(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
+    match mode(app, headers) {
+        SignUpMode::Closed => Err(ApiError::because(ErrorCode::SignUpClosed, "Ask whoever runs it.")),
+        SignUpMode::Open | SignUpMode::Invite => Ok(()),
+    }
+}
+
+/// Why whoever asks may sign up. An invitation counts everywhere: it may give more than signing up without one.
+///
+/// # Errors
+/// `invitation_required`.
+pub(crate) fn admission(
+    app: &App,
+    headers: &HeaderMap,
+    invitation: Option<&Token>,
+) -> Result<Admission, ApiError> {
+    let required =
+        || ApiError::because(ErrorCode::InvitationRequired, "Ask whoever runs this server for a link.");
+    match invitation {
+        Some(secret) => one_time::stored_hash(secret).map(Admission::Invited).ok_or_else(required),
+        None if mode(app, headers) == SignUpMode::Open => Ok(Admission::Open),
+        None => Err(required()),
+    }
+}
+
+/// An invitation and the link that leads to it, which is a secret. Only the link is to be shown, and only here.
+///
+/// # Errors
+/// The operating system gave no random bytes.
+pub(crate) fn draw(
+    url: &str,
+    terms: Terms,
+    now_ms: u64,
+) -> Result<(Invitation, Token), getrandom::Error> {
+    let (secret, secret_hash) = one_time::draw()?;
+    let Terms { email, role, plan, days } = terms;
+    let lifetime = Duration::from_hours(24 * u64::from(days));
+    let expires_ms = now_ms.saturating_add(u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX));
+    let link = Token::new(format!("{url}{PATH}#{}", secret.expose()));
+    Ok((Invitation { secret_hash, email, role, plan, expires_ms }, link))
+}
+
+/// A link for whoever is to be the administrator of a server that has no account yet, where not everybody may sign up.
+///
+/// # Errors
+/// `Database`.
+pub(crate) async fn set_up_link(
+    store: &Store,
+    settings: &Settings,
+    url: &str,
+) -> Result<Option<Token>, StoreError> {
+    if settings.sign_up_mode(false) != SignUpMode::Invite {
+        return Ok(None);
+    }
+    let terms = Terms { email: None, role: Role::Administrator, plan: None, days: DEFAULT_DAYS };
+    let now_ms = clock::now_ms();
+    let (invitation, link) =
+        draw(url, terms, now_ms).map_err(|source| StoreError::Random { source })?;
+    Ok(store.invite_first_administrator(&invitation, now_ms).await?.then_some(link))
+}
+
+fn mode(app: &App, headers: &HeaderMap) -> SignUpMode {
+    app.settings.sign_up_mode(was_forwarded(headers))
+}
