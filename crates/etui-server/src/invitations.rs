@@ -6,7 +6,9 @@ use etui_api::{ErrorCode, server::SignUpMode, session::Token};
 use etui_store::{Admission, Invitation, Role, Store, StoreError};
 use http::HeaderMap;
 
-use crate::{app::App, client_address::was_forwarded, clock, one_time, problem::ApiError, settings::Settings};
+use crate::{
+    app::App, client_address::was_forwarded, clock, one_time, problem::ApiError, settings::Settings,
+};
 
 /// Where the page is that says what to do with an invitation.
 pub(crate) const PATH: &str = "/invitation";
@@ -57,11 +59,7 @@ pub(crate) fn admission(
 ///
 /// # Errors
 /// The operating system gave no random bytes.
-pub(crate) fn draw(
-    url: &str,
-    terms: Terms,
-    now_ms: u64,
-) -> Result<(Invitation, Token), getrandom::Error> {
+pub(crate) fn draw(url: &str, terms: Terms, now_ms: u64) -> Result<(Invitation, Token), getrandom::Error> {
     let (secret, secret_hash) = one_time::draw()?;
     let Terms { email, role, plan, days } = terms;
     let lifetime = Duration::from_hours(24 * u64::from(days));
@@ -84,8 +82,7 @@ pub(crate) async fn set_up_link(
     }
     let terms = Terms { email: None, role: Role::Administrator, plan: None, days: DEFAULT_DAYS };
     let now_ms = clock::now_ms();
-    let (invitation, link) =
-        draw(url, terms, now_ms).map_err(|source| StoreError::Random { source })?;
+    let (invitation, link) = draw(url, terms, now_ms).map_err(|source| StoreError::Random { source })?;
     Ok(store.invite_first_administrator(&invitation, now_ms).await?.then_some(link))
 }
 

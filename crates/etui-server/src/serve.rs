@@ -334,7 +334,10 @@ fn announce(server: &Server, settings: &Settings, set_up_link: Option<&Token>) -
             writeln!(out, "\nMake your account:\n  etui signup --server {url} --email you@example.org")?;
         }
         (SignUpMode::Invite, Some(link)) => {
-            writeln!(out, "\nThere is no account yet. Make the administrator's by this link, which counts once and for 7 days:")?;
+            writeln!(
+                out,
+                "\nThere is no account yet. Make the administrator's by this link, which counts once and for 7 days:"
+            )?;
             writeln!(out, "  {}", link.expose())?;
             writeln!(out, "Whoever has it can do that: keep it to yourself.")?;
         }

@@ -104,11 +104,7 @@ impl Charged {
     }
 
     /// The same counters once the try has turned out right. `counters` are what they are by then, in the same order.
-    pub fn give_back(
-        &self,
-        counters: &[Counter],
-        now_ms: u64,
-    ) -> impl Iterator<Item = (LimitKey, Counter)> {
+    pub fn give_back(&self, counters: &[Counter], now_ms: u64) -> impl Iterator<Item = (LimitKey, Counter)> {
         let pairs = self.0.iter().zip(counters);
         pairs.map(move |((key, charge), counter)| (*key, counter.give_back(charge, now_ms)))
     }

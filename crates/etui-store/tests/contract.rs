@@ -12,6 +12,8 @@ mod compaction;
 mod durability;
 #[path = "contract/healing.rs"]
 mod healing;
+#[path = "contract/limits.rs"]
+mod limits;
 #[path = "contract/maintenance.rs"]
 mod maintenance;
 #[path = "contract/model.rs"]
@@ -105,6 +107,13 @@ macro_rules! contracts {
             a_compaction_that_fails_is_tried_again_and_loses_nothing
             what_was_given_up_too_early_is_not_acknowledged
             a_job_is_done_once_when_it_is_due;
+        limits:
+            delays_grow_and_a_refused_try_costs_nothing
+            a_success_is_taken_back_whole
+            newcomers_do_not_wait_for_everybody
+            however_many_try_at_once_no_more_are_looked_at
+            what_is_forgiven_is_forgotten
+            a_device_is_known_until_it_is_sent_away;
         schemas:
             every_schema_is_brought_up_to_this_version_with_its_data;
         maintenance:
@@ -133,6 +142,7 @@ tests! { two_nodes: postgres_and_s3 {
         a_node_that_lost_its_connection_tells_its_readers_to_pull
         of_two_pushes_on_two_nodes_one_wins
         nodes_push_in_turn
+        nodes_count_tries_together
         nodes_that_start_at_once_migrate_once;
 } }
 

@@ -85,7 +85,10 @@ pub(super) fn counts(keys: &Keys, client: IpAddr, target: Target<'_>, known: Opt
                 return alone(Count { key, limit: SECOND_FACTOR });
             }
             let key = keys.of(Kind::SecondFactor, &[subject.bytes()]);
-            ((Kind::EverybodySecondFactor, EVERYBODY_SECOND_FACTOR), Some(Count { key, limit: SECOND_FACTOR }))
+            (
+                (Kind::EverybodySecondFactor, EVERYBODY_SECOND_FACTOR),
+                Some(Count { key, limit: SECOND_FACTOR }),
+            )
         }
         Target::Code => ((Kind::EverybodyCode, EVERYBODY), None),
         Target::SignUp => ((Kind::EverybodySignUp, EVERYBODY), None),
@@ -116,6 +119,7 @@ fn strangers(
     let mut own = vec![Count { key: keys.of(narrow_kind, &[&narrow]), limit: PLACE }];
     own.extend(wide.as_ref().map(|wide| Count { key: keys.of(wide_kind, &[wide]), limit: WIDE_PLACE }));
     own.extend(by_account);
-    let newcomer = Count { key: keys.of(newcomer_kind, &[wide.as_ref().unwrap_or(&narrow)]), limit: NEWCOMER };
+    let newcomer =
+        Count { key: keys.of(newcomer_kind, &[wide.as_ref().unwrap_or(&narrow)]), limit: NEWCOMER };
     Try { own, shared: Some(Shared { newcomer, everybody }) }
 }

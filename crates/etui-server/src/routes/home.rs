@@ -26,7 +26,8 @@ async fn show(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
             escape(&app.url)
         ),
         SignUpMode::Invite => {
-            "<p>To make an account you need an invitation: ask whoever runs this server for a link.</p>".to_owned()
+            "<p>To make an account you need an invitation: ask whoever runs this server for a link.</p>"
+                .to_owned()
         }
         SignUpMode::Closed => "<p>This server takes no new accounts.</p>".to_owned(),
     };

@@ -280,9 +280,8 @@ async fn a_backup_of_a_running_server_verifies_and_is_restored_once() {
 async fn the_first_start_prints_a_link_for_the_administrator_and_others_come_by_invitation() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
-    let start = |last: &str| {
-        Program::saying(command(data, "127.0.0.1:0").args(["--sign-up", "invite"]), last)
-    };
+    let start =
+        |last: &str| Program::saying(command(data, "127.0.0.1:0").args(["--sign-up", "invite"]), last);
     let admin = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_etui-server"));
         let options = ["--data", data.to_str().unwrap(), "--public-url", "https://etui.example.org"];
@@ -294,7 +293,8 @@ async fn the_first_start_prints_a_link_for_the_administrator_and_others_come_by_
         Token::new(link.split_once('#').unwrap().1.to_owned())
     };
     let sign_up = async |program: &Program, number: u8, secret: &Token| {
-        let frames = Person::new(number).sign_up_frames_with(|header| header.invitation = Some(secret.clone()));
+        let frames =
+            Person::new(number).sign_up_frames_with(|header| header.invitation = Some(secret.clone()));
         let url = format!("{}/v1/accounts", program.url);
         send(frames_body(client().request(Method::POST, url), &frames)).await
     };

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use crate::{
     backend::{Backend, refusal, signed_up},
     client::{Edit, NOW_MS},
+    limits,
     pushes::{push, race},
 };
 
@@ -82,6 +83,10 @@ pub(crate) async fn nodes_push_in_turn(backend: &Backend) {
         let answer = store.push(authority, vault_id, upload).await;
         assert_eq!(refusal(answer), Refusal::Forged, "what one node purged is purged for both");
     }
+}
+
+pub(crate) async fn nodes_count_tries_together(backend: &Backend) {
+    limits::race(&[backend.open().await, backend.open().await, backend.open().await]).await;
 }
 
 pub(crate) async fn nodes_that_start_at_once_migrate_once(backend: &Backend) {
