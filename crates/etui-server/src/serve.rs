@@ -124,9 +124,11 @@ pub fn run(settings: &Settings) -> anyhow::Result<()> {
     runtime.block_on(async {
         let traces = telemetry::install(settings.log, settings.otlp_endpoint.as_deref())?;
         let server = Server::start(settings).await?;
+        // Before anything is said: whoever hears that the server is there may ask it to stop.
+        let asked_to_stop = shutdown::asked_to_stop()?;
         let set_up_link = invitations::set_up_link(&server.app.store, settings, server.url()).await?;
         announce(&server, settings, set_up_link.as_ref())?;
-        shutdown::asked_to_stop().await?;
+        asked_to_stop.await;
         shutdown::drain(&server.app, settings.drain).await?;
         server.stop().await?;
         if let Some(traces) = traces {

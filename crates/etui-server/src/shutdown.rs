@@ -24,19 +24,20 @@ pub(crate) enum Phase {
     Stopping,
 }
 
-/// Waits until the process is asked to end.
+/// Watches for the process being asked to end, from now on; what it gives waits for that.
 ///
 /// # Errors
 /// The operating system's, if it does not let signals be watched.
-pub(crate) async fn asked_to_stop() -> io::Result<()> {
+pub(crate) fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let signal = tokio::select! {
-        _ = terminate.recv() => EndingSignal::Terminate,
-        _ = interrupt.recv() => EndingSignal::Interrupt,
-    };
-    log::info("stopping").signal(signal).write();
-    Ok(())
+    Ok(async move {
+        let signal = tokio::select! {
+            _ = terminate.recv() => EndingSignal::Terminate,
+            _ = interrupt.recv() => EndingSignal::Interrupt,
+        };
+        log::info("stopping").signal(signal).write();
+    })
 }
 
 /// Says that the server is not ready any more, and goes on serving for so long, or until it is asked once more to stop: a load
@@ -49,10 +50,12 @@ pub(crate) async fn drain(app: &App, how_long: Duration) -> io::Result<()> {
     if how_long.is_zero() {
         return Ok(());
     }
+    let asked_again = asked_to_stop()?;
     tokio::select! {
-        () = tokio::time::sleep(how_long) => Ok(()),
-        asked = asked_to_stop() => asked,
+        () = tokio::time::sleep(how_long) => {}
+        () = asked_again => {}
     }
+    Ok(())
 }
 
 /// Says that the server is not ready any more, ends the streams of events, takes no further connection, and lets
