@@ -59,7 +59,7 @@ impl TestServer {
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.server.url())
+        format!("http://localhost:{}{path}", self.server.address().port())
     }
 
     /// The address that people use.
