@@ -1,7 +1,6 @@
 //! Another e-mail address. Where letters are sent, one to the new address confirms it first; the one before is told in any case.
 
 use etui_api::{ErrorCode, email::normalize_email, session::Token, ways::NewEmail};
-use etui_chain::Digest;
 use etui_store::{Authority, CredentialChange, Fresh, LoginHash, Purpose};
 use serde::{Deserialize, Serialize};
 
@@ -51,8 +50,8 @@ pub(crate) async fn ask(app: &App, fresh: &Fresh, asked: NewEmail) -> Result<Ask
     let change = Change { email, login_hash: login_hash.map(|hash| hash.expose().to_owned()) };
     let account_id = Some(fresh.account_id());
     let begun = sign_in::begin(app, Purpose::EmailChange, account_id, &change, 1, PATIENCE).await?;
-    let begun: Digest = sign_in::secret_hash(&begun)?;
-    let letter = Letter::ConfirmAddress(ConfirmAddress { begun: *begun.as_bytes() });
+    let begun = sign_in::secret_hash(&begun)?;
+    let letter = Letter::ConfirmAddress(ConfirmAddress { begun });
     letter.queue(&app.store, &change.email, clock::now_ms()).await?;
     mail::wake(app);
     Ok(Asked::Unconfirmed)

@@ -9,7 +9,7 @@ use etui_api::{
     email::normalize_email,
     session::{Method, Token},
 };
-use etui_chain::{AccountId, DeviceId};
+use etui_chain::{AccountId, DeviceId, Digest};
 use etui_store::Purpose;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,7 @@ use crate::{
     clock,
     mail::{self, Letter, SignInLink},
     mailed::Mailed,
+    pages::Next,
     problem::ApiError,
     sign_in::{self, PATIENCE, Proven},
 };
@@ -32,7 +33,7 @@ pub(crate) enum Starter {
     /// A program: it has the ticket, and signs in this device.
     Program { device_id: DeviceId },
     /// A browser, by the hash of its name, and where it goes on.
-    Browser { browser: [u8; 32], next: String },
+    Browser { browser: Digest, next: Next },
 }
 
 /// Has a link sent, if anybody has that address and allows links; the ticket.
@@ -49,7 +50,7 @@ pub(crate) async fn ask(app: &App, email: &str, starter: &Starter) -> Result<Tok
     let email = normalize_email(email)
         .ok_or_else(|| ApiError::because(ErrorCode::BadRequest, "That cannot be an e-mail address."))?;
     let ticket = sign_in::begin(app, Purpose::Link, None, starter, ONE_TRY, PATIENCE).await?;
-    let begun = *sign_in::secret_hash(&ticket)?.as_bytes();
+    let begun = sign_in::secret_hash(&ticket)?;
     let for_program = matches!(starter, Starter::Program { .. });
     let letter = Letter::SignInLink(SignInLink { begun, for_program });
     letter.queue(&app.store, &email, clock::now_ms()).await?;
@@ -79,9 +80,36 @@ pub(crate) async fn sign_in(
     }
     let account_id = mailed.account_id;
     mailed.take(app, Purpose::Link).await?;
-    Ok(proven(account_id, device_id))
+    Ok(Proven { account_id, device_id, method: Method::Link, twice: false })
 }
 
-const fn proven(account_id: AccountId, device_id: DeviceId) -> Proven {
-    Proven { account_id, device_id, method: Method::Link, twice: false }
+/// Who holds the account, and where the browser that asked goes on. A token that whoever runs the server has printed counts in any
+/// browser: it was asked for in none.
+///
+/// # Errors
+/// `no_longer_valid`, also in any other browser.
+pub(crate) async fn open(
+    app: &App,
+    browser: Option<Digest>,
+    token: &Token,
+) -> Result<(AccountId, Next), ApiError> {
+    let mailed = Mailed::find(app, token).await?;
+    let next = if mailed.begun.is_none() {
+        Next::Account
+    } else {
+        match sign_in::body(&mailed.begun(app, Purpose::Link).await?.body)? {
+            Starter::Browser { browser: asked, next } if Some(asked) == browser => next,
+            _ => return Err(elsewhere()),
+        }
+    };
+    let account_id = mailed.account_id;
+    mailed.take(app, Purpose::Link).await?;
+    Ok((account_id, next))
+}
+
+fn elsewhere() -> ApiError {
+    ApiError::because(
+        ErrorCode::NoLongerValid,
+        "It counts only where it was asked for: open it in that browser.",
+    )
 }

@@ -21,7 +21,7 @@ pub(crate) struct Mailed {
 
 #[derive(Serialize, Deserialize)]
 struct Body {
-    begun: Option<[u8; 32]>,
+    begun: Option<Digest>,
 }
 
 /// A secret for an account, which finishes what was begun under a hash.
@@ -36,8 +36,7 @@ pub(crate) async fn draw(
     now_ms: u64,
 ) -> Result<Token, StoreError> {
     let (token, secret_hash) = one_time::draw().map_err(|source| StoreError::Random { source })?;
-    let body = Body { begun: begun.map(|hash| *hash.as_bytes()) };
-    let body = serde_json::to_vec(&body).expect("a hash is plain JSON");
+    let body = serde_json::to_vec(&Body { begun }).expect("a hash is plain JSON");
     let (purpose, account_id) = (Purpose::Mailed, Some(account_id));
     let pending = NewPending { secret_hash, purpose, account_id, body: &body, tries: 1, lifetime };
     store.begin_pending(pending, now_ms).await?;
@@ -55,7 +54,7 @@ impl Mailed {
         let pending = pending.ok_or_else(sign_in::no_longer_valid)?;
         let account_id = pending.account_id.ok_or_else(sign_in::no_longer_valid)?;
         let Body { begun } = sign_in::body(&pending.body)?;
-        Ok(Self { hash, account_id, begun: begun.map(Digest::new) })
+        Ok(Self { hash, account_id, begun })
     }
 
     /// What it finishes, still as it was begun.

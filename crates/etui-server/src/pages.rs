@@ -36,6 +36,7 @@ mod authorize;
 mod browser;
 mod device;
 mod hand_over;
+mod link;
 mod next;
 mod provider;
 mod second_factor;
@@ -55,6 +56,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/sign-in/provider/{name}", post(provider::depart))
         .route(crate::provider::CALLBACK_PATH, get(provider::arrive))
         .route("/sign-in/second-factor", post(second_factor::show))
+        .route("/sign-in/links", post(link::ask))
+        .route("/sign-in/links/{token}", get(link::show).post(link::open))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/account", get(account::show))
         .route("/account/providers/{name}", post(provider::depart_to_link))

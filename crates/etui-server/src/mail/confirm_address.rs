@@ -11,13 +11,13 @@ use crate::mailed;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ConfirmAddress {
     /// The hash under which it was begun.
-    pub begun: [u8; 32],
+    pub begun: Digest,
 }
 
 impl ConfirmAddress {
     /// Nothing if it was given up meanwhile.
     pub(super) async fn write(&self, desk: &Desk<'_>) -> Result<Option<Text>, StoreError> {
-        let begun = Digest::new(self.begun);
+        let begun = self.begun;
         let pending = desk.store.pending(begun, Purpose::EmailChange, desk.now_ms).await?;
         let Some((pending, account_id)) = pending.and_then(|it| it.account_id.map(|id| (it, id))) else {
             return Ok(None);

@@ -11,7 +11,7 @@ use crate::mailed;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SignInLink {
     /// The hash under which it was begun.
-    pub begun: [u8; 32],
+    pub begun: Digest,
     /// Whether a program asked: then there is nothing to open, but something to copy.
     pub for_program: bool,
 }
@@ -22,7 +22,7 @@ impl SignInLink {
         let Some(login) = desk.store.login(desk.recipient).await?.filter(|login| login.by_link) else {
             return Ok(None);
         };
-        let begun = Digest::new(self.begun);
+        let begun = self.begun;
         let Some(pending) = desk.store.pending(begun, Purpose::Link, desk.now_ms).await? else {
             return Ok(None);
         };

@@ -7,8 +7,8 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::{
-    Browser, Next, Page, PageAccess, PageError, PageForm, PageQuery, access, browser, provider, see_other,
-    with_cookies,
+    Browser, Next, Page, PageAccess, PageError, PageForm, PageQuery, access, browser, link, provider,
+    see_other, with_cookies,
 };
 use crate::app::App;
 
@@ -44,7 +44,7 @@ pub(super) async fn sign_out(_form: PageForm<Nothing>) -> Response {
 
 /// Each way brings its own form.
 fn ways(app: &App, next: &Next) -> String {
-    let offered = [provider::offer(app, next)].concat();
+    let offered = [link::offer(app, next), provider::offer(app, next)].concat();
     let offered = if offered.is_empty() {
         "<p>This server has no way to sign in that works in a browser by itself.</p>".to_owned()
     } else {

@@ -1,6 +1,7 @@
 //! What comes by mail: links to sign in with, codes that confirm an address, news. The mail server is a real one.
 
 mod addresses;
+mod browsers;
 mod links;
 mod news;
 

@@ -6,7 +6,6 @@ mod browsers;
 mod document;
 mod errors;
 mod events;
-#[cfg(feature = "services-tests")]
 mod letters;
 mod metrics;
 mod monitoring;

@@ -1,5 +1,4 @@
 //! Letters, sent to a real mail server that also refuses, defers, hangs and goes away.
-#![cfg(feature = "services-tests")]
 
 mod delivery;
 mod program;
