@@ -8,6 +8,7 @@ mod image;
 mod kill;
 mod manifests;
 mod process;
+mod schemathesis;
 mod server_binary;
 mod services;
 mod start;
@@ -45,6 +46,8 @@ enum Command {
     Manifests,
     /// Break one thing after the other while clients push, and lose nothing that was confirmed
     Faults(faults::Arguments),
+    /// Send a server whatever can be made up from the description of its API
+    Schemathesis(schemathesis::Arguments),
     /// Build the server as it is shipped; check its size and that it has no SQLCipher
     ServerBinary,
     /// Run the real components that tests need: PostgreSQL and an S3-compatible store
@@ -66,6 +69,7 @@ fn main() -> anyhow::Result<()> {
         Command::Kill(arguments) => kill::run(&arguments),
         Command::Manifests => manifests::run(),
         Command::Faults(arguments) => faults::run(&arguments),
+        Command::Schemathesis(arguments) => schemathesis::run(&arguments),
         Command::ServerBinary => server_binary::run(),
         Command::Services(arguments) => services::run(&arguments),
         Command::Vectors(arguments) => vectors::run(&arguments),

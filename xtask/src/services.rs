@@ -5,7 +5,10 @@ use std::process::Command;
 use anyhow::bail;
 use etui_services::{Ceph, Durability, Garage, Postgres, smtp, system_packages};
 
-use crate::process::{repository, run as run_command, say};
+use crate::{
+    process::{repository, run as run_command, say},
+    schemathesis,
+};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -30,6 +33,7 @@ pub(crate) enum S3 {
 pub(crate) struct Services {
     postgres: Postgres,
     s3: RunningS3,
+    programs: Vec<(&'static str, String)>,
 }
 
 enum RunningS3 {
@@ -49,12 +53,14 @@ impl Services {
             S3::Ceph => RunningS3::Ceph(Ceph::start()?),
             S3::Garage => RunningS3::Garage(Garage::start()?),
         };
-        Ok(Self { postgres: Postgres::start(Durability::Fleeting)?, s3 })
+        let programs = schemathesis::variables()?.into();
+        Ok(Self { postgres: Postgres::start(Durability::Fleeting)?, s3, programs })
     }
 
     /// The variables by which tests find the services.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
-        let mut variables = vec![("ETUI_TEST_POSTGRES", self.postgres.url())];
+        let mut variables = self.programs.clone();
+        variables.push(("ETUI_TEST_POSTGRES", self.postgres.url()));
         match &self.s3 {
             RunningS3::Ceph(ceph) => variables.extend(ceph.variables()),
             RunningS3::Garage(garage) => {

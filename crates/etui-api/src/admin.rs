@@ -59,7 +59,7 @@ pub struct AdminAccounts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AdminAccount {
     /// The account.
-    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
+    #[schema(value_type = String, pattern = "^(?!0{32})[0-9a-f]{32}$")]
     pub account_id: AccountId,
     /// The address that names it.
     pub email: String,

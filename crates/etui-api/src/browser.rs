@@ -14,7 +14,7 @@ pub struct CodeSignIn {
     /// Of the challenge that it was sent with: 43 to 128 characters (RFC 7636, section 4.1).
     pub verifier: Token,
     /// The device that signs in.
-    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
+    #[schema(value_type = String, pattern = "^(?!0{32})[0-9a-f]{32}$")]
     pub device_id: DeviceId,
 }
 
@@ -22,7 +22,7 @@ pub struct CodeSignIn {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 pub struct NewDeviceCode {
     /// The device that would sign in.
-    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
+    #[schema(value_type = String, pattern = "^(?!0{32})[0-9a-f]{32}$")]
     pub device_id: DeviceId,
 }
 

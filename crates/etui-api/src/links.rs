@@ -12,7 +12,7 @@ pub struct AskForLink {
     /// The account's e-mail address.
     pub email: String,
     /// The device that will sign in, and no other.
-    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
+    #[schema(value_type = String, pattern = "^(?!0{32})[0-9a-f]{32}$")]
     pub device_id: DeviceId,
 }
 
@@ -31,7 +31,7 @@ pub struct LinkSignIn {
     /// What the letter brought.
     pub token: Token,
     /// The device that asked.
-    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
+    #[schema(value_type = String, pattern = "^(?!0{32})[0-9a-f]{32}$")]
     pub device_id: DeviceId,
     /// That of the answer; absent for a link that whoever runs the server has printed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

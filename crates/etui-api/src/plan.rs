@@ -22,6 +22,7 @@ pub struct Entitlements {
     pub attachment_bytes: Option<u64>,
     /// The only features that it includes, by [`Feature::name`]; all of them if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
     pub features: Option<BTreeSet<String>>,
 }
 

@@ -12,7 +12,7 @@ use crate::session::{Method, Token};
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
 macro_rules! error_codes {
-    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal, $status:literal, $title:literal;)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:tt, $status:literal, $title:literal;)*) => {
         /// What went wrong, for programs: stable names that are only ever added to.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
         pub enum ErrorCode {

@@ -83,10 +83,10 @@ pub struct SignIn {
     /// The account's e-mail address; compared by [`crate::email::normalize_email`].
     pub email: String,
     /// The login proof.
-    #[schema(value_type = String, min_length = 43, max_length = 43)]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
     pub login_proof: LoginProof,
     /// The device that signs in: its own random id, kept for as long as its local store.
-    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
+    #[schema(value_type = String, pattern = "^(?!0{32})[0-9a-f]{32}$")]
     pub device_id: DeviceId,
 }
 
@@ -129,7 +129,7 @@ pub struct PasskeySignIn {
     #[serde(flatten)]
     pub answer: PasskeyAnswer,
     /// The device that signs in.
-    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
+    #[schema(value_type = String, pattern = "^(?!0{32})[0-9a-f]{32}$")]
     pub device_id: DeviceId,
 }
 
@@ -146,7 +146,7 @@ pub struct Refresh {
 }
 
 macro_rules! methods {
-    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:tt,)*) => {
         /// A way of saying who one is.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
         pub enum Method {
@@ -186,7 +186,7 @@ methods! {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Session {
     /// The account.
-    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
+    #[schema(value_type = String, pattern = "^(?!0{32})[0-9a-f]{32}$")]
     pub account_id: AccountId,
     /// For the `Authorization: Bearer` header of every other request.
     pub access_token: Token,

@@ -59,7 +59,7 @@ pub struct Passkey {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct NewLoginPassword {
     /// The login proof of the new password.
-    #[schema(value_type = String, min_length = 43, max_length = 43)]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
     pub login_proof: LoginProof,
 }
 

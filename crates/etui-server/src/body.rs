@@ -48,6 +48,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         while let Some(piece) = pieces.next().await? {
             bytes.extend_from_slice(&piece);
         }
+        // A list would be taken for an object whose members come without their names.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(ApiError::because(ErrorCode::BadRequest, "The JSON is not an object."));
+        }
         // What the parser says may quote the body: only the place is passed on.
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             let place =

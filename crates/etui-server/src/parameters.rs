@@ -14,6 +14,9 @@ use utoipa::IntoParams;
 
 use crate::{app::App, client_address::client_address, problem::ApiError};
 
+/// No number of anything that is kept is larger: the databases' own limit.
+pub(crate) const MAX_NUMBER: u64 = i64::MAX.cast_unsigned();
+
 /// The ids in the path.
 pub(crate) struct Ids<T>(pub(crate) T);
 
@@ -53,11 +56,9 @@ impl<S: Send + Sync> FromRequestParts<S> for After {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        match Query::from_request_parts(parts, state).await {
-            Ok(Query(after)) => Ok(after),
-            Err(_) => {
-                Err(ApiError::because(ErrorCode::BadRequest, "The parameter `after` is a whole number."))
-            }
+        match Query::<Self>::from_request_parts(parts, state).await {
+            Ok(Query(after)) if after.after.unwrap_or(0) <= MAX_NUMBER => Ok(after),
+            _ => Err(ApiError::because(ErrorCode::BadRequest, "The parameter `after` is a whole number.")),
         }
     }
 }

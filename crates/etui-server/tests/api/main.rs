@@ -13,6 +13,8 @@ mod plans;
 mod process;
 mod programs;
 mod providers;
+#[cfg(feature = "services-tests")]
+mod schemathesis;
 mod second_factor;
 mod sessions;
 mod states;

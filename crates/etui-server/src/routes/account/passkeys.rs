@@ -48,7 +48,7 @@ pub(crate) async fn finish(
 #[utoipa::path(
     patch, path = "/v1/account/passkeys/{passkey_id}", operation_id = "rename_passkey", tag = "account",
     security(("session" = [])), request_body = PasskeyName,
-    params(("passkey_id" = String, Path, description = "The passkey.", pattern = "^[0-9a-f]{32}$")),
+    params(("passkey_id" = String, Path, description = "The passkey.", pattern = "^(?!0{32})[0-9a-f]{32}$")),
     responses((status = 204, description = "It is called so."), Problems)
 )]
 pub(crate) async fn rename(
@@ -67,7 +67,7 @@ pub(crate) async fn rename(
 #[utoipa::path(
     delete, path = "/v1/account/passkeys/{passkey_id}", operation_id = "remove_passkey", tag = "account",
     security(("session" = [])),
-    params(("passkey_id" = String, Path, description = "The passkey.", pattern = "^[0-9a-f]{32}$")),
+    params(("passkey_id" = String, Path, description = "The passkey.", pattern = "^(?!0{32})[0-9a-f]{32}$")),
     responses((status = 204, description = "It signs in no more."), Problems)
 )]
 pub(crate) async fn remove(

@@ -14,7 +14,7 @@ use crate::{access::Access, app::App, document::Problems, parameters::Ids, probl
 #[utoipa::path(
     delete, path = "/v1/devices/{device_id}", operation_id = "sign_out_device", tag = "devices",
     security(("session" = [])),
-    params(("device_id" = String, Path, description = "The device.", pattern = "^[0-9a-f]{32}$")),
+    params(("device_id" = String, Path, description = "The device.", pattern = "^(?!0{32})[0-9a-f]{32}$")),
     responses((status = 204, description = "The device's sessions have ended."), Problems)
 )]
 pub(crate) async fn end(

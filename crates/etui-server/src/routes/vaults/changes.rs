@@ -21,7 +21,7 @@ use crate::{
 /// the header if nothing has changed.
 #[utoipa::path(
     get, path = "/v1/vaults/{vault_id}/changes", operation_id = "pull", tag = "vaults", security(("session" = [])),
-    params(("vault_id" = String, Path, description = "The vault.", pattern = "^[0-9a-f]{32}$"), After),
+    params(("vault_id" = String, Path, description = "The vault.", pattern = "^(?!0{32})[0-9a-f]{32}$"), After),
     responses((status = 200, description = "Frames.", body = inline(Bytes), content_type = "application/cbor-seq"), Problems)
 )]
 pub(crate) async fn changes(

@@ -21,7 +21,7 @@ use crate::{
 #[utoipa::path(
     get, path = "/v1/vaults/{vault_id}/commits", operation_id = "get_commits", tag = "vaults",
     security(("session" = [])),
-    params(("vault_id" = String, Path, description = "The vault.", pattern = "^[0-9a-f]{32}$"), After),
+    params(("vault_id" = String, Path, description = "The vault.", pattern = "^(?!0{32})[0-9a-f]{32}$"), After),
     responses((status = 200, description = "Frames.", body = inline(Bytes), content_type = "application/cbor-seq"), Problems)
 )]
 pub(crate) async fn commits(

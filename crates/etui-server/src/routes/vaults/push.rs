@@ -22,7 +22,7 @@ use crate::{
 /// same commit may be sent again. `head_moved` means that another commit came first: pull, merge, sign again.
 #[utoipa::path(
     post, path = "/v1/vaults/{vault_id}/commits", operation_id = "push", tag = "vaults", security(("session" = [])),
-    params(("vault_id" = String, Path, description = "The vault.", pattern = "^[0-9a-f]{32}$")),
+    params(("vault_id" = String, Path, description = "The vault.", pattern = "^(?!0{32})[0-9a-f]{32}$")),
     request_body(content = inline(Bytes), content_type = "application/cbor-seq"),
     responses((status = 200, description = "The commit is durable.", body = Pushed), Problems)
 )]

@@ -25,8 +25,8 @@ use crate::{
     get, path = "/v1/vaults/{vault_id}/records/{object_id}", operation_id = "get_record", tag = "vaults",
     security(("session" = [])),
     params(
-        ("vault_id" = String, Path, description = "The vault.", pattern = "^[0-9a-f]{32}$"),
-        ("object_id" = String, Path, description = "The object.", pattern = "^[0-9a-f]{32}$"),
+        ("vault_id" = String, Path, description = "The vault.", pattern = "^(?!0{32})[0-9a-f]{32}$"),
+        ("object_id" = String, Path, description = "The object.", pattern = "^(?!0{32})[0-9a-f]{32}$"),
     ),
     responses(
         (status = 200, description = "The record.", body = inline(Bytes), content_type = "application/octet-stream"),

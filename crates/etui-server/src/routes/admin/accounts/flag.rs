@@ -18,7 +18,7 @@ use crate::{
 #[utoipa::path(
     put, path = "/v1/admin/accounts/{account_id}/flags/{name}", operation_id = "admin_account_flag", tag = "administration",
     security(("administration" = [])),
-    params(("account_id" = String, Path, description = "The account.", pattern = "^[0-9a-f]{32}$"), ("name" = String, Path, description = "Its name.", pattern = "^[a-z0-9_-]{1,64}$")),
+    params(("account_id" = String, Path, description = "The account.", pattern = "^(?!0{32})[0-9a-f]{32}$"), ("name" = String, Path, description = "Its name.", pattern = "^[a-z0-9_-]{1,64}$")),
     request_body = SetAccountFlag,
     responses((status = 204, description = "It is so."), Problems)
 )]

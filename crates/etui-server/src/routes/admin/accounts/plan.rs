@@ -18,7 +18,7 @@ use crate::{
 #[utoipa::path(
     put, path = "/v1/admin/accounts/{account_id}/plan", operation_id = "admin_plan", tag = "administration",
     security(("administration" = [])),
-    params(("account_id" = String, Path, description = "The account.", pattern = "^[0-9a-f]{32}$")),
+    params(("account_id" = String, Path, description = "The account.", pattern = "^(?!0{32})[0-9a-f]{32}$")),
     request_body = SetPlan,
     responses((status = 204, description = "It is so."), Problems)
 )]

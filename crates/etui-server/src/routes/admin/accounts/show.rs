@@ -12,7 +12,7 @@ use crate::{access::AdminAccess, app::App, clock, document::Problems, parameters
 #[utoipa::path(
     get, path = "/v1/admin/accounts/{account_id}", operation_id = "admin_account", tag = "administration",
     security(("administration" = [])),
-    params(("account_id" = String, Path, description = "The account.", pattern = "^[0-9a-f]{32}$")),
+    params(("account_id" = String, Path, description = "The account.", pattern = "^(?!0{32})[0-9a-f]{32}$")),
     responses((status = 200, description = "What the server knows of it.", body = AdminAccountDetails), Problems)
 )]
 pub(crate) async fn show(

@@ -14,7 +14,7 @@ use crate::{access::AdminAccess, app::App, clock, document::Problems, parameters
 #[utoipa::path(
     delete, path = "/v1/admin/accounts/{account_id}/sessions", operation_id = "admin_sign_out", tag = "administration",
     security(("administration" = [])),
-    params(("account_id" = String, Path, description = "The account.", pattern = "^[0-9a-f]{32}$")),
+    params(("account_id" = String, Path, description = "The account.", pattern = "^(?!0{32})[0-9a-f]{32}$")),
     responses((status = 200, description = "They have ended.", body = SignedOut), Problems)
 )]
 pub(crate) async fn sign_out(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use etui_api::ErrorCode;
 use etui_api::admin::SetFlagShare;
 use http::StatusCode;
 
@@ -26,6 +27,9 @@ pub(crate) async fn share(
     Ids(name): Ids<String>,
     JsonBody(SetFlagShare { share_percent }): JsonBody<SetFlagShare>,
 ) -> Result<StatusCode, ApiError> {
+    if share_percent > 100 {
+        return Err(ApiError::because(ErrorCode::BadRequest, "A share is at most 100 of a hundred."));
+    }
     app.store.set_flag_share(&administrator, &name, share_percent).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,11 +3,17 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use etui_api::ErrorCode;
 use etui_api::plan::Entitlements;
 use http::StatusCode;
 
 use crate::{
-    access::AdminAccess, app::App, body::JsonBody, document::Problems, parameters::Ids, problem::ApiError,
+    access::AdminAccess,
+    app::App,
+    body::JsonBody,
+    document::Problems,
+    parameters::{Ids, MAX_NUMBER},
+    problem::ApiError,
 };
 
 /// Define a plan
@@ -26,6 +32,10 @@ pub(crate) async fn define(
     Ids(name): Ids<String>,
     JsonBody(entitlements): JsonBody<Entitlements>,
 ) -> Result<StatusCode, ApiError> {
+    let Entitlements { entries, devices, vaults, attachment_bytes, features: _ } = &entitlements;
+    if [entries, devices, vaults, attachment_bytes].into_iter().flatten().any(|number| *number > MAX_NUMBER) {
+        return Err(ApiError::because(ErrorCode::BadRequest, "A number is larger than any that is kept."));
+    }
     app.store.define_plan(&administrator, &name, &entitlements).await?;
     Ok(StatusCode::NO_CONTENT)
 }
