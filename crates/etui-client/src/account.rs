@@ -20,9 +20,10 @@ use etui_vault::{AccountSettings, VaultSettings};
 use zeroize::Zeroizing;
 
 use crate::{
-    ClientError, Device, Home, KdfChoice, OsRandom, SecondFactor,
+    ClientError, Device, Home, Invitation, KdfChoice, OsRandom, SecondFactor,
     api::Api,
     evidence::Evidence,
+    invitation,
     kdf::fresh_master_key,
     now_ms,
     unlock::{self, Consent, Unlocked, require_consent},
@@ -46,6 +47,8 @@ pub struct SignUp {
     pub kdf: KdfChoice,
     /// Whether a keyring, if there is one, keeps the key of the local store.
     pub use_keyring: bool,
+    /// Where the server takes nobody without one.
+    pub invitation: Option<Invitation>,
 }
 
 /// What a person enters to sign in on a device.
@@ -74,22 +77,24 @@ impl Device {
     /// Makes a new account and this its first device.
     ///
     /// # Errors
-    /// [`ClientError::InUse`]; [`ClientError::Choice`] for a weak password, `password_reuse` for two that are alike; what
-    /// the server answers.
+    /// [`ClientError::InUse`]; [`ClientError::Choice`] for a weak password, `password_reuse` for two that are alike;
+    /// [`ClientError::NeedsInvitation`]; what the server answers.
     pub async fn sign_up(home: &Home, sign_up: SignUp) -> Result<Self, ClientError> {
         self_test()?;
         refuse_if_in_use(home)?;
-        let SignUp { server, email, login_password, master_password, device_name, kdf, use_keyring } =
-            sign_up;
+        let SignUp { server, email, login_password, master_password, device_name, kdf, .. } = sign_up;
+        let SignUp { use_keyring, invitation, .. } = sign_up;
         check_login_choice(&login_password)
             .map_err(|fault| ClientError::Choice { which: "the login password", fault })?;
         check_choice(&master_password, &email)?;
         check_password_reuse(&login_password, &master_password)?;
 
         let api = Api::new(&server)?;
+        invitation::require(&api, invitation.as_ref()).await?;
         let new = new_account(&master_password, kdf, &device_name)?;
         let login_proof = login_proof(&email, &login_password)?;
-        let header = SignUpHeader::with_login_proof(email.clone(), login_proof, new.device_id);
+        let mut header = SignUpHeader::with_login_proof(email.clone(), login_proof, new.device_id);
+        header.invitation = invitation.map(Invitation::into_token);
         let (account, vault_keys) = create_account(&new.draft(), &mut OsRandom)?;
         let frames = account.frames(&encode_header(&header));
         api.sign_up(frames).await?;

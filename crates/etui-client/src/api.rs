@@ -18,6 +18,7 @@ use etui_api::{
     limits::{
         MAX_CHANGES_ANSWER_BYTES, MAX_DEVICES_ANSWER_BYTES, MAX_JSON_ANSWER_BYTES, MAX_KEYSETS_ANSWER_BYTES,
     },
+    server::ServerInfo,
     session::{self, LoginProof, Refresh, Session, SignIn, Token},
     sync::{Healed, PullHeader, Pushed, StatePushed, decode_header},
 };
@@ -97,6 +98,12 @@ impl Api {
     /// The session as it is now, to be kept by the local store.
     pub(crate) fn kept(&self) -> Option<KeptSession> {
         self.kept.borrow().clone()
+    }
+
+    /// What the server says about itself.
+    pub(crate) async fn server_info(&self) -> Result<ServerInfo, ClientError> {
+        let request = self.request(Method::GET, "/v1/server").timeout(self.patience.small_answer);
+        answered(request, "asking what the server offers").await
     }
 
     /// Signs up; `body` is [`etui_sync::NewAccount::frames`].

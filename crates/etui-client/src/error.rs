@@ -51,6 +51,9 @@ pub enum ClientError {
         /// How much.
         mib: u32,
     },
+    /// The server takes nobody without an invitation.
+    #[error("this server takes new accounts by invitation")]
+    NeedsInvitation,
     /// The keyring that keeps the key of the local store did not do what was asked.
     #[error("{doing}: {source}")]
     Keyring {
@@ -230,6 +233,7 @@ impl ClientError {
             | Self::NotAFile(_)
             | Self::Edit(_)
             | Self::NeedsKdfConsent { .. }
+            | Self::NeedsInvitation
             | Self::NeedsFormerMasterPassword => ErrorKind::Usage,
             _ => ErrorKind::Failed,
         }
@@ -266,6 +270,9 @@ impl ClientError {
             }
             Self::NeedsKdfConsent { .. } => {
                 "if one of your devices was told to use that much, repeat with --accept-kdf-memory"
+            }
+            Self::NeedsInvitation => {
+                "ask whoever runs it for a link, and give it at the prompt or by --invitation-file"
             }
             Self::Keyring { source, .. } => keyring_hint(source),
             Self::StoreMissing => {

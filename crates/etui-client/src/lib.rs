@@ -11,6 +11,7 @@ mod device;
 mod error;
 mod evidence;
 mod home;
+mod invitation;
 mod kdf;
 mod merge;
 mod new_file;
@@ -34,6 +35,7 @@ pub use device::{
 pub use error::{ClientError, ErrorKind, file_hint};
 pub use etui_api::ways::{Passkey, RecoveryCodes, TotpSetup, Ways};
 pub use home::{DeviceFile, Home};
+pub use invitation::Invitation;
 pub use kdf::KdfChoice;
 pub use random::{OsRandom, now_ms};
 pub use second_factor::SecondFactor;

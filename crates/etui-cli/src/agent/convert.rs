@@ -119,6 +119,7 @@ pub(super) const fn question(error: &ClientError) -> Option<protocol::Question> 
     match error {
         ClientError::NeedsFormerMasterPassword => Some(protocol::Question::FormerMasterPassword),
         ClientError::NeedsKdfConsent { mib } => Some(protocol::Question::KdfMemory { mib: *mib }),
+        ClientError::NeedsInvitation => Some(protocol::Question::Invitation),
         _ => None,
     }
 }

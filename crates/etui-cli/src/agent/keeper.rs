@@ -8,7 +8,7 @@ use std::{
 };
 
 use etui_chain::Refusal;
-use etui_client::{ClientError, Device, Home, LogIn, SignUp};
+use etui_client::{ClientError, Device, Home, Invitation, LogIn, SignUp};
 use tokio::task::JoinHandle;
 
 use super::{
@@ -90,8 +90,8 @@ impl Keeper {
                 let (password, former) = (convert::master(&master_password)?, convert::master(&former)?);
                 Device::unlock_with_former(&self.home, &password, &former).await
             }
-            Request::SignUp { credentials, kdf } => {
-                Device::sign_up(&self.home, sign_up(credentials, kdf)?).await
+            Request::SignUp { credentials, kdf, invitation } => {
+                Device::sign_up(&self.home, sign_up(credentials, kdf, invitation.as_ref())?).await
             }
             Request::LogIn { credentials, anew } => {
                 Device::log_in(&self.home, log_in(credentials, anew)?).await
@@ -167,7 +167,7 @@ async fn push_edits(device: Rc<Device>) {
     }
 }
 
-fn sign_up(credentials: Credentials, kdf: Kdf) -> Result<SignUp, Failure> {
+fn sign_up(credentials: Credentials, kdf: Kdf, invitation: Option<&Secret>) -> Result<SignUp, Failure> {
     Ok(SignUp {
         login_password: convert::login(&credentials.login_password)?,
         master_password: convert::master(&credentials.master_password)?,
@@ -176,6 +176,7 @@ fn sign_up(credentials: Credentials, kdf: Kdf) -> Result<SignUp, Failure> {
         device_name: credentials.device_name,
         kdf: convert::kdf(kdf),
         use_keyring: credentials.use_keyring,
+        invitation: invitation.map(|text| Invitation::read(text.expose())),
     })
 }
 

@@ -34,6 +34,8 @@ pub(crate) enum Request {
         credentials: Credentials,
         /// What its key derivation is to cost.
         kdf: Kdf,
+        /// The link or secret of an invitation, where the server takes nobody without one.
+        invitation: Option<Secret>,
     },
     /// Make this folder a device of an account, or sign in again.
     LogIn {
@@ -340,6 +342,8 @@ pub(crate) enum Question {
     FormerMasterPassword,
     /// Whether the key derivation may take so much memory.
     KdfMemory { mib: u32 },
+    /// The invitation with which an account may be made.
+    Invitation,
 }
 
 /// An entry as a list shows it. In this form it is also the JSON output of `list` and `search`.

@@ -255,6 +255,9 @@ fn answer(question: Question, request: &mut Request) -> Option<()> {
             credentials.accept_kdf_memory = prompt::confirm(&question);
             credentials.accept_kdf_memory.then_some(())?;
         }
+        (Question::Invitation, Request::SignUp { invitation, .. }) => {
+            *invitation = Some(prompt::secret_of_person("invitation, as the link that you were given")?);
+        }
         _ => return None,
     }
     Some(())

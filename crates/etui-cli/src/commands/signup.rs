@@ -1,5 +1,7 @@
 //! `etui signup`: a new account, and this folder its first device.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use serde_json::json;
 
@@ -7,7 +9,7 @@ use super::{
     account::{self, AccountArguments, Choice},
     kdf::KdfArguments,
 };
-use crate::{agent::protocol::Request, context::Context, failure::Failure};
+use crate::{agent::protocol::Request, context::Context, failure::Failure, secret_input};
 
 /// Make a new account, and this device its first
 ///
@@ -21,6 +23,9 @@ pub(crate) struct Arguments {
     account: AccountArguments,
     #[command(flatten)]
     kdf: KdfArguments,
+    /// Read the link of an invitation from a file (`-`: standard input), where the server takes nobody without one
+    #[arg(long, value_name = "FILE")]
+    invitation_file: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
@@ -36,9 +41,10 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
     );
     let idle = arguments.account.idle;
     let kdf = arguments.kdf.kdf;
+    let invitation = arguments.invitation_file.as_deref().map(secret_input::from_file).transpose()?;
     let credentials = arguments.account.who()?.credentials(Choice::New, Choice::New)?;
     let email = credentials.email.clone();
-    let unlocked = account::open(context, idle, Request::SignUp { credentials, kdf })?;
+    let unlocked = account::open(context, idle, Request::SignUp { credentials, kdf, invitation })?;
     context.output.document(&json!({ "email": email, "unlocked": true }))?;
     context.output.line(&format!("Signed up as {email}. This device is unlocked."))?;
     account::note_keyring(context, &unlocked);

@@ -97,7 +97,8 @@ async fn a_code_that_was_used_is_wrong_and_so_is_one_before_it() {
 async fn of_many_who_show_one_code_at_once_one_signs_in() {
     let guarded = Guarded::new().await;
     let mut tickets = Vec::new();
-    for _ in 0..8 {
+    // As many as may fail before anybody has to wait.
+    for _ in 0..5 {
         tickets.push(guarded.ticket().await);
     }
     let code = code_at(&guarded.app, 1);
@@ -105,8 +106,9 @@ async fn of_many_who_show_one_code_at_once_one_signs_in() {
     let answers = futures_util::future::join_all(shown).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
     // And of many with one ticket and different factors.
+    let guarded = Guarded::new().await;
     let ticket = guarded.ticket().await;
-    let shown = guarded.codes[..8].iter().map(|code| guarded.show(&ticket, Factor::RecoveryCode(copy(code))));
+    let shown = guarded.codes[..5].iter().map(|code| guarded.show(&ticket, Factor::RecoveryCode(copy(code))));
     let answers = futures_util::future::join_all(shown).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
 }

@@ -73,6 +73,7 @@ impl Client {
             device_name: format!("client {}", self.number),
             kdf: KdfChoice::Keep,
             use_keyring: false,
+            invitation: None,
         };
         Device::sign_up(&Home::at(self.home.clone()), sign_up).await.expect("it signs up")
     }

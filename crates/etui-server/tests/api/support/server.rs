@@ -19,6 +19,7 @@ use super::person::{Person, body, commit_frames};
 /// A running server and its folder.
 pub(crate) struct TestServer {
     server: Server,
+    scheme: &'static str,
     client: Client,
     folder: tempfile::TempDir,
 }
@@ -40,8 +41,9 @@ impl TestServer {
         let folder = tempfile::tempdir().unwrap();
         let mut options = Settings::in_folder(folder.path());
         adjust(&mut options);
+        let scheme = if options.tls.is_some() { "https" } else { "http" };
         let server = Server::start(&options).await.unwrap();
-        Self { server, client: client(), folder }
+        Self { server, scheme, client: client(), folder }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -59,7 +61,7 @@ impl TestServer {
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://localhost:{}{path}", self.server.address().port())
+        format!("{}://localhost:{}{path}", self.scheme, self.server.address().port())
     }
 
     /// The address that people use.
