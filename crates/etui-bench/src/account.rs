@@ -21,7 +21,7 @@ use etui_vault::{AccountSettings, VaultSettings};
 
 use crate::http::Connection;
 
-/// Of the account that [`Account::sign_in_body`] is about.
+/// Of the account that most figures are about.
 pub(crate) const EMAIL: &str = "bench@example.org";
 const LOGIN_PASSWORD: &str = "bench-login-Vp3!kd";
 const MASTER_PASSWORD: &str = "velvet harbour maple quilt";
@@ -79,10 +79,10 @@ impl Account {
     }
 
     /// The body of signing in as one more device.
-    pub(crate) fn sign_in_body() -> anyhow::Result<Bytes> {
+    pub(crate) fn sign_in_body(email: &str) -> anyhow::Result<Bytes> {
         let sign_in = SignIn {
-            email: EMAIL.to_owned(),
-            login_proof: login_proof(EMAIL)?,
+            email: email.to_owned(),
+            login_proof: login_proof(email)?,
             device_id: random_id(&mut OsRandom)?,
         };
         Ok(serde_json::to_vec(&sign_in)?.into())

@@ -38,6 +38,7 @@ fn debug_shows_no_secret() {
         use_keyring: true,
         accept_kdf_memory: false,
     };
-    let request = Request::SignUp { credentials, kdf: Kdf::Keep, invitation: Some(Secret::new("invitation-secret")) };
+    let request =
+        Request::SignUp { credentials, kdf: Kdf::Keep, invitation: Some(Secret::new("invitation-secret")) };
     assert!(!format!("{request:?}").contains("-secret"));
 }
