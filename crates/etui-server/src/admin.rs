@@ -9,6 +9,7 @@ use crate::{config::ServeOptions, maintenance, settings::Settings};
 
 mod invitations;
 mod invite;
+mod link;
 
 /// What can be administered.
 #[derive(Debug, Subcommand)]
@@ -17,6 +18,8 @@ pub enum AdminCommand {
     Invite(invite::Arguments),
     /// List the invitations that nobody has followed yet, or take one back
     Invitations(invitations::Arguments),
+    /// Print a link by which somebody signs in to their account, once
+    Link(link::Arguments),
 }
 
 /// Does it, beside a running server or without one.
@@ -27,6 +30,7 @@ pub fn run(command: AdminCommand) -> anyhow::Result<()> {
     match command {
         AdminCommand::Invite(arguments) => arguments.run(),
         AdminCommand::Invitations(arguments) => arguments.run(),
+        AdminCommand::Link(arguments) => arguments.run(),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::app::App;
 mod account_leaving;
 mod confirm_address;
 mod credentials_changed;
+mod invitation;
 mod letter;
 mod new_device;
 mod post;
@@ -22,12 +23,14 @@ mod trial;
 pub use account_leaving::AccountLeaving;
 pub use confirm_address::ConfirmAddress;
 pub use credentials_changed::CredentialsChanged;
+pub(crate) use invitation::invitation;
 pub use letter::Letter;
 pub use new_device::NewDevice;
 pub(crate) use post::run;
 pub use post::{Figures, Post};
 pub use sign_in_link::SignInLink;
 pub use transport::{MailConfig, MailCredentials, Protection, SendError};
+pub(crate) use trial::send_at_once;
 pub use trial::try_out;
 
 /// A letter to whoever holds an account, for the store to queue with what gives occasion to it; `None` where none are sent.

@@ -43,6 +43,11 @@ pub(crate) async fn draw(
     Ok(token)
 }
 
+/// The address of the page that a token for a browser leads to.
+pub(crate) fn link(url: &str, token: &Token) -> Token {
+    Token::new(format!("{url}/sign-in/links/{}", token.expose()))
+}
+
 impl Mailed {
     /// Looks a secret up, without using it up.
     ///

@@ -86,9 +86,8 @@ impl Letter {
     }
 
     fn queued(self) -> Result<Vec<u8>, StoreError> {
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|source| StoreError::Random { source })?;
-        let queued = Queued { message_id: HEXLOWER.encode(&random), letter: self };
+        let message_id = message_id().map_err(|source| StoreError::Random { source })?;
+        let queued = Queued { message_id, letter: self };
         Ok(serde_json::to_vec(&queued).expect("a letter is plain JSON"))
     }
 
@@ -102,6 +101,13 @@ impl Letter {
             Self::AccountLeaving(letter) => Ok(Some(letter.write(desk))),
         }
     }
+}
+
+/// For the `Message-ID`.
+pub(super) fn message_id() -> Result<String, getrandom::Error> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random)?;
+    Ok(HEXLOWER.encode(&random))
 }
 
 /// A time as people read it everywhere.

@@ -38,7 +38,7 @@ impl SignInLink {
             text.paragraph(
                 "Open this link in the browser that asked for it, and press the button on the page.",
             )
-            .link(format!("{}/sign-in/links/{}", desk.url, token.expose()))
+            .link(mailed::link(desk.url, &token).expose().to_owned())
         };
         Ok(Some(
             text.paragraph("It works once, within ten minutes, and only where it was asked for.")

@@ -7,6 +7,7 @@ use lettre::message::Mailbox;
 
 use super::{
     MailConfig,
+    letter::message_id,
     post::message,
     text::Text,
     transport::{Protection, Step, Transport},
@@ -26,26 +27,28 @@ pub fn try_out(settings: &Settings, to: &str) -> anyhow::Result<()> {
 }
 
 async fn send(config: MailConfig, to: &str) -> anyhow::Result<()> {
-    let to = Mailbox::new(None, to.parse().with_context(|| format!("“{to}” is no address"))?);
     let mut out = io::stdout();
     writeln!(out, "Connecting to {}:{}, {}.", config.host, config.port, protection(&config))?;
-    let transport = Transport::new(config.clone()).context("reading the certificates of this machine")?;
-    let mut connection = transport.connect().await.map_err(with_hint)?;
-    match &config.credentials {
-        Some(_) => writeln!(out, "Connected and signed in.")?,
-        None => writeln!(out, "Connected; no credentials are set.")?,
-    }
     let text = Text::about("A letter from Etui")
         .paragraph("Letters of this server arrive: whoever runs it has tried that out.")
         .paragraph("There is nothing to do.");
-    let mut random = [0; 16];
-    getrandom::fill(&mut random)?;
-    let message_id = data_encoding::HEXLOWER.encode(&random);
-    let message = message(transport.from(), to, &message_id, &text)?;
-    let answer = connection.send(&message).await.map_err(with_hint)?;
-    connection.close().await;
+    let answer = send_at_once(config, to, &text).await?;
     writeln!(out, "Sent; the mail server said: {answer}")?;
     Ok(())
+}
+
+/// Sends a letter while somebody waits; what the mail server said.
+///
+/// # Errors
+/// What failed, in the words of the mail server, with the next step.
+pub(crate) async fn send_at_once(config: MailConfig, to: &str, text: &Text) -> anyhow::Result<String> {
+    let to = Mailbox::new(None, to.parse().with_context(|| format!("“{to}” is no address"))?);
+    let transport = Transport::new(config).context("reading the certificates of this machine")?;
+    let message = message(transport.from(), to, &message_id()?, text)?;
+    let mut connection = transport.connect().await.map_err(with_hint)?;
+    let answer = connection.send(&message).await.map_err(with_hint)?;
+    connection.close().await;
+    Ok(answer)
 }
 
 const fn protection(config: &MailConfig) -> &'static str {

@@ -4,6 +4,7 @@ mod addresses;
 mod browsers;
 mod links;
 mod news;
+mod operator;
 
 use etui_server::settings::{Given, Settings};
 use etui_services::{Received, Smtp};
