@@ -1,6 +1,6 @@
 //! Every schema that there ever was, with data in it: made by the program of its time, and never changed.
 //!
-//! Such a folder is a backup (`etui-server backup`) and a dump of PostgreSQL restored from it.
+//! Such a folder is a backup (`etui-server backup`) or a data folder, and a dump of PostgreSQL restored from it.
 
 use std::{fs, path::Path};
 
@@ -9,8 +9,11 @@ use etui_store::{DatabaseConfig, Store, StoreError, Verified};
 use crate::backend::Backend;
 
 /// The name of the folder, what is in it, and whether it is of an older version than this one.
-const SCHEMAS: [(&str, Verified); 1] =
-    [("m0001", Verified { accounts: 1, states: 2, commits: 5, records: 62, problems: 0 })];
+const SCHEMAS: [(&str, Verified); 2] = [
+    ("m0001", Verified { accounts: 1, states: 2, commits: 5, records: 62, problems: 0 }),
+    // With the sessions of its devices.
+    ("m0002", Verified { accounts: 1, states: 2, commits: 3, records: 61, problems: 0 }),
+];
 
 pub(crate) async fn every_schema_is_brought_up_to_this_version_with_its_data(backend: &Backend) {
     for (name, content) in SCHEMAS {
@@ -28,6 +31,7 @@ pub(crate) async fn every_schema_is_brought_up_to_this_version_with_its_data(bac
         Store::migrate(&config).await.unwrap();
         let store = Store::open(&config).await.unwrap();
         assert_verified(&store, content).await;
+        assert_ready_to_sign_in(&backend, &store).await;
         // The vaults that are there have never been compacted.
         assert_eq!(store.compact_next(0).await.unwrap(), None);
         while store.compact_next(u64::from(u32::MAX)).await.unwrap().is_some() {}
@@ -37,6 +41,18 @@ pub(crate) async fn every_schema_is_brought_up_to_this_version_with_its_data(bac
         restored.restore(&folder).await.unwrap();
         assert_verified(&restored, content).await;
     }
+}
+
+/// Accounts and sessions of before have what signing in asks of them now.
+async fn assert_ready_to_sign_in(backend: &Backend, store: &Store) {
+    const UNKNOWN: &str = "SELECT COUNT(*) FROM session s WHERE NOT EXISTS (SELECT 1 FROM known_device k \
+         WHERE k.account_id = s.account_id AND k.device_id = s.device_id)";
+    const NAMELESS: &str = "SELECT COUNT(*) FROM account WHERE pseudonym_key IS NULL";
+    let login = store.login("ada@example.org").await.unwrap().unwrap();
+    let ways = store.ways(login.account_id).await.unwrap();
+    assert!(ways.login_password && ways.link && !ways.totp && !ways.approve_devices);
+    assert_eq!(backend.count(UNKNOWN).await, 0, "who was signed in is no new device");
+    assert_eq!(backend.count(NAMELESS).await, 0);
 }
 
 async fn load(backend: &Backend, folder: &Path) {
