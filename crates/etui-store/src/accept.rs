@@ -178,7 +178,7 @@ fn state_plan(upload: StateUpload, newest: Option<&State>, held: &[HeldVault]) -
         states: vec![state],
         named_records,
         removed_devices,
-        ends_others_of: None,
+        ends_others: None,
         vaults,
         unmoved,
         growth,

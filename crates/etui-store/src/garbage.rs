@@ -12,7 +12,7 @@ use crate::{
     sql::{self, Columns as _},
 };
 
-/// So long a spent token is known as one. Whoever shows it later is refused, and ends no session.
+/// So long the tokens stay that a program of the version before notes as spent, while it serves beside this one.
 const SPENT_TOKENS_STAY: Duration = Duration::from_hours(30 * 24);
 /// So long the name of an object that was given up is kept from being used: longer than any push can be on its way, and
 /// any clock wrong.
@@ -36,7 +36,7 @@ impl Store {
     /// # Errors
     /// `Database`, `Blobs`.
     pub async fn collect_garbage(&self, now_ms: u64, grace: Duration) -> Result<Collected, StoreError> {
-        let sessions = self.remove_expired(now_ms).await;
+        let sessions = self.remove_what_has_ended(now_ms).await;
         // What goes wrong with the one is no reason to leave the other.
         let segments = self.remove_dead_segments(now_ms, grace).await?;
         Ok(Collected { segments, sessions: sessions? })
@@ -72,18 +72,21 @@ impl Store {
         Ok(given_up)
     }
 
-    async fn remove_expired(&self, now_ms: u64) -> Result<u64, StoreError> {
-        const DELETE: &str = "DELETE FROM session WHERE expires_ms <= $1";
-        const DELETE_SPENT: &str = "DELETE FROM spent_refresh WHERE spent_ms <= $1";
+    /// How many sessions there were among it.
+    async fn remove_what_has_ended(&self, now_ms: u64) -> Result<u64, StoreError> {
+        const SESSIONS: &str = "DELETE FROM session WHERE expires_ms <= $1";
+        const PENDING: &str = "DELETE FROM pending WHERE expires_ms <= $1";
+        const SPENT: &str = "DELETE FROM spent_refresh WHERE spent_ms <= $1";
         let transaction = self.begin().await?;
-        let removed =
-            sql::execute(&*transaction, "removing expired sessions", DELETE, [sql::number(now_ms)]).await?;
+        let now = || [sql::number(now_ms)];
+        let sessions = sql::execute(&*transaction, "removing expired sessions", SESSIONS, now()).await?;
+        sql::execute(&*transaction, "removing what was not finished", PENDING, now()).await?;
         let values = [sql::number(before(now_ms, SPENT_TOKENS_STAY))];
-        sql::execute(&*transaction, "removing old spent tokens", DELETE_SPENT, values).await?;
+        sql::execute(&*transaction, "removing old spent tokens", SPENT, values).await?;
         limits::forget(&*transaction, now_ms).await?;
         invitation::forget(&*transaction, now_ms).await?;
         transaction.commit().await?;
-        Ok(removed)
+        Ok(sessions)
     }
 
     /// Goes on after what cannot be removed, and says so in the end.

@@ -14,6 +14,7 @@ use crate::{
     named::{Place, Uploaded, places},
     plan::{HeldVault, NamedRecord, ObjectPlan, Plan, VaultPlan},
     sql::{self, Columns as _},
+    state::Keys,
     store::compute,
 };
 
@@ -23,10 +24,17 @@ impl Store {
     /// # Errors
     /// `Refused`: `fork` for another commit or state at a held place, `missing` for a gap or a record that is still
     /// live or named; `HeadMoved`, `StateMoved` if a device pushed meanwhile: try again; `StorageFull`.
-    pub async fn heal(&self, authority: &Authority, upload: HealUpload) -> Result<Healed, StoreError> {
+    pub async fn heal(
+        &self,
+        authority: &Authority,
+        upload: HealUpload,
+        now_ms: u64,
+    ) -> Result<Healed, StoreError> {
         let account_id = authority.account_id();
         let replay = self.replay(authority, &upload).await?;
-        let plan = compute(true, move || replay.run(upload)).await?;
+        let keys = Keys::of(&replay.newest);
+        let mut plan = compute(true, move || replay.run(upload)).await?;
+        plan.ends_others = keys.end_others(authority, &plan, now_ms);
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         let commits = plan.vaults.iter().map(|vault| vault.commits.len()).sum();
         let healed = Healed { states: count(plan.states.len()), commits: count(commits) };
@@ -202,7 +210,7 @@ impl Replay {
             states: self.states,
             named_records,
             removed_devices: self.removed_devices.into_iter().collect(),
-            ends_others_of: None,
+            ends_others: None,
             vaults,
             unmoved,
             growth: None,

@@ -26,6 +26,7 @@ mod heal;
 mod identity;
 mod invitation;
 mod jobs;
+mod known_device;
 mod ledgers;
 mod limits;
 mod mail;

@@ -17,13 +17,20 @@ pub(crate) struct Plan {
     /// Devices that the states no longer list.
     pub(crate) removed_devices: Vec<DeviceId>,
     /// Who changes how the account is unlocked: all other sessions end.
-    pub(crate) ends_others_of: Option<Authority>,
+    pub(crate) ends_others: Option<EndsOthers>,
     /// The vaults that it changes.
     pub(crate) vaults: Vec<VaultPlan>,
     /// Vaults that it does not change and whose heads a new state vouches for.
     pub(crate) unmoved: Vec<HeldVault>,
     /// What it adds of what plans limit; none for what is put back after a loss.
     pub(crate) growth: Option<Growth>,
+}
+
+/// Whose session goes on when all others end.
+#[derive(Debug)]
+pub(crate) struct EndsOthers {
+    pub(crate) authority: Authority,
+    pub(crate) now_ms: u64,
 }
 
 /// A sealed record that a state names.

@@ -71,7 +71,7 @@ impl Store {
             states: Vec::new(),
             named_records: Vec::new(),
             removed_devices: Vec::new(),
-            ends_others_of: None,
+            ends_others: None,
             vaults: vec![vault.await?],
             unmoved: Vec::new(),
             growth,

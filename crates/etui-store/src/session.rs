@@ -5,7 +5,7 @@ use etui_chain::{AccountId, DeviceId, Digest, Id};
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use crate::{
-    Action, Actor, Authority, Notice, Outcome, Store, StoreError, audit, authority, mail,
+    Action, Actor, Authority, Notice, Outcome, Store, StoreError, audit, authority, known_device, mail,
     sql::{self, Columns as _},
 };
 
@@ -167,13 +167,12 @@ impl Store {
                 if is_newest || is_lost_answer(&row, exchange, now_ms)? {
                     Rotation::Rotated(authority::of_session(&*transaction, session_id).await?)
                 } else {
-                    end(&*transaction, session_id).await?;
-                    Rotation::Reused
+                    end_reused(&*transaction, session_id, now_ms).await?
                 }
             }
             None => match exchange.issued_for {
-                Some(session_id) if end(&*transaction, session_id).await? => Rotation::Reused,
-                _ => Rotation::Unknown,
+                Some(session_id) => end_reused(&*transaction, session_id, now_ms).await?,
+                None => Rotation::Unknown,
             },
         };
         transaction.commit().await?;
@@ -192,29 +191,32 @@ impl Store {
     ) -> Result<(), StoreError> {
         const UPDATE: &str = "UPDATE session SET awaits_approval = 0 \
              WHERE account_id = $1 AND device_id = $2 AND awaits_approval <> 0";
+        let account_id = authority.account_id();
         let transaction = self.begin().await?;
-        let values = [sql::id(authority.account_id()), sql::id(device_id)];
+        let values = [sql::id(account_id), sql::id(device_id)];
         if sql::execute(&*transaction, "approving a device", UPDATE, values).await? == 0 {
             return Err(StoreError::NotFound);
         }
-        let pseudonyms = authority.pseudonyms();
-        let (actor, action, object) = (Actor::Holder, Action::ApproveDevice, Some(pseudonyms.of(device_id)));
-        audit::insert(&*transaction, pseudonyms, actor, action, object, Outcome::Done, now_ms).await?;
-        transaction.commit().await
+        known_device::approve(&*transaction, account_id, device_id).await?;
+        note(&*transaction, authority, Action::ApproveDevice, Some(device_id), now_ms).await?;
+        transaction.commit().await?;
+        self.tell(account_id, Event::Device { device_id });
+        Ok(())
     }
 
     /// Ends the session that asks, and one of the same device that nobody has used yet.
     ///
     /// # Errors
     /// `Database`.
-    pub async fn end_session(&self, authority: &Authority) -> Result<(), StoreError> {
+    pub async fn end_session(&self, authority: &Authority, now_ms: u64) -> Result<(), StoreError> {
         let transaction = self.begin().await?;
         end_others_of_device(&*transaction, authority).await?;
         end(&*transaction, authority.session_id()).await?;
+        note(&*transaction, authority, Action::SignOut, Some(authority.device_id()), now_ms).await?;
         transaction.commit().await
     }
 
-    /// Ends the session of a device of this account, which is a new one if it comes back.
+    /// Ends the session of a device of this account, one that waits to be approved too. It is a new device again.
     ///
     /// # Errors
     /// `NotFound` if it has none.
@@ -222,16 +224,31 @@ impl Store {
         &self,
         authority: &Authority,
         device_id: DeviceId,
+        now_ms: u64,
     ) -> Result<(), StoreError> {
         const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND device_id = $2";
-        const FORGET: &str = "DELETE FROM known_device WHERE account_id = $1 AND device_id = $2";
+        let account_id = authority.account_id();
         let transaction = self.begin().await?;
-        let values = || [sql::id(authority.account_id()), sql::id(device_id)];
-        if sql::execute(&*transaction, "ending a device's session", DELETE, values()).await? == 0 {
+        let values = [sql::id(account_id), sql::id(device_id)];
+        if sql::execute(&*transaction, "ending a device's session", DELETE, values).await? == 0 {
             return Err(StoreError::NotFound);
         }
-        sql::execute(&*transaction, "forgetting a device", FORGET, values()).await?;
+        known_device::forget(&*transaction, account_id, device_id).await?;
+        note(&*transaction, authority, Action::SignOut, Some(device_id), now_ms).await?;
         transaction.commit().await
+    }
+
+    /// Ends every session of the account but the one that asks, and whatever was begun: how many sessions there were.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn end_other_sessions(&self, authority: &Authority, now_ms: u64) -> Result<u64, StoreError> {
+        let transaction = self.begin().await?;
+        let kept = Some(authority.session_id());
+        let ended = end_all_but(&*transaction, authority.account_id(), kept).await?;
+        note(&*transaction, authority, Action::SignOut, None, now_ms).await?;
+        transaction.commit().await?;
+        Ok(ended)
     }
 
     /// Notes that the session is in use, to the minute: mostly there is nothing to write. The first use ends the device's
@@ -267,8 +284,11 @@ pub(crate) async fn insert<C: ConnectionTrait>(
     const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND device_id = $2 AND last_seen_ms = $3";
     const INSERT: &str = "INSERT INTO session (session_id, account_id, device_id, refresh_hash, started_ms, \
          last_seen_ms, expires_ms, method, awaits_approval) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let is_new_device = get_to_know(transaction, account_id, device_id, now_ms).await?;
-    let awaits_approval = awaits_approval(transaction, account_id, device_id, is_new_device, now_ms).await?;
+    let is_new_device = known_device::meet(transaction, account_id, device_id, now_ms).await?;
+    let awaits_approval = known_device::awaits_approval(transaction, account_id, device_id, now_ms).await?;
+    if !awaits_approval {
+        known_device::approve(transaction, account_id, device_id).await?;
+    }
     let values = [sql::id(account_id), sql::id(device_id), sql::number(NEVER_USED_MS)];
     sql::execute(transaction, "ending a session that was never used", DELETE, values).await?;
     let values = [
@@ -285,39 +305,6 @@ pub(crate) async fn insert<C: ConnectionTrait>(
     sql::execute(transaction, "beginning a session", INSERT, values).await?;
     let authority = authority::of_session(transaction, session.session_id).await?;
     Ok(Begun { authority, is_new_device, awaits_approval })
-}
-
-/// Whether the device has never signed in to the account before.
-async fn get_to_know<C: ConnectionTrait>(
-    transaction: &C,
-    account_id: AccountId,
-    device_id: DeviceId,
-    now_ms: u64,
-) -> Result<bool, StoreError> {
-    const INSERT: &str = "INSERT INTO known_device (account_id, device_id, first_ms) VALUES ($1, $2, $3) \
-         ON CONFLICT (account_id, device_id) DO NOTHING";
-    let values = [sql::id(account_id), sql::id(device_id), sql::number(now_ms)];
-    let known = sql::execute(transaction, "getting to know a device", INSERT, values).await;
-    Ok(known.map_err(sql::not_referred)? > 0)
-}
-
-/// Whether somebody has to approve the device, and somebody could: without another device that lives, nobody would ever get in.
-/// A device that was not approved waits on when it signs in again.
-async fn awaits_approval<C: ConnectionTrait>(
-    transaction: &C,
-    account_id: AccountId,
-    device_id: DeviceId,
-    is_new_device: bool,
-    now_ms: u64,
-) -> Result<bool, StoreError> {
-    const SELECT: &str = "SELECT (SELECT approve_devices FROM account WHERE account_id = $1) <> 0 \
-         AND EXISTS (SELECT 1 FROM session WHERE account_id = $1 AND device_id <> $2 AND expires_ms > $3 AND awaits_approval = 0), \
-         EXISTS (SELECT 1 FROM session WHERE account_id = $1 AND device_id = $2 AND awaits_approval <> 0)";
-    let values = [sql::id(account_id), sql::id(device_id), sql::number(now_ms)];
-    let row = sql::row(transaction, "looking for a device that approves", SELECT, values).await?;
-    let row = row.ok_or(StoreError::NotFound)?;
-    let (needed, waits): (bool, bool) = (row.column(0)?, row.column(1)?);
-    Ok(needed && (is_new_device || waits))
 }
 
 /// The same request again, soon, and nobody has used what was given for it.
@@ -347,6 +334,39 @@ async fn replace_refresh<C: ConnectionTrait>(
     ];
     sql::execute(transaction, "replacing a refresh token", UPDATE, values).await?;
     Ok(())
+}
+
+/// Somebody else holds a copy of a refresh token: nobody goes on with the session.
+async fn end_reused<C: ConnectionTrait>(
+    transaction: &C,
+    session_id: SessionId,
+    now_ms: u64,
+) -> Result<Rotation, StoreError> {
+    let authority = match authority::of_session(transaction, session_id).await {
+        Err(StoreError::NotFound) => return Ok(Rotation::Unknown),
+        found => found?,
+    };
+    if !end(transaction, session_id).await? {
+        return Ok(Rotation::Unknown);
+    }
+    let pseudonyms = authority.pseudonyms();
+    let (actor, action, device) =
+        (Actor::Stranger, Action::TokenReused, Some(pseudonyms.of(authority.device_id())));
+    audit::insert(transaction, pseudonyms, actor, action, device, Outcome::Refused, now_ms).await?;
+    Ok(Rotation::Reused)
+}
+
+/// What the holder has done, to one device or to many.
+async fn note<C: ConnectionTrait>(
+    transaction: &C,
+    authority: &Authority,
+    action: Action,
+    device_id: Option<DeviceId>,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    let pseudonyms = authority.pseudonyms();
+    let device = device_id.map(|device_id| pseudonyms.of(device_id));
+    audit::insert(transaction, pseudonyms, Actor::Holder, action, device, Outcome::Done, now_ms).await
 }
 
 /// Whether it was there.

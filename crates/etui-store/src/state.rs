@@ -5,12 +5,12 @@ use etui_api::{
     limits::MAX_STATES_PER_ANSWER,
     sync::{StatePushed, StatesHeader, encode_header},
 };
-use etui_chain::{AccountId, Digest, State};
+use etui_chain::{AccountId, Digest, KdfDescriptor, KeysetEntry, State};
 use sea_orm::QueryResult;
 
 use crate::{
     Authority, FrameStream, StateUpload, Store, StoreError, accept,
-    plan::HeldVault,
+    plan::{EndsOthers, HeldVault, Plan},
     pull::Answer,
     sql::{self, Columns as _},
     store::compute,
@@ -61,22 +61,28 @@ impl Store {
         &self,
         authority: &Authority,
         upload: StateUpload,
+        now_ms: u64,
     ) -> Result<StatePushed, StoreError> {
         let account_id = authority.account_id();
         let pushed = StatePushed { version: upload.state.version, hash: upload.state.hash() };
-        match self.take_state(authority, upload).await {
+        match self.take_state(authority, upload, now_ms).await {
             Err(StoreError::StateMoved) if self.holds_state(account_id, &pushed).await? => Ok(pushed),
             result => result.map(|()| pushed),
         }
     }
 
-    async fn take_state(&self, authority: &Authority, upload: StateUpload) -> Result<(), StoreError> {
+    async fn take_state(
+        &self,
+        authority: &Authority,
+        upload: StateUpload,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
         let account_id = authority.account_id();
         let newest = self.newest_state_of(account_id).await?;
         let held = self.held_vaults(account_id).await?;
-        let changes_keys = upload.state.kdf != newest.kdf || upload.state.keysets != newest.keysets;
+        let keys = Keys::of(&newest);
         let mut plan = compute(true, move || accept::next_state(upload, &newest, &held)).await?;
-        plan.ends_others_of = changes_keys.then(|| authority.clone());
+        plan.ends_others = keys.end_others(authority, &plan, now_ms);
         self.carry_out(account_id, plan).await
     }
 
@@ -130,6 +136,25 @@ impl Store {
         let row =
             sql::row(self.database(), "reading the newest state", SELECT, [sql::id(account_id)]).await?;
         row.ok_or(StoreError::NotFound)?.digest(0)
+    }
+}
+
+/// How an account is unlocked, before something changes.
+pub(crate) struct Keys {
+    kdf: KdfDescriptor,
+    keysets: Vec<KeysetEntry>,
+}
+
+impl Keys {
+    pub(crate) fn of(state: &State) -> Self {
+        Self { kdf: state.kdf.clone(), keysets: state.keysets.clone() }
+    }
+
+    /// Whoever knows only how the account was unlocked before does not stay signed in.
+    pub(crate) fn end_others(&self, authority: &Authority, plan: &Plan, now_ms: u64) -> Option<EndsOthers> {
+        let newest = plan.states.last()?;
+        let changed = newest.kdf != self.kdf || newest.keysets != self.keysets;
+        changed.then(|| EndsOthers { authority: authority.clone(), now_ms })
     }
 }
 

@@ -100,7 +100,7 @@ const TABLES: [Table; 17] = [
     },
     Table {
         name: "known_device",
-        columns: &[("account_id", Bytes), ("device_id", Bytes), ("first_ms", Number)],
+        columns: &[("account_id", Bytes), ("device_id", Bytes), ("first_ms", Number), ("approved", Number)],
         key_columns: 2,
         drawn: None,
     },

@@ -8,8 +8,8 @@ use etui_chain::{AccountId, Digest, Head, Ledger, State};
 use sea_orm::{ConnectionTrait, Value};
 
 use crate::{
-    Action, Actor, Authority, Outcome, Store, StoreError, audit, compaction, entitlements,
-    plan::{HeldVault, NamedRecord, ObjectPlan, Plan, VaultPlan},
+    Action, Actor, Outcome, Store, StoreError, audit, compaction, entitlements, known_device,
+    plan::{EndsOthers, HeldVault, NamedRecord, ObjectPlan, Plan, VaultPlan},
     segment::{self, NewSegment, Placement, Stored},
     session,
     sql::{self, Columns as _},
@@ -73,8 +73,8 @@ pub(crate) async fn apply<C: ConnectionTrait>(
         write_states(transaction, account_id, &plan.states, newest).await?;
         write_named_records(transaction, account_id, &plan.named_records, newest).await?;
         end_removed_devices(transaction, account_id, plan).await?;
-        if let Some(authority) = &plan.ends_others_of {
-            end_others(transaction, authority, newest.time_ms).await?;
+        if let Some(ends_others) = &plan.ends_others {
+            end_others(transaction, ends_others).await?;
         }
     }
     let mut scattered = Vec::new();
@@ -191,11 +191,10 @@ async fn end_removed_devices<C: ConnectionTrait>(
     plan: &Plan,
 ) -> Result<(), StoreError> {
     const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND device_id = $2";
-    const FORGET: &str = "DELETE FROM known_device WHERE account_id = $1 AND device_id = $2";
     for device_id in &plan.removed_devices {
         let values = [sql::id(account_id), sql::id(*device_id)];
-        sql::execute(transaction, "ending a removed device's session", DELETE, values.clone()).await?;
-        sql::execute(transaction, "forgetting a removed device", FORGET, values).await?;
+        sql::execute(transaction, "ending a removed device's session", DELETE, values).await?;
+        known_device::forget(transaction, account_id, *device_id).await?;
     }
     Ok(())
 }
@@ -203,12 +202,11 @@ async fn end_removed_devices<C: ConnectionTrait>(
 /// Whoever knows only how the account was unlocked before does not stay signed in.
 async fn end_others<C: ConnectionTrait>(
     transaction: &C,
-    authority: &Authority,
-    now_ms: u64,
+    EndsOthers { authority, now_ms }: &EndsOthers,
 ) -> Result<(), StoreError> {
     session::end_all_but(transaction, authority.account_id(), Some(authority.session_id())).await?;
     let (actor, action, outcome) = (Actor::Holder, Action::ChangeKeys, Outcome::Done);
-    audit::insert(transaction, authority.pseudonyms(), actor, action, None, outcome, now_ms).await
+    audit::insert(transaction, authority.pseudonyms(), actor, action, None, outcome, *now_ms).await
 }
 
 async fn write_vault<C: ConnectionTrait>(

@@ -2,16 +2,22 @@
 
 #[path = "contract/accounts.rs"]
 mod accounts;
+#[path = "contract/approval.rs"]
+mod approval;
 #[path = "contract/backend.rs"]
 mod backend;
 #[path = "contract/client.rs"]
 mod client;
 #[path = "contract/compaction.rs"]
 mod compaction;
+#[path = "contract/credentials.rs"]
+mod credentials;
 #[path = "contract/durability.rs"]
 mod durability;
 #[path = "contract/healing.rs"]
 mod healing;
+#[path = "contract/invitations.rs"]
+mod invitations;
 #[path = "contract/limits.rs"]
 mod limits;
 #[path = "contract/maintenance.rs"]
@@ -21,6 +27,8 @@ mod model;
 #[cfg(feature = "services-tests")]
 #[path = "contract/nodes.rs"]
 mod nodes;
+#[path = "contract/pending.rs"]
+mod pending;
 #[path = "contract/pushes.rs"]
 mod pushes;
 #[path = "contract/schemas.rs"]
@@ -65,7 +73,37 @@ macro_rules! contracts {
             of_many_that_exchange_one_token_none_is_left_with_another
             no_list_of_spent_tokens_is_kept
             a_device_has_one_session
+            the_others_are_signed_out_at_once
             use_is_noted_to_the_minute;
+        approval:
+            a_new_device_is_given_nothing_until_another_approves_it
+            another_account_approves_nobody
+            who_waits_waits_on_whatever_becomes_of_its_session
+            a_device_that_was_signed_out_by_another_waits_again
+            where_nobody_could_approve_nobody_waits
+            a_disabled_account_is_given_nothing
+            an_account_that_is_being_deleted_can_only_be_left_or_kept;
+        credentials:
+            every_change_ends_other_sessions_and_what_was_begun
+            a_change_that_is_refused_ends_nothing
+            of_two_changes_at_once_a_way_remains
+            what_belongs_to_another_is_taken
+            whoever_signed_in_long_ago_is_not_fresh
+            a_state_that_changes_how_it_is_unlocked_ends_other_sessions
+            a_step_and_a_recovery_code_are_used_once;
+        pending:
+            of_many_who_take_it_one_gets_it
+            a_secret_counts_for_its_purpose_and_its_time
+            tries_run_out_however_many_ask_at_once
+            what_has_changed_meanwhile_is_not_replaced
+            what_was_begun_goes_with_the_account
+            what_is_over_is_collected;
+        invitations:
+            the_first_account_is_the_administrators
+            an_invitation_is_followed_once
+            an_invitation_admits_whom_it_names_while_it_lasts
+            the_first_administrator_is_invited_until_there_is_an_account
+            invitations_that_are_over_are_collected;
         pushes:
             a_pushed_commit_is_pulled_by_others
             commits_that_break_a_rule_are_refused

@@ -101,9 +101,10 @@ const NEW_TABLES: [&str; 12] = [
      secret BYTES NOT NULL, last_step BIGINT NOT NULL, created_ms BIGINT NOT NULL)",
     "CREATE TABLE recovery_code (account_id BYTES NOT NULL REFERENCES account (account_id) ON DELETE CASCADE, \
      code_hash BYTES NOT NULL, PRIMARY KEY (account_id, code_hash))",
-    // A device that has signed in before, so that only a new one is announced.
+    // A device that has signed in before, so that only a new one is announced; approved 1: it was let in, and does not wait.
     "CREATE TABLE known_device (account_id BYTES NOT NULL REFERENCES account (account_id) ON DELETE CASCADE, \
-     device_id BYTES NOT NULL, first_ms BIGINT NOT NULL, PRIMARY KEY (account_id, device_id))",
+     device_id BYTES NOT NULL, first_ms BIGINT NOT NULL, approved BIGINT NOT NULL DEFAULT 1, \
+     PRIMARY KEY (account_id, device_id))",
     "INSERT INTO known_device (account_id, device_id, first_ms) \
      SELECT account_id, device_id, MIN(started_ms) FROM session GROUP BY account_id, device_id",
     "CREATE INDEX session_of_account ON session (account_id)",

@@ -1,12 +1,14 @@
 //! Sessions and refresh tokens.
 
 use etui_chain::Digest;
-use etui_store::{Authority, Exchange, Rotation, SessionId, Store, StoreError};
+use etui_store::{Authority, Exchange, Purpose, Rotation, SessionId, Store, StoreError};
 use futures_util::future::join_all;
 
 use crate::{
     backend::{Backend, signed_up},
     client::{Client, DAY_MS, NOW_MS},
+    credentials::{lives, other_device},
+    pending::begin,
 };
 
 pub(crate) async fn a_session_lives_until_it_expires_or_is_ended(backend: &Backend) {
@@ -25,10 +27,10 @@ pub(crate) async fn a_session_lives_until_it_expires_or_is_ended(backend: &Backe
         assert_eq!(device.signed_in_ms, Some(NOW_MS));
     }
 
-    store.end_device_sessions(&first, device_id).await.unwrap();
+    store.end_device_sessions(&first, device_id, NOW_MS).await.unwrap();
     assert!(store.authority(second.session_id(), NOW_MS).await.unwrap().is_none(), "ended from elsewhere");
-    assert!(matches!(store.end_device_sessions(&first, device_id).await, Err(StoreError::NotFound)));
-    store.end_session(&first).await.unwrap();
+    assert!(matches!(store.end_device_sessions(&first, device_id, NOW_MS).await, Err(StoreError::NotFound)));
+    store.end_session(&first, NOW_MS).await.unwrap();
     assert!(store.authority(first.session_id(), NOW_MS).await.unwrap().is_none(), "ended");
 
     let nobody = client.id();
@@ -129,6 +131,8 @@ pub(crate) async fn of_many_that_exchange_one_token_none_is_left_with_another(ba
         "the first has it, the second ends it, for the others there is nothing"
     );
     assert!(!family.lives().await);
+    let noted = "SELECT COUNT(*) FROM audit_event WHERE action = 'token_reused' AND outcome = 'refused'";
+    assert_eq!(family.place.count(noted).await, 1);
     for exchange in &different {
         let next = family.exchange_of(exchange.next, None);
         let rotation = family.store.rotate_refresh(&next, NOW_MS).await.unwrap();
@@ -174,6 +178,19 @@ pub(crate) async fn a_device_has_one_session(backend: &Backend) {
     use_it(&second, NOW_MS).await;
     assert!(!lives(&first).await, "the device has the new tokens");
     assert!(lives(&second).await);
+}
+
+pub(crate) async fn the_others_are_signed_out_at_once(backend: &Backend) {
+    let (store, mut client, own, _) = signed_up(backend).await;
+    let others = [other_device(&store, &mut client).await, other_device(&store, &mut client).await];
+    let begun = begin(&store, Some(client.account_id), 5).await;
+    assert_eq!(store.end_other_sessions(&own, NOW_MS).await.unwrap(), 2);
+    for other in &others {
+        assert!(!lives(&store, other).await);
+    }
+    assert!(lives(&store, &own).await);
+    assert_eq!(store.pending(begun, Purpose::Link, NOW_MS).await.unwrap(), None);
+    assert_eq!(store.end_other_sessions(&own, NOW_MS).await.unwrap(), 0);
 }
 
 pub(crate) async fn use_is_noted_to_the_minute(backend: &Backend) {

@@ -6,7 +6,7 @@ use axum::extract::State;
 use etui_chain::DeviceId;
 use http::StatusCode;
 
-use crate::{access::Access, app::App, document::Problems, parameters::Ids, problem::ApiError};
+use crate::{access::Access, app::App, clock, document::Problems, parameters::Ids, problem::ApiError};
 
 /// Sign a device out
 ///
@@ -22,6 +22,6 @@ pub(crate) async fn end(
     Access(authority): Access,
     Ids(device_id): Ids<DeviceId>,
 ) -> Result<StatusCode, ApiError> {
-    app.store.end_device_sessions(&authority, device_id).await?;
+    app.store.end_device_sessions(&authority, device_id, clock::now_ms()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

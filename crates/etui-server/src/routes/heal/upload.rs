@@ -9,6 +9,7 @@ use crate::{
     access::Access,
     app::App,
     body::Frames,
+    clock,
     document::{Bytes, Problems},
     problem::ApiError,
     uploads::heal_upload,
@@ -31,5 +32,5 @@ pub(crate) async fn upload(
 ) -> Result<Json<Healed>, ApiError> {
     let mut frames = frames.up_to(MAX_HEAL_BYTES);
     let upload = heal_upload(&mut frames).await?;
-    Ok(Json(app.store.heal(&authority, upload).await?))
+    Ok(Json(app.store.heal(&authority, upload, clock::now_ms()).await?))
 }

@@ -11,6 +11,7 @@ use http::{StatusCode, header::SET_COOKIE};
 use crate::{
     access::Access,
     app::App,
+    clock,
     document::Problems,
     keeping::{self, KeptToken},
     problem::ApiError,
@@ -28,7 +29,7 @@ pub(crate) async fn end(
     Access(authority): Access,
     KeptToken(kept): KeptToken,
 ) -> Result<Response, ApiError> {
-    app.store.end_session(&authority).await?;
+    app.store.end_session(&authority, clock::now_ms()).await?;
     let forgotten = kept.map(|_| [(SET_COOKIE, keeping::forgotten())]);
     Ok((StatusCode::NO_CONTENT, forgotten, ()).into_response())
 }

@@ -9,6 +9,7 @@ use crate::{
     access::Access,
     app::App,
     body::Frames,
+    clock,
     document::{Bytes, Problems},
     problem::ApiError,
     uploads::state_upload,
@@ -29,5 +30,5 @@ pub(crate) async fn push(
     mut frames: Frames,
 ) -> Result<Json<StatePushed>, ApiError> {
     let upload = state_upload(&mut frames).await?;
-    Ok(Json(app.store.push_state(&authority, upload).await?))
+    Ok(Json(app.store.push_state(&authority, upload, clock::now_ms()).await?))
 }

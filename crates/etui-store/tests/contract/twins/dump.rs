@@ -9,11 +9,12 @@ use crate::backend::Backend;
 /// What is another one in every store: its random name, when its tables were made, and what SQLite has counted.
 const OWN: [&str; 3] = ["store", "seaql_migrations", "sqlite_sequence"];
 /// Numbers that the database draws, by the table that has each once. They are counted anew.
-const DRAWN: [(&str, &str); 4] = [
+const DRAWN: [(&str, &str); 5] = [
     ("vault", "vault_number"),
     ("segment", "segment_number"),
     ("audit_event", "event_number"),
     ("invitation", "invitation_number"),
+    ("mail", "mail_number"),
 ];
 /// Random names of objects, pseudonyms and the keys that make them, and times that depend on a number that the database draws.
 const RANDOM: [&str; 5] = ["object_key", "pseudonym_key", "account", "object", "compact_at_ms"];

@@ -256,13 +256,17 @@ impl Twin {
         let mut lines = vec![format!("{authority:?}")];
         match request {
             Request::Touch => store.touch(authority, now_ms).await?,
-            Request::EndSession => store.end_session(authority).await?,
-            Request::EndDevice(device_id) => store.end_device_sessions(authority, device_id).await?,
+            Request::EndSession => store.end_session(authority, now_ms).await?,
+            Request::EndDevice(device_id) => store.end_device_sessions(authority, device_id, now_ms).await?,
             Request::Push(vault_id, upload) => {
                 lines.push(format!("{:?}", store.push(authority, vault_id, upload).await?));
             }
-            Request::State(upload) => lines.push(format!("{:?}", store.push_state(authority, upload).await?)),
-            Request::Heal(upload) => lines.push(format!("{:?}", store.heal(authority, upload).await?)),
+            Request::State(upload) => {
+                lines.push(format!("{:?}", store.push_state(authority, upload, now_ms).await?))
+            }
+            Request::Heal(upload) => {
+                lines.push(format!("{:?}", store.heal(authority, upload, now_ms).await?))
+            }
             Request::ReplaceLoginHash { before } => {
                 let [before, after] =
                     [before, "$argon2id$another"].map(|hash| LoginHash::new(hash.to_owned()));

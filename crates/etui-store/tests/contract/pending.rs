@@ -1,0 +1,94 @@
+//! What was begun and is finished by whoever shows the secret.
+
+use std::time::Duration;
+
+use etui_chain::{AccountId, Digest};
+use etui_store::{NewPending, Pending, Purpose, Store, StoreError};
+use futures_util::future::join_all;
+
+use crate::{
+    backend::{Backend, signed_up},
+    client::NOW_MS,
+};
+
+const LIFETIME: Duration = Duration::from_mins(10);
+const LIFETIME_MS: u64 = 600_000;
+
+pub(crate) async fn of_many_who_take_it_one_gets_it(backend: &Backend) {
+    let store = backend.open().await;
+    let secret = begin(&store, None, 1).await;
+    let taken = join_all((0..16).map(|_| store.take_pending(secret, Purpose::Link, NOW_MS))).await;
+    assert_eq!(taken.into_iter().filter(|taken| taken.as_ref().unwrap().is_some()).count(), 1);
+}
+
+pub(crate) async fn a_secret_counts_for_its_purpose_and_its_time(backend: &Backend) {
+    let (store, client, ..) = signed_up(backend).await;
+    let secret = begin(&store, Some(client.account_id), 5).await;
+    let last_ms = NOW_MS + LIFETIME_MS - 1;
+    for (secret, purpose, now_ms) in [
+        (Digest::of(&[b"made up"]), Purpose::Link, NOW_MS),
+        (secret, Purpose::LinkToken, NOW_MS),
+        (secret, Purpose::Link, last_ms + 1),
+    ] {
+        assert_eq!(store.pending(secret, purpose, now_ms).await.unwrap(), None);
+        assert_eq!(store.try_pending(secret, purpose, now_ms).await.unwrap(), None);
+        assert_eq!(store.take_pending(secret, purpose, now_ms).await.unwrap(), None);
+    }
+    let begun = Pending { account_id: Some(client.account_id), body: b"begun".to_vec(), created_ms: NOW_MS };
+    assert_eq!(store.pending(secret, Purpose::Link, last_ms).await.unwrap().as_ref(), Some(&begun));
+    assert_eq!(store.take_pending(secret, Purpose::Link, last_ms).await.unwrap(), Some(begun));
+    assert_eq!(store.pending(secret, Purpose::Link, NOW_MS).await.unwrap(), None, "it is finished");
+}
+
+pub(crate) async fn tries_run_out_however_many_ask_at_once(backend: &Backend) {
+    let store = backend.open().await;
+    let secret = begin(&store, None, 5).await;
+    let tried = join_all((0..16).map(|_| store.try_pending(secret, Purpose::Link, NOW_MS))).await;
+    assert_eq!(tried.into_iter().filter(|tried| tried.as_ref().unwrap().is_some()).count(), 5);
+    assert_eq!(store.try_pending(secret, Purpose::Link, NOW_MS).await.unwrap(), None);
+}
+
+pub(crate) async fn what_has_changed_meanwhile_is_not_replaced(backend: &Backend) {
+    let (store, client, ..) = signed_up(backend).await;
+    let secret = begin(&store, None, 1).await;
+    let before = store.pending(secret, Purpose::Link, NOW_MS).await.unwrap().unwrap();
+    let replace = async |account_id: Option<AccountId>, body: &[u8]| {
+        store.replace_pending(secret, Purpose::Link, &before, account_id, body).await.unwrap()
+    };
+    assert!(replace(Some(client.account_id), b"gone on").await);
+    assert!(!replace(None, b"somebody else").await);
+    let pending = store.pending(secret, Purpose::Link, NOW_MS).await.unwrap().unwrap();
+    assert_eq!((pending.account_id, &pending.body[..]), (Some(client.account_id), &b"gone on"[..]));
+}
+
+pub(crate) async fn what_was_begun_goes_with_the_account(backend: &Backend) {
+    let (store, client, authority, _) = signed_up(backend).await;
+    let secret = begin(&store, Some(client.account_id), 1).await;
+    store.delete_account(&authority).await.unwrap();
+    assert_eq!(store.take_pending(secret, Purpose::Link, NOW_MS).await.unwrap(), None);
+    let secret_hash = Digest::of(&[b"too late"]);
+    let new = new_pending(secret_hash, Some(client.account_id), 1);
+    assert!(matches!(store.begin_pending(new, NOW_MS).await, Err(StoreError::NotFound)));
+}
+
+pub(crate) async fn what_is_over_is_collected(backend: &Backend) {
+    let store = backend.open().await;
+    begin(&store, None, 1).await;
+    let count = async || backend.count("SELECT COUNT(*) FROM pending").await;
+    let last_ms = NOW_MS + LIFETIME_MS - 1;
+    store.collect_garbage(last_ms, Duration::ZERO).await.unwrap();
+    assert_eq!(count().await, 1);
+    store.collect_garbage(last_ms + 1, Duration::ZERO).await.unwrap();
+    assert_eq!(count().await, 0);
+}
+
+/// Begins something with a secret of its own.
+pub(crate) async fn begin(store: &Store, account_id: Option<AccountId>, tries: u32) -> Digest {
+    let secret_hash = Digest::of(&[b"a secret"]);
+    store.begin_pending(new_pending(secret_hash, account_id, tries), NOW_MS).await.unwrap();
+    secret_hash
+}
+
+fn new_pending(secret_hash: Digest, account_id: Option<AccountId>, tries: u32) -> NewPending<'static> {
+    NewPending { secret_hash, purpose: Purpose::Link, account_id, body: b"begun", tries, lifetime: LIFETIME }
+}
