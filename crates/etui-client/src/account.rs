@@ -8,7 +8,11 @@ pub(crate) mod testing;
 
 use std::collections::BTreeMap;
 
-use etui_api::{account::SignUp as SignUpHeader, session::LoginProof, sync::encode_header};
+use etui_api::{
+    account::{Keysets, SignUp as SignUpHeader},
+    session::LoginProof,
+    sync::encode_header,
+};
 use etui_chain::{AccountId, DeviceId, KdfDescriptor, KeysetKind, State, VaultId};
 use etui_crypto::{
     CheckedKdf, KdfParameters, Keyset, KeysetKey, LoginPassword, MasterKey, MasterPassword,
@@ -128,10 +132,10 @@ impl Device {
         }
         let LogIn { server, email, login_password, master_password, device_name, .. } = log_in;
         let api = Api::new(&server)?;
-        let (device_id, seed) = new_device()?;
+        let (device_id, seed) = new_device_in(home)?;
         let proof = login_proof(&email, &login_password)?;
         let session = api.sign_in(&email, proof, device_id, log_in.second_factor.as_ref()).await?;
-        let unlock = unlock::way_in(&api.keysets().await?, KeysetKind::Master)?;
+        let unlock = unlock::way_in(&keysets(&api, home, device_id).await?, KeysetKind::Master)?;
         let (state, named_records) = newest_state(&api).await?;
         let consent = Consent::of(log_in.accept_kdf_memory);
         let (master_key, keyset) =
@@ -161,10 +165,10 @@ impl Device {
         check_choice(&master_password, &email)?;
         check_password_reuse(&login_password, &master_password)?;
         let api = Api::new(&server)?;
-        let (device_id, seed) = new_device()?;
+        let (device_id, seed) = new_device_in(home)?;
         let proof = login_proof(&email, &login_password)?;
         api.sign_in(&email, proof, device_id, log_in.second_factor.as_ref()).await?;
-        let unlock = unlock::way_in(&api.keysets().await?, KeysetKind::Recovery)?;
+        let unlock = unlock::way_in(&keysets(&api, home, device_id).await?, KeysetKind::Recovery)?;
         let (state, named_records) = newest_state(&api).await?;
         let keyset = unlock::open_with_kit(&unlock, &state, &kit)?;
 
@@ -258,6 +262,21 @@ fn new_device() -> Result<(DeviceId, Zeroizing<[u8; 32]>), ClientError> {
     let mut seed = Zeroizing::new([0; 32]);
     OsRandom.fill(&mut *seed);
     Ok((random_id(&mut OsRandom)?, seed))
+}
+
+/// The device that waits to be approved, if this folder is one.
+fn new_device_in(home: &Home) -> Result<(DeviceId, Zeroizing<[u8; 32]>), ClientError> {
+    let (device_id, seed) = new_device()?;
+    Ok((home.waiting_device()?.unwrap_or(device_id), seed))
+}
+
+/// The first thing that a new device is given, or not, until another one approves it.
+async fn keysets(api: &Api, home: &Home, device_id: DeviceId) -> Result<Keysets, ClientError> {
+    let answer = api.keysets().await;
+    if matches!(answer, Err(ClientError::AwaitsApproval)) {
+        home.wait_as(device_id)?;
+    }
+    answer
 }
 
 /// What says to the server who this is, derived from the login password.

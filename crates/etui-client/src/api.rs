@@ -150,9 +150,7 @@ impl Api {
 
     /// Ends the session on the server.
     pub(crate) async fn sign_out(&self) -> Result<(), ClientError> {
-        let path = "/v1/sessions/current";
-        let request = || self.request(Method::DELETE, path).timeout(self.patience.small_answer);
-        self.authorised("signing out", request).await.map(|_| ())
+        self.done(Method::DELETE, "/v1/sessions/current", "signing out").await
     }
 
     /// What a device needs to unlock.
@@ -163,6 +161,28 @@ impl Api {
     /// Devices with sessions, and those of the newest state.
     pub(crate) async fn devices(&self) -> Result<Devices, ClientError> {
         self.get_json("/v1/devices", "fetching the devices", MAX_DEVICES_ANSWER_BYTES).await
+    }
+
+    /// Lets a device in that waits.
+    pub(crate) async fn approve_device(&self, device_id: DeviceId) -> Result<(), ClientError> {
+        let path = format!("/v1/devices/{device_id}/approve");
+        self.done(Method::POST, &path, "approving a device").await
+    }
+
+    /// Ends the sessions of a device.
+    pub(crate) async fn sign_device_out(&self, device_id: DeviceId) -> Result<(), ClientError> {
+        self.done(Method::DELETE, &format!("/v1/devices/{device_id}"), "signing a device out").await
+    }
+
+    /// Ends every other session of the account.
+    pub(crate) async fn sign_others_out(&self) -> Result<(), ClientError> {
+        self.done(Method::DELETE, "/v1/sessions/others", "signing the other devices out").await
+    }
+
+    /// Asks for something that is done or not.
+    async fn done(&self, method: Method, path: &str, doing: &'static str) -> Result<(), ClientError> {
+        let request = || self.request(method.clone(), path).timeout(self.patience.small_answer);
+        self.authorised(doing, request).await.map(drop)
     }
 
     /// Pushes a state; `body` is [`etui_sync::state_frames`].

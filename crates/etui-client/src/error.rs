@@ -81,6 +81,9 @@ pub enum ClientError {
     /// The session was ended; signing in again is needed, unlocking is not.
     #[error("this device is signed out of the server")]
     SignedOut,
+    /// The account asks for the approval of new devices, and nobody has approved this one yet.
+    #[error("another device has to approve this one first")]
+    AwaitsApproval,
     /// The account lists this device no more: nobody takes its changes.
     #[error(
         "this device was removed from the account; {unsent} of its changes can be sent no more and stay here"
@@ -283,7 +286,14 @@ impl ClientError {
                  it can be read again if the keyring's entry comes back"
             }
             Self::SignInFailed => "check both and try again; the master password is never the login password",
-            Self::SignedOut => "run `etui login` again; unsent changes stay on this device",
+            Self::SignedOut => {
+                "somebody changed how the account is opened or signed in to, or signed this device out: run `etui login` \
+                 again; unsent changes stay on this device"
+            }
+            Self::AwaitsApproval => {
+                "on a device that is signed in, `etui devices` shows it and `etui devices approve ID` lets it in; then \
+                 run this command here again"
+            }
             Self::Removed { .. } => {
                 "everything can still be read here; `etui export` keeps it; then `etui logout --force` and `etui login` \
                  make this a device again"

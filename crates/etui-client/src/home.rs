@@ -18,8 +18,18 @@ const SET_ASIDE: &str = "set-aside-";
 const LEFT_BRANCH: &str = "left-branch-";
 
 /// What belongs to a device in its folder, in the order in which it goes.
-const DEVICE_FILES: [&str; 6] =
-    ["vault.db", "vault.db-wal", "vault.db-shm", "vault.db-journal", "device.partial", "device.json"];
+const DEVICE_FILES: [&str; 7] = [
+    WAITING_FILE,
+    "vault.db",
+    "vault.db-wal",
+    "vault.db-shm",
+    "vault.db-journal",
+    "device.partial",
+    "device.json",
+];
+
+/// Holds the id of a device that waits to be approved.
+const WAITING_FILE: &str = "device.waiting";
 
 /// The folder in which one device keeps one account.
 #[derive(Debug, Clone)]
@@ -100,6 +110,33 @@ impl Home {
     pub(crate) fn write_device(&self, file: &DeviceFile) -> Result<(), ClientError> {
         let bytes = serde_json::to_vec_pretty(file).expect("plain facts always encode");
         write_durably(&self.device_path(), &bytes)
+    }
+
+    /// The id under which this folder waits to be approved; `None` if it does not.
+    ///
+    /// # Errors
+    /// [`ClientError::File`] or [`ClientError::Damaged`].
+    pub(crate) fn waiting_device(&self) -> Result<Option<DeviceId>, ClientError> {
+        let path = self.waiting_path();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => {
+                return Err(ClientError::File { doing: format!("reading {}", path.display()), source });
+            }
+        };
+        let damaged = |_| ClientError::Damaged(format!("{} holds no id of a device", path.display()));
+        text.trim().parse().map(Some).map_err(damaged)
+    }
+
+    /// Keeps the id under which another device will approve this one: the next try is by the same device.
+    pub(crate) fn wait_as(&self, device_id: DeviceId) -> Result<(), ClientError> {
+        self.create()?;
+        write_durably(&self.waiting_path(), device_id.to_string().as_bytes())
+    }
+
+    fn waiting_path(&self) -> PathBuf {
+        self.0.join(WAITING_FILE)
     }
 
     pub(crate) fn store_path(&self) -> PathBuf {

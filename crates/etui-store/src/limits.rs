@@ -145,12 +145,13 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Whether a device has signed in to the account before. Its id is known to the account's own devices alone.
+    /// Whether a device has signed in to the account before, and was let in. Its id is known to the account's own devices alone.
     ///
     /// # Errors
     /// `Database`.
     pub async fn knows_device(&self, account_id: AccountId, device_id: DeviceId) -> Result<bool, StoreError> {
-        const SELECT: &str = "SELECT 1 FROM known_device WHERE account_id = $1 AND device_id = $2";
+        const SELECT: &str =
+            "SELECT 1 FROM known_device WHERE account_id = $1 AND device_id = $2 AND approved <> 0";
         let values = [sql::id(account_id), sql::id(device_id)];
         Ok(sql::row(self.database(), "looking a device up", SELECT, values).await?.is_some())
     }
@@ -165,7 +166,7 @@ impl Store {
         device_id: DeviceId,
     ) -> Result<bool, StoreError> {
         const SELECT: &str = "SELECT 1 FROM known_device k JOIN account a ON a.account_id = k.account_id \
-             WHERE a.email = $1 AND k.device_id = $2";
+             WHERE a.email = $1 AND k.device_id = $2 AND k.approved <> 0";
         let values = [email.into(), sql::id(device_id)];
         Ok(sql::row(self.database(), "looking a device up", SELECT, values).await?.is_some())
     }

@@ -282,6 +282,7 @@ pub(super) fn device(line: DeviceLine) -> protocol::Device {
         name: line.name,
         this: line.this,
         listed: line.listed,
+        awaits_approval: line.awaits_approval,
         signed_in_ms: line.signed_in_ms,
         last_seen_ms: line.last_seen_ms,
     }

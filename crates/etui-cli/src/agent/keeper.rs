@@ -225,6 +225,10 @@ impl Answer<'_> {
             Request::RenameDevice { device, name } => {
                 self.done(self.device.rename_device(convert::device_id(&device)?, &name).await)
             }
+            Request::ApproveDevice { device } => {
+                self.done(self.device.approve_device(convert::device_id(&device)?).await)
+            }
+            Request::LogOutOthers => self.done(self.device.sign_others_out().await),
             Request::RemoveDevice { device } => {
                 self.done(self.device.remove_device(convert::device_id(&device)?).await)
             }

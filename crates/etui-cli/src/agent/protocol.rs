@@ -113,6 +113,13 @@ pub(crate) enum Request {
         /// Its new name.
         name: String,
     },
+    /// Let a device in that waits.
+    ApproveDevice {
+        /// Its id.
+        device: String,
+    },
+    /// Sign every other device out.
+    LogOutOthers,
     /// Take a device off the account.
     RemoveDevice {
         /// Its id.
@@ -439,6 +446,8 @@ pub(crate) struct Device {
     pub(crate) name: String,
     pub(crate) this: bool,
     pub(crate) listed: bool,
+    /// Whether it has signed in for the first time and waits for `devices approve`.
+    pub(crate) awaits_approval: bool,
     pub(crate) signed_in_ms: Option<u64>,
     pub(crate) last_seen_ms: Option<u64>,
 }

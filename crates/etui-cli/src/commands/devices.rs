@@ -15,7 +15,7 @@ use crate::{
     prompt,
 };
 
-/// List the devices of the account, rename or remove one
+/// List the devices of the account, approve, rename or remove one
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
@@ -26,11 +26,22 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   etui devices
+  etui devices approve 77fe
   etui devices rename 5c01 'Work laptop'
   etui devices remove 5c01";
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Let a device in that has signed in for the first time and waits
+    ///
+    /// Where the account asks for it, a new device is given nothing until another one approves it. Approve only what you are
+    /// setting up yourself, just now; `etui devices remove` turns anything else away.
+    #[command(after_help = "Example:\n  etui devices approve 77fe")]
+    Approve {
+        /// Its id, or the beginning of it
+        #[arg(value_name = "ID")]
+        device: String,
+    },
     /// Call a device something else
     #[command(after_help = "Example:\n  etui devices rename 5c01 'Work laptop'")]
     Rename {
@@ -59,6 +70,7 @@ enum Action {
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     match arguments.action {
         None => list(context),
+        Some(Action::Approve { device }) => approve(context, &device),
         Some(Action::Rename { device, name }) => rename(context, &device, &name),
         Some(Action::Remove { device, yes }) => remove(context, &device, yes),
     }
@@ -68,6 +80,18 @@ fn list(context: &Context) -> Result<(), Failure> {
     let devices = devices(context)?;
     context.output.document(&devices)?;
     context.output.table(&devices.iter().map(row).collect::<Vec<_>>())
+}
+
+fn approve(context: &Context, prefix: &str) -> Result<(), Failure> {
+    let device = find(devices(context)?, prefix)?;
+    if !device.awaits_approval {
+        return Err(
+            Failure::new(Kind::Usage, "approving a device: it does not wait").with_hint("run `etui devices`")
+        );
+    }
+    context.agent()?.tell(&Request::ApproveDevice { device: device.id.clone() })?;
+    context.output.document(&json!({ "id": device.id, "approved": true }))?;
+    context.output.line("The device is approved. Run `etui login` on it again.")
 }
 
 fn rename(context: &Context, prefix: &str, name: &str) -> Result<(), Failure> {
@@ -118,10 +142,12 @@ fn find(devices: Vec<Device>, prefix: &str) -> Result<Device, Failure> {
 }
 
 fn row(device: &Device) -> [String; 4] {
-    let place = match (device.this, device.listed) {
-        (true, _) => "this device",
-        (false, true) => "",
-        (false, false) => "signed out",
+    let place = match device {
+        Device { this: true, .. } => "this device",
+        Device { awaits_approval: true, .. } => "waits: `etui devices approve`",
+        Device { listed: true, signed_in_ms: Some(_), .. } => "",
+        Device { listed: true, signed_in_ms: None, .. } => "signed out",
+        Device { listed: false, .. } => "not listed",
     };
     let seen = device.last_seen_ms.map(|time| format!("last seen {}", time_text(time))).unwrap_or_default();
     [device.id[..8.min(device.id.len())].to_owned(), device.name.clone(), seen, place.to_owned()]
@@ -137,6 +163,7 @@ mod tests {
             name: String::new(),
             this: false,
             listed: true,
+            awaits_approval: false,
             signed_in_ms: None,
             last_seen_ms: None,
         }

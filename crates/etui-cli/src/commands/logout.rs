@@ -13,15 +13,23 @@ use crate::{
 
 /// Sign out and remove the local copy
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  etui logout\n  etui logout --force")]
+#[command(after_help = "Examples:\n  etui logout\n  etui logout --force\n  etui logout --others")]
 pub(crate) struct Arguments {
     /// Even if changes have not been sent: they are lost
     #[arg(long)]
     force: bool,
+    /// Sign every other device out instead: each keeps what it has and signs in again to go on
+    #[arg(long, conflicts_with = "force")]
+    others: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     let mut agent = context.agent()?;
+    if arguments.others {
+        agent.tell(&Request::LogOutOthers)?;
+        context.output.document(&json!({ "signed_in": true, "others_signed_in": false }))?;
+        return context.output.line("Every other device is signed out. `etui login` on it signs in again.");
+    }
     agent.tell(&Request::LogOut { force: arguments.force })?;
     agent.lock()?;
     let home = Home::at(context.home.path().to_owned());

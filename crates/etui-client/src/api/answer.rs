@@ -74,6 +74,7 @@ pub(super) async fn send(request: RequestBuilder, doing: &'static str) -> Result
         Ok(problem) => match problem.code {
             ErrorCode::SignInFailed => ClientError::SignInFailed,
             ErrorCode::FreshSignInRequired => ClientError::FreshSignInNeeded,
+            ErrorCode::DeviceNotApproved => ClientError::AwaitsApproval,
             ErrorCode::SessionEnded | ErrorCode::Unauthenticated => ClientError::SignedOut,
             _ => ClientError::Server(Box::new(problem)),
         },

@@ -21,6 +21,8 @@ pub struct DeviceLine {
     pub this: bool,
     /// Whether the newest state lists it: only then are its changes accepted.
     pub listed: bool,
+    /// Whether it has signed in for the first time and waits to be approved.
+    pub awaits_approval: bool,
     /// When its session began, in ms since 1970, if it has one.
     pub signed_in_ms: Option<u64>,
     /// When it was last seen by the server, in ms since 1970.
@@ -42,6 +44,7 @@ impl Device {
             this: device.device_id == inner.engine.device_id(),
             // The server's word is not enough for this one.
             listed: inner.engine.state().device_key(&device.device_id).is_some(),
+            awaits_approval: device.awaits_approval,
             signed_in_ms: device.signed_in_ms,
             last_seen_ms: device.last_seen_ms,
         };
@@ -63,11 +66,31 @@ impl Device {
         .await
     }
 
-    /// Stops a device's changes and sessions. It keeps whatever keys it had.
+    /// Lets a device in that has signed in for the first time and waits.
+    ///
+    /// # Errors
+    /// [`ClientError::Offline`], [`ClientError::SignedOut`]; [`ClientError::Server`] if it does not wait.
+    pub async fn approve_device(&self, device_id: DeviceId) -> Result<(), ClientError> {
+        self.api.approve_device(device_id).await
+    }
+
+    /// Signs every other device out.
+    ///
+    /// # Errors
+    /// [`ClientError::Offline`], [`ClientError::SignedOut`].
+    pub async fn sign_others_out(&self) -> Result<(), ClientError> {
+        self.api.sign_others_out().await
+    }
+
+    /// Stops a device's changes and sessions. It keeps whatever keys it had. One that the account has never listed is turned
+    /// away.
     ///
     /// # Errors
     /// [`ClientError::NotFound`]; what the exchange gives.
     pub async fn remove_device(&self, device_id: DeviceId) -> Result<(), ClientError> {
+        if self.inner.borrow().listed(device_id).is_err() {
+            return self.api.sign_device_out(device_id).await;
+        }
         self.change_state(|inner| {
             inner.listed(device_id)?;
             let change = StateChange { remove_devices: vec![device_id], ..StateChange::default() };

@@ -17,6 +17,7 @@ pub(super) mod code;
 pub(super) mod create;
 pub(super) mod device_code;
 pub(super) mod end;
+pub(super) mod end_others;
 pub(super) mod link;
 pub(super) mod passkey;
 pub(super) mod refresh;
