@@ -54,6 +54,18 @@ pub enum Command {
         after_help = "Example:\n  etui-server migrate --config /etc/etui/server.toml\n\nIt is for PostgreSQL: a file in the data folder is brought up to date by `serve`. What is up to date stays as it is. A token key is made if there is none yet, for all nodes to share."
     )]
     Migrate(ServeOptions),
+    /// Make a new key that signs access tokens; nobody is signed out, and running nodes take it up by themselves
+    #[command(
+        after_help = "Examples:\n  etui-server rotate-token-key --config /etc/etui/server.toml\n  etui-server rotate-token-key --config /etc/etui/server.toml --at-once\n\nNodes that have copies of the file need the new one within ten minutes, before the new key signs. Every node must run version 0.2 or later."
+    )]
+    RotateTokenKey {
+        /// Forget the keys before at once: somebody may know one. Devices renew their tokens by themselves
+        #[arg(long)]
+        at_once: bool,
+        /// Where the server keeps its data
+        #[command(flatten)]
+        options: ServeOptions,
+    },
     /// Copy everything into a folder, as it is at one moment; a server may be running
     #[command(
         after_help = "Examples:\n  etui-server backup --to /backup/etui\n  etui-server backup --config /etc/etui/server.toml --to /backup/etui\n\nThe folder is a data folder like any other. A second backup into it copies only what is new."

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Writes a new file that only its owner can read. It appears under its name whole and on disk, and takes the place of
@@ -13,9 +13,7 @@ use std::{
 /// # Errors
 /// The file system's; `AlreadyExists`.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let unfinished = path.with_extension(data_encoding::HEXLOWER.encode(&random));
+    let unfinished = unfinished(path)?;
     let written = write(&unfinished, bytes).and_then(|()| match fs::hard_link(&unfinished, path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => write(path, bytes),
         linked => linked,
@@ -23,6 +21,33 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let removed = fs::remove_file(&unfinished);
     written?;
     removed?;
+    sync_folder_of(path)
+}
+
+/// Writes a file that only its owner can read in the place of one that may be there: whoever reads it gets the one or the other,
+/// whole.
+///
+/// # Errors
+/// The file system's.
+pub(crate) fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = unfinished(path)?;
+    let replaced = write(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, path));
+    if replaced.is_err() {
+        // There may be nothing to remove.
+        let _ = fs::remove_file(&unfinished);
+    }
+    replaced?;
+    sync_folder_of(path)
+}
+
+/// A name beside the file that nobody else uses.
+fn unfinished(path: &Path) -> io::Result<PathBuf> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    Ok(path.with_extension(data_encoding::HEXLOWER.encode(&random)))
+}
+
+fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }

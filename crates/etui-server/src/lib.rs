@@ -48,6 +48,7 @@ pub mod settings;
 mod shutdown;
 mod sign_in;
 pub mod telemetry;
+pub mod token_keys;
 pub mod tokens;
 mod totp;
 mod uploads;

@@ -25,6 +25,10 @@ fn main() -> ExitCode {
         Some(Command::Migrate(options)) => {
             options.settings().map_err(Into::into).and_then(|settings| maintenance::migrate(&settings))
         }
+        Some(Command::RotateTokenKey { at_once, options }) => options
+            .settings()
+            .map_err(Into::into)
+            .and_then(|settings| maintenance::rotate_token_key(&settings, at_once)),
         Some(Command::Backup { to, options }) => {
             options.settings().map_err(Into::into).and_then(|settings| maintenance::back_up(&settings, &to))
         }

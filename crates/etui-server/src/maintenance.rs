@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use etui_store::{Copied, Store, Verified};
 
-use crate::{settings::Settings, tokens::Tokens};
+use crate::{clock, settings::Settings, token_keys, tokens::Tokens};
 
 /// Brings the tables up to this version, and makes the token key if there is none.
 ///
@@ -19,6 +19,21 @@ pub fn migrate(settings: &Settings) -> anyhow::Result<()> {
     run(async { Store::migrate(&settings.store()?).await.context("bringing the tables up to date") })?;
     Tokens::open(&settings.token_key_file)?;
     writeln!(io::stdout(), "The tables are of this version.")?;
+    Ok(())
+}
+
+/// Makes a new key that signs access tokens.
+///
+/// # Errors
+/// What could not be read or written.
+pub fn rotate_token_key(settings: &Settings, at_once: bool) -> anyhow::Result<()> {
+    let now_s = clock::now_s();
+    let from_s = token_keys::rotate(&settings.token_key_file, at_once, now_s)?;
+    let signs = match from_s - now_s {
+        0 => "now; the keys before are dead".to_owned(),
+        seconds => format!("in {} minutes", seconds / 60),
+    };
+    writeln!(io::stdout(), "{} has a new key. It signs {signs}.", settings.token_key_file.display())?;
     Ok(())
 }
 

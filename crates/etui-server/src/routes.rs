@@ -103,5 +103,6 @@ fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(health::live::live))
         .routes(routes!(health::ready::ready))
         .routes(routes!(reference::document::document))
+        .routes(routes!(reference::keys::keys))
         .routes(routes!(reference::page::page))
 }

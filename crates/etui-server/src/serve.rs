@@ -29,7 +29,8 @@ use crate::{
     settings::{MailSettings, Settings, SettingsError, cores},
     shutdown::{self, Phase},
     telemetry,
-    tokens::{SigningKeyError, Tokens},
+    token_keys::TokenKeysError,
+    tokens::Tokens,
 };
 
 mod certificate;
@@ -77,7 +78,7 @@ pub enum StartError {
     Settings(#[from] SettingsError),
     /// The token key cannot be had.
     #[error(transparent)]
-    SigningKey(#[from] SigningKeyError),
+    TokenKeys(#[from] TokenKeysError),
     /// Certificate or key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),

@@ -5,20 +5,22 @@
 
 use std::{
     collections::HashMap,
-    fs, io,
+    fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
 };
 
 use etui_api::session::Token;
 use etui_chain::{AccountId, Id};
 use etui_store::SessionId;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind, jwk::Jwk};
+use jsonwebtoken::{Algorithm, Header, Validation, jwk::JwkSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::durable;
+use crate::token_keys::{TokenKeys, TokenKeysError};
 
 /// How long an access token lives, in seconds.
 pub const LIFETIME_S: u32 = 600;
@@ -31,22 +33,33 @@ const LEEWAY_S: u64 = 5;
 /// Longer than any token of ours: refused before it is hashed or decoded.
 const MAX_TOKEN_BYTES: usize = 1024;
 const MAX_CACHED: usize = 8192;
-/// Sets the key of refresh tokens apart from the one that signs.
-const REFRESH_LABEL: &[u8] = b"etui/v1/refresh-token\0";
-/// PKCS#8 for Ed25519 (RFC 8410 §7): everything in front of the seed.
-const PKCS8_PREFIX: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
-const PKCS8_BYTES: usize = PKCS8_PREFIX.len() + 32;
+/// How often the file of the keys is looked at, in seconds: far more often than a new key takes until it signs.
+const LOOK_EVERY_S: u64 = 10;
 
 /// Issues and verifies access tokens.
 pub struct Tokens {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
-    header: Header,
-    validation: Validation,
-    issuer: String,
-    verified: Mutex<HashMap<[u8; 32], Verified>>,
-    /// Makes refresh tokens that only this server can have made.
+    path: PathBuf,
+    held: Mutex<Held>,
+    /// Makes refresh tokens that only this server can have made; no rotation changes it.
     refresh_key: Zeroizing<[u8; 32]>,
+}
+
+/// The keys, and what was verified with them.
+struct Held {
+    keys: Arc<TokenKeys>,
+    /// The file as it was when it was read.
+    read: Option<Stamp>,
+    /// When it was looked at, in seconds since 1970.
+    looked_s: u64,
+    verified: HashMap<[u8; 32], Verified>,
+}
+
+/// By which another file is known.
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    modified: SystemTime,
+    bytes: u64,
 }
 
 /// What a genuine token says.
@@ -81,54 +94,17 @@ pub enum TokenError {
     NotOurs,
 }
 
-/// Why the signing key could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum SigningKeyError {
-    /// The file system refused.
-    #[error("could not {doing} the token key {}", path.display())]
-    File {
-        /// What was being done: "read" or "write".
-        doing: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Its answer.
-        #[source]
-        source: io::Error,
-    },
-    /// The file holds something else.
-    #[error("{} is not an Ed25519 key in PKCS#8 form; remove the file to have a new one made (everyone signs in again)", path.display())]
-    NotAKey {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The operating system gave no random bytes.
-    #[error("could not draw random bytes for the token key")]
-    Random(#[source] getrandom::Error),
-}
-
 impl Tokens {
-    /// With the key in `path`, which is made there, readable by its owner alone, if the file does not exist.
+    /// With the keys in `path`; a first one is made there, readable by its owner alone, if the file does not exist.
     ///
     /// # Errors
-    /// [`SigningKeyError`].
-    pub fn open(path: &Path) -> Result<Self, SigningKeyError> {
-        let not_a_key = || SigningKeyError::NotAKey { path: path.to_owned() };
-        let pkcs8 = read_or_make_key(path)?;
-        let well_formed = pkcs8.len() == PKCS8_BYTES && pkcs8.starts_with(&PKCS8_PREFIX);
-        if !well_formed {
-            return Err(not_a_key());
-        }
-        let encoding = EncodingKey::from_ed_der(&pkcs8);
-        let public = Jwk::from_encoding_key(&encoding, Algorithm::EdDSA).map_err(|_| not_a_key())?;
-        let decoding = DecodingKey::from_jwk(&public).map_err(|_| not_a_key())?;
-        let fingerprint = Sha256::digest(decoding.try_get_as_bytes().map_err(|_| not_a_key())?);
-        let issuer = format!("etui:{}", data_encoding::HEXLOWER.encode(&fingerprint[..16]));
-        let validation = validation(&issuer);
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.typ = Some(TYPE.to_owned());
-        let refresh_key =
-            Zeroizing::new(Sha256::new().chain_update(REFRESH_LABEL).chain_update(&pkcs8).finalize().into());
-        Ok(Self { encoding, decoding, header, validation, issuer, verified: Mutex::default(), refresh_key })
+    /// [`TokenKeysError`].
+    pub fn open(path: &Path) -> Result<Self, TokenKeysError> {
+        let keys = TokenKeys::open(path)?;
+        let refresh_key = keys.refresh_key.clone();
+        let held =
+            Held { keys: Arc::new(keys), read: Stamp::of(path), looked_s: 0, verified: HashMap::new() };
+        Ok(Self { path: path.to_owned(), held: Mutex::new(held), refresh_key })
     }
 
     /// The key of refresh tokens ([`crate::refresh_token`]).
@@ -141,10 +117,16 @@ impl Tokens {
         Zeroizing::new(Sha256::new().chain_update(label).chain_update(*self.refresh_key).finalize().into())
     }
 
+    /// What verifies the tokens of this server.
+    pub(crate) fn public_keys(&self, now_s: u64) -> JwkSet {
+        self.held(now_s).keys.public()
+    }
+
     /// A token for the session, valid for [`LIFETIME_S`] from `now_s` (seconds since 1970).
     pub fn issue(&self, bearer: Bearer, now_s: u64) -> Token {
+        let keys = Arc::clone(&self.held(now_s).keys);
         let claims = Claims {
-            iss: self.issuer.clone(),
+            iss: keys.issuer.clone(),
             aud: AUDIENCE.to_owned(),
             sub: bearer.account_id,
             sid: bearer.session_id.id(),
@@ -153,7 +135,11 @@ impl Tokens {
             nbf: now_s,
             exp: now_s + u64::from(LIFETIME_S),
         };
-        let text = jsonwebtoken::encode(&self.header, &claims, &self.encoding);
+        let key = keys.signing(now_s);
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.typ = Some(TYPE.to_owned());
+        header.kid = Some(key.id.clone());
+        let text = jsonwebtoken::encode(&header, &claims, &key.encoding);
         Token::new(text.expect("plain claims encode and a key that was read signs"))
     }
 
@@ -167,52 +153,86 @@ impl Tokens {
             return Err(TokenError::NotOurs);
         }
         let key: [u8; 32] = Sha256::digest(token).into();
-        let known = self.cache().get(&key).copied();
+        let (known, keys) = {
+            let held = self.held(now_s);
+            (held.verified.get(&key).copied(), Arc::clone(&held.keys))
+        };
         let verified = match known {
             Some(verified) => verified,
-            None => self.verify_signed(token)?,
+            None => verify_signed(token, &keys)?,
         };
         verified.check_time(now_s)?;
         if known.is_none() {
-            self.remember(key, verified, now_s);
+            self.held(now_s).remember(key, verified, now_s, &keys);
         }
         Ok(verified.bearer)
     }
 
-    /// Signature, type and claims; not the time.
-    fn verify_signed(&self, token: &str) -> Result<Verified, TokenError> {
-        let data =
-            jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).map_err(|error| {
-                match error.kind() {
-                    ErrorKind::ExpiredSignature => TokenError::Expired,
-                    _ => TokenError::NotOurs,
-                }
-            })?;
-        if data.header.typ.as_deref() != Some(TYPE) || data.header.crit.is_some() {
-            return Err(TokenError::NotOurs);
+    /// The keys as the file has them, looked at now and then, and what was verified with them.
+    fn held(&self, now_s: u64) -> MutexGuard<'_, Held> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if now_s.abs_diff(held.looked_s) >= LOOK_EVERY_S {
+            held.looked_s = now_s;
+            held.look(&self.path);
         }
-        let Claims { sub, sid, scope, iat, nbf, exp, .. } = data.claims;
-        let lifetime = exp.checked_sub(iat).ok_or(TokenError::NotOurs)?;
-        if nbf != iat || lifetime > u64::from(LIFETIME_S) {
-            return Err(TokenError::NotOurs);
+        held
+    }
+}
+
+impl Held {
+    /// Reads the file anew if it is another one. One that cannot be read now leaves everything as it was.
+    fn look(&mut self, path: &Path) {
+        let stamp = Stamp::of(path);
+        if stamp.is_none() || stamp == self.read {
+            return;
         }
-        Ok(Verified { bearer: Bearer { account_id: sub, session_id: SessionId::new(sid), scope }, nbf, exp })
+        match TokenKeys::open(path) {
+            Ok(keys) => {
+                // What a key that is gone has signed counts no more.
+                (self.keys, self.read, self.verified) = (Arc::new(keys), stamp, HashMap::new());
+            }
+            Err(error) => tracing::warn!(cause = %error, "the token keys cannot be read anew"),
+        }
     }
 
-    fn remember(&self, key: [u8; 32], verified: Verified, now_s: u64) {
-        let mut cache = self.cache();
-        if cache.len() >= MAX_CACHED {
-            cache.retain(|_, verified| verified.exp > now_s);
+    /// Unless the keys were read anew meanwhile.
+    fn remember(&mut self, token: [u8; 32], verified: Verified, now_s: u64, keys: &Arc<TokenKeys>) {
+        if !Arc::ptr_eq(keys, &self.keys) {
+            return;
         }
-        if cache.len() >= MAX_CACHED {
-            cache.clear();
+        if self.verified.len() >= MAX_CACHED {
+            self.verified.retain(|_, verified| verified.exp > now_s);
         }
-        cache.insert(key, verified);
+        if self.verified.len() >= MAX_CACHED {
+            self.verified.clear();
+        }
+        self.verified.insert(token, verified);
     }
+}
 
-    fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Verified>> {
-        self.verified.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        Some(Self { inode: metadata.ino(), modified: metadata.modified().ok()?, bytes: metadata.len() })
     }
+}
+
+/// Signature, type and claims; not the time.
+fn verify_signed(token: &str, keys: &TokenKeys) -> Result<Verified, TokenError> {
+    let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::NotOurs)?;
+    if header.typ.as_deref() != Some(TYPE) || header.crit.is_some() {
+        return Err(TokenError::NotOurs);
+    }
+    // A key that is not here any more, or not yet: a new token is all that the device needs.
+    let key = keys.named(header.kid.as_deref()).ok_or(TokenError::Expired)?;
+    let data = jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation(&keys.issuer))
+        .map_err(|_| TokenError::NotOurs)?;
+    let Claims { sub, sid, scope, iat, nbf, exp, .. } = data.claims;
+    let lifetime = exp.checked_sub(iat).ok_or(TokenError::NotOurs)?;
+    if nbf != iat || lifetime > u64::from(LIFETIME_S) {
+        return Err(TokenError::NotOurs);
+    }
+    Ok(Verified { bearer: Bearer { account_id: sub, session_id: SessionId::new(sid), scope }, nbf, exp })
 }
 
 /// Every member is required, and none is taken in another type.
@@ -256,27 +276,13 @@ fn validation(issuer: &str) -> Validation {
     validation
 }
 
-fn read_or_make_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, SigningKeyError> {
-    let failed = |doing| move |source| SigningKeyError::File { doing, path: path.to_owned(), source };
-    match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        read => return read.map(Zeroizing::new).map_err(failed("read")),
-    }
-    let mut pkcs8 = Zeroizing::new(vec![0; PKCS8_BYTES]);
-    pkcs8[..PKCS8_PREFIX.len()].copy_from_slice(&PKCS8_PREFIX);
-    getrandom::fill(&mut pkcs8[PKCS8_PREFIX.len()..]).map_err(SigningKeyError::Random)?;
-    match durable::write_private(path, &pkcs8) {
-        // Another node was quicker.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            fs::read(path).map(Zeroizing::new).map_err(failed("read"))
-        }
-        written => written.map(|()| pkcs8).map_err(failed("write")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use jsonwebtoken::EncodingKey;
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::token_keys::{self, SETTLING_S};
 
     const NOW_S: u64 = 1_800_000_000;
 
@@ -284,6 +290,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let tokens = Tokens::open(&folder.path().join("token.key")).unwrap();
         (folder, tokens)
+    }
+
+    impl Tokens {
+        fn keys(&self) -> Arc<TokenKeys> {
+            Arc::clone(&self.held(NOW_S).keys)
+        }
     }
 
     fn bearer() -> Bearer {
@@ -320,7 +332,7 @@ mod tests {
     fn nodes_that_start_at_once_share_one_key() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token.key");
-        let open = || Tokens::open(&path).unwrap().issuer;
+        let open = || Tokens::open(&path).unwrap().keys().issuer.clone();
         let issuers = std::thread::scope(|scope| {
             let nodes: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
             nodes.into_iter().map(|node| node.join().unwrap()).collect::<std::collections::BTreeSet<_>>()
@@ -330,53 +342,152 @@ mod tests {
     }
 
     #[test]
-    fn only_this_algorithm_type_and_these_claims_are_taken() {
+    fn only_this_algorithm_type_key_and_these_claims_are_taken() {
         let (_folder, tokens) = tokens();
-        let claims = serde_json::json!({
-            "iss": tokens.issuer, "aud": AUDIENCE, "sub": bearer().account_id, "sid": bearer().session_id.id(), "scope": "account",
-            "iat": NOW_S, "nbf": NOW_S, "exp": NOW_S + 60,
+        let keys = tokens.keys();
+        let key = keys.signing(NOW_S);
+        let claims = json!({
+            "iss": keys.issuer, "aud": AUDIENCE, "sub": bearer().account_id, "sid": bearer().session_id.id(),
+            "scope": "account", "iat": NOW_S, "nbf": NOW_S, "exp": NOW_S + 60,
         });
-        let sign = |claims: &serde_json::Value, header: &Header| {
-            jsonwebtoken::encode(header, claims, &tokens.encoding).unwrap()
-        };
-        assert_eq!(tokens.verify(&sign(&claims, &tokens.header), NOW_S), Ok(bearer()));
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.typ = Some(TYPE.to_owned());
+        header.kid = Some(key.id.clone());
+        let sign =
+            |claims: &Value, header: &Header| jsonwebtoken::encode(header, claims, &key.encoding).unwrap();
+        assert_eq!(tokens.verify(&sign(&claims, &header), NOW_S), Ok(bearer()));
 
-        let changed = |name: &str, value: serde_json::Value| {
+        let changed = |name: &str, value: Value| {
             let mut claims = claims.clone();
             claims[name] = value;
-            sign(&claims, &tokens.header)
+            sign(&claims, &header)
         };
         let without = |name: &str| {
             let mut claims = claims.clone();
             claims.as_object_mut().unwrap().remove(name);
-            sign(&claims, &tokens.header)
+            sign(&claims, &header)
         };
         let mut wrong = vec![
             changed("exp", format!("{}", NOW_S + 60).into()),
             changed("exp", (NOW_S + 60 * 60).into()),
             changed("exp", 1_800_000_060.5.into()),
+            changed("exp", Value::Null),
             changed("nbf", (NOW_S + 1).into()),
+            changed("nbf", format!("{NOW_S}").into()),
             changed("iss", "another".into()),
+            changed("iss", json!([keys.issuer, "another"])),
             changed("aud", "another".into()),
-            changed("aud", serde_json::json!([AUDIENCE])),
+            changed("aud", json!([AUDIENCE])),
             changed("sub", "0".repeat(32).into()),
             changed("sid", 7.into()),
+            changed("scope", "everything".into()),
+            changed("scope", json!(["account", "admin"])),
         ];
-        wrong.extend(["iss", "aud", "sub", "sid", "iat", "nbf", "exp"].map(without));
-        let mut header = tokens.header.clone();
-        header.typ = Some("JWT".to_owned());
-        wrong.push(sign(&claims, &header));
-        let shared = EncodingKey::from_secret(tokens.decoding.try_get_as_bytes().unwrap());
-        wrong.push(jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &shared).unwrap());
-        let genuine = sign(&claims, &tokens.header);
+        wrong.extend(["iss", "aud", "sub", "sid", "scope", "iat", "nbf", "exp"].map(without));
+        for typ in [None, Some("JWT"), Some("application/at+jwt"), Some("AT+JWT")] {
+            wrong.push(sign(&claims, &Header { typ: typ.map(str::to_owned), ..header.clone() }));
+        }
+        // The public key as the secret of another algorithm (CVE-2016-5431 and its kind).
+        let shared = EncodingKey::from_secret(key.decoding.try_get_as_bytes().unwrap());
+        let symmetric = Header { alg: Algorithm::HS256, ..header.clone() };
+        wrong.push(jsonwebtoken::encode(&symmetric, &claims, &shared).unwrap());
+        let genuine = sign(&claims, &header);
         let (_, body) = genuine.split_once('.').unwrap();
-        let none = data_encoding::BASE64URL_NOPAD.encode(br#"{"alg":"none","typ":"at+jwt"}"#);
-        wrong.push(format!("{none}.{body}"));
-        wrong.push(format!("{none}.{}.", body.split_once('.').unwrap().0));
+        for alg in ["none", "None", "ES256", "RS256"] {
+            let forged = json!({ "alg": alg, "typ": TYPE, "kid": key.id }).to_string();
+            let forged = data_encoding::BASE64URL_NOPAD.encode(forged.as_bytes());
+            wrong.push(format!("{forged}.{body}"));
+            wrong.push(format!("{forged}.{}.", body.split_once('.').unwrap().0));
+        }
         wrong.extend([String::new(), "..".to_owned(), "a".repeat(5000)]);
         for token in wrong {
             assert_eq!(tokens.verify(&token, NOW_S), Err(TokenError::NotOurs), "{token}");
         }
+        let ahead = json!({ "iat": NOW_S + 60, "nbf": NOW_S + 60, "exp": NOW_S + 120 });
+        let mut of_another_time = claims.clone();
+        of_another_time.as_object_mut().unwrap().extend(ahead.as_object().unwrap().clone());
+        assert_eq!(tokens.verify(&sign(&of_another_time, &header), NOW_S), Err(TokenError::Expired));
+        let unknown = Header { kid: Some("another".to_owned()), ..header.clone() };
+        assert_eq!(tokens.verify(&sign(&claims, &unknown), NOW_S), Err(TokenError::Expired));
+        let nameless = Header { kid: None, ..header };
+        assert_eq!(tokens.verify(&sign(&claims, &nameless), NOW_S), Ok(bearer()), "of a program before");
+    }
+
+    #[test]
+    fn a_rotation_signs_nobody_out() {
+        let (folder, one) = tokens();
+        let path = folder.path().join("token.key");
+        let two = Tokens::open(&path).unwrap();
+        let accepted = |now_s| {
+            for (from, to) in [(&one, &two), (&two, &one), (&one, &one)] {
+                let token = from.issue(bearer(), now_s);
+                assert_eq!(to.verify(token.expose(), now_s), Ok(bearer()));
+            }
+        };
+        let [before, refresh_key] = [one.keys().issuer.clone().into_bytes(), one.refresh_key().to_vec()];
+        let mut last = one.issue(bearer(), NOW_S);
+        for round in 1..=4 {
+            let now_s = NOW_S + round * 10_000;
+            let from_s = token_keys::rotate(&path, false, now_s).unwrap();
+            assert_eq!(from_s, now_s + SETTLING_S);
+            // The one node has read it when the other one signs with it at last.
+            one.verify("anything", now_s + LOOK_EVERY_S).unwrap_err();
+            for after_s in [LOOK_EVERY_S, SETTLING_S - 1, SETTLING_S, SETTLING_S + 1] {
+                accepted(now_s + after_s);
+            }
+            let signed = one.issue(bearer(), from_s - 1);
+            assert_eq!(two.verify(signed.expose(), from_s + 500), Ok(bearer()), "by the key before");
+            assert_eq!(two.verify(last.expose(), from_s), Err(TokenError::Expired));
+            last = one.issue(bearer(), from_s + 1000);
+            assert!(one.public_keys(from_s).keys.len() <= 2, "old ones go");
+        }
+        let again = Tokens::open(&path).unwrap();
+        assert_eq!(again.keys().issuer.as_bytes(), before);
+        assert_eq!(again.refresh_key()[..], refresh_key[..]);
+    }
+
+    #[test]
+    fn a_key_that_somebody_may_know_is_dead_at_once() {
+        let (folder, tokens) = tokens();
+        let path = folder.path().join("token.key");
+        let stolen = tokens.issue(bearer(), NOW_S);
+        assert_eq!(tokens.verify(stolen.expose(), NOW_S), Ok(bearer()));
+        assert_eq!(token_keys::rotate(&path, true, NOW_S).unwrap(), NOW_S);
+        let now_s = NOW_S + LOOK_EVERY_S;
+        assert_eq!(tokens.verify(stolen.expose(), now_s), Err(TokenError::Expired), "though it is cached");
+        let fresh = tokens.issue(bearer(), now_s);
+        assert_eq!(tokens.verify(fresh.expose(), now_s), Ok(bearer()));
+        assert_eq!(tokens.public_keys(now_s).keys.len(), 1);
+    }
+
+    #[test]
+    fn what_verifies_is_public_and_what_signs_is_not() {
+        let (folder, tokens) = tokens();
+        let path = folder.path().join("token.key");
+        token_keys::rotate(&path, false, NOW_S).unwrap();
+        let set = serde_json::to_value(tokens.public_keys(NOW_S + LOOK_EVERY_S)).unwrap();
+        let keys = set["keys"].as_array().unwrap();
+        assert_eq!(keys.len(), 2);
+        for key in keys {
+            let mut members: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
+            members.sort_unstable();
+            assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x"]);
+            assert_eq!(
+                (&key["kty"], &key["crv"], &key["alg"]),
+                (&json!("OKP"), &json!("Ed25519"), &json!("EdDSA"))
+            );
+        }
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[test]
+    fn a_file_that_becomes_unreadable_changes_nothing() {
+        let (folder, tokens) = tokens();
+        let token = tokens.issue(bearer(), NOW_S);
+        fs::write(folder.path().join("token.key"), "something else").unwrap();
+        assert_eq!(tokens.verify(token.expose(), NOW_S + LOOK_EVERY_S), Ok(bearer()));
     }
 
     #[test]
@@ -384,7 +495,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token.key");
         fs::write(&path, b"something else").unwrap();
-        assert!(matches!(Tokens::open(&path), Err(SigningKeyError::NotAKey { .. })));
+        assert!(matches!(Tokens::open(&path), Err(TokenKeysError::NotKeys { .. })));
         assert_eq!(fs::read(&path).unwrap(), b"something else");
     }
 }

@@ -181,6 +181,7 @@ tests! { two_nodes: postgres_and_s3 {
         of_two_pushes_on_two_nodes_one_wins
         nodes_push_in_turn
         nodes_count_tries_together
+        of_fifty_refreshes_on_two_nodes_none_leaves_two_tokens
         nodes_that_start_at_once_migrate_once;
 } }
 

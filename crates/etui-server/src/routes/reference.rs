@@ -1,4 +1,5 @@
 //! What the API is.
 
 pub(super) mod document;
+pub(super) mod keys;
 pub(super) mod page;

@@ -6,6 +6,7 @@ use etui_api::{
     session::{LoginProof, Refresh, Session, SignIn, Token},
 };
 use etui_chain::DeviceId;
+use reqwest::Method;
 
 use crate::support::{Person, TestServer};
 
@@ -123,6 +124,50 @@ async fn a_device_can_be_signed_out_from_another() {
     assert_eq!(server.delete(&path, &first).await.status, 204);
     assert_eq!(server.get("/v1/devices", &second).await.code(), ErrorCode::SessionEnded);
     assert_eq!(server.delete(&path, &first).await.code(), ErrorCode::NotFound);
+}
+
+#[tokio::test]
+async fn everybody_else_is_signed_out_at_once() {
+    let server = TestServer::start().await;
+    let person = Person::new(1);
+    let first = server.sign_up(&person).await;
+    let sign_in = SignIn { device_id: DeviceId::new([9; 16]).unwrap(), ..person.sign_in() };
+    let second: Session = server.post_json("/v1/sessions", &sign_in).await.json();
+    assert_eq!(server.delete("/v1/sessions/others", &first).await.status, 204);
+    assert_eq!(server.get("/v1/devices", &second).await.code(), ErrorCode::SessionEnded);
+    let refreshed = server.post_json("/v1/sessions/refresh", &refresh(&second, None)).await;
+    assert_eq!(refreshed.code(), ErrorCode::SessionEnded);
+    assert_eq!(server.get("/v1/devices", &first).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_new_device_is_given_nothing_until_another_approves_it() {
+    let server = TestServer::start().await;
+    let person = Person::new(1);
+    let first = server.sign_up(&person).await;
+    let on = Some(serde_json::json!({ "on": true }));
+    let switched = server.ask(Method::PUT, "/v1/account/device-approval", &first.access_token, on).await;
+    assert_eq!(switched.status, 204);
+    let device_id = DeviceId::new([9; 16]).unwrap();
+    let sign_in = SignIn { device_id, ..person.sign_in() };
+    let second: Session = server.post_json("/v1/sessions", &sign_in).await.json();
+    for path in ["/v1/keysets", "/v1/states", "/v1/devices", "/v1/events"] {
+        assert_eq!(server.get(path, &second).await.code(), ErrorCode::DeviceNotApproved, "{path}");
+    }
+    let approve = format!("/v1/devices/{device_id}/approve");
+    let itself = server.ask(Method::POST, &approve, &second.access_token, None).await;
+    assert_eq!(itself.code(), ErrorCode::DeviceNotApproved);
+    let devices: Devices = server.get("/v1/devices", &first).await.json();
+    let waits = devices.devices.iter().filter(|device| device.awaits_approval);
+    assert_eq!(waits.map(|device| device.device_id).collect::<Vec<_>>(), [device_id]);
+
+    // It renews its tokens meanwhile, and waits on.
+    let second: Session = server.post_json("/v1/sessions/refresh", &refresh(&second, None)).await.json();
+    assert_eq!(server.get("/v1/keysets", &second).await.code(), ErrorCode::DeviceNotApproved);
+    assert_eq!(server.ask(Method::POST, &approve, &first.access_token, None).await.status, 204);
+    assert_eq!(server.get("/v1/keysets", &second).await.status, 200);
+    let again = server.ask(Method::POST, &approve, &first.access_token, None).await;
+    assert_eq!(again.code(), ErrorCode::NotFound, "nobody waits");
 }
 
 fn refresh(session: &Session, request_id: Option<&str>) -> Refresh {

@@ -20,7 +20,9 @@ async fn only_a_genuine_token_that_is_not_over_is_taken() {
     let mut parts = genuine.split('.').map(|part| BASE64URL_NOPAD.decode(part.as_bytes()).unwrap());
     let header: Value = serde_json::from_slice(&parts.next().unwrap()).unwrap();
     let claims: Value = serde_json::from_slice(&parts.next().unwrap()).unwrap();
-    assert_eq!(header, json!({ "typ": "at+jwt", "alg": "EdDSA" }));
+    let keys: Value = send(server.request(reqwest::Method::GET, "/.well-known/jwks.json")).await.json();
+    let kid = &keys["keys"][0]["kid"];
+    assert_eq!(header, json!({ "typ": "at+jwt", "alg": "EdDSA", "kid": kid }));
 
     // The server's own key, as whoever can read its folder would have it.
     let pkcs8 = std::fs::read(server.folder().join("token.key")).unwrap();
@@ -30,6 +32,11 @@ async fn only_a_genuine_token_that_is_not_over_is_taken() {
     let with = |changes: Value| {
         let mut claims = claims.clone();
         claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        claims
+    };
+    let without = |name: &str| {
+        let mut claims = claims.clone();
+        claims.as_object_mut().unwrap().remove(name);
         claims
     };
     let over = with(json!({ "iat": now_s - 700, "nbf": now_s - 700, "exp": now_s - 100 }));
@@ -68,6 +75,33 @@ async fn only_a_genuine_token_that_is_not_over_is_taken() {
             "another session",
             sign(&header, &with(json!({ "sid": "ab".repeat(16) })), &own),
             Some(ErrorCode::SessionEnded),
+        ),
+        (
+            "an unknown key",
+            sign(&json!({ "typ": "at+jwt", "alg": "EdDSA", "kid": "another" }), &claims, &other),
+            Some(ErrorCode::TokenExpired),
+        ),
+        ("no expiry", sign(&header, &without("exp"), &own), Some(ErrorCode::Unauthenticated)),
+        ("no scope", sign(&header, &without("scope"), &own), Some(ErrorCode::Unauthenticated)),
+        (
+            "another audience",
+            sign(&header, &with(json!({ "aud": "somebody" })), &own),
+            Some(ErrorCode::Unauthenticated),
+        ),
+        (
+            "another issuer",
+            sign(&header, &with(json!({ "iss": "somebody" })), &own),
+            Some(ErrorCode::Unauthenticated),
+        ),
+        (
+            "not yet",
+            sign(&header, &with(json!({ "iat": now_s + 60, "nbf": now_s + 60, "exp": now_s + 120 })), &own),
+            Some(ErrorCode::TokenExpired),
+        ),
+        (
+            "for too long",
+            sign(&header, &with(json!({ "exp": now_s + 86_400 })), &own),
+            Some(ErrorCode::Unauthenticated),
         ),
         ("nonsense", "nonsense".to_owned(), Some(ErrorCode::Unauthenticated)),
     ];

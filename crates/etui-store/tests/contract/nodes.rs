@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use etui_api::sync::Event;
-use etui_chain::{Op, Refusal};
-use etui_store::StoreError;
+use etui_chain::{Digest, Op, Refusal};
+use etui_store::{Exchange, Rotation, StoreError};
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
@@ -13,6 +13,7 @@ use crate::{
     client::{Edit, NOW_MS},
     limits,
     pushes::{push, race},
+    sessions::Family,
 };
 
 /// Longer than any news takes; only a failing test waits for it.
@@ -54,6 +55,33 @@ pub(crate) async fn of_two_pushes_on_two_nodes_one_wins(backend: &Backend) {
     let two = backend.open().await;
     let also = two.authority(authority.session_id(), NOW_MS).await.unwrap().unwrap();
     race([(&one, &authority), (&two, &also)], &mut client, vault_id).await;
+}
+
+pub(crate) async fn of_fifty_refreshes_on_two_nodes_none_leaves_two_tokens(backend: &Backend) {
+    let mut family = Family::begin(backend).await;
+    let nodes = [family.store.clone(), family.place.open().await];
+    let presented = family.newest();
+    let request = Digest::of(&[b"one request, sent again and again"]);
+    let same = vec![family.exchange_of(presented, Some(request)); 50];
+    for rotation in Family::all_at_once(&nodes, &same).await {
+        assert!(matches!(rotation, Rotation::Rotated(_)), "the same successor: {rotation:?}");
+    }
+
+    let presented = same[0].next;
+    let different: Vec<Exchange> =
+        (0..50).map(|index: u8| family.exchange_of(presented, Some(Digest::of(&[&[index]])))).collect();
+    let rotations = Family::all_at_once(&nodes, &different).await;
+    let rotated = rotations.iter().filter(|rotation| matches!(rotation, Rotation::Rotated(_))).count();
+    let reused = rotations.iter().filter(|rotation| matches!(rotation, Rotation::Reused)).count();
+    assert_eq!((rotated, reused), (1, 1));
+    for node in &nodes {
+        assert!(node.authority(family.session_id, NOW_MS).await.unwrap().is_none());
+        for exchange in &different {
+            let next = family.exchange_of(exchange.next, None);
+            let rotation = node.rotate_refresh(&next, NOW_MS).await.unwrap();
+            assert!(matches!(rotation, Rotation::Unknown), "no token is left: {rotation:?}");
+        }
+    }
 }
 
 pub(crate) async fn nodes_push_in_turn(backend: &Backend) {

@@ -114,7 +114,7 @@ pub(crate) async fn of_many_that_exchange_one_token_none_is_left_with_another(ba
     let token = family.newest();
     let request = Digest::of(&[b"one request"]);
     let same = family.exchange_of(token, Some(request));
-    for rotation in family.all_at_once(&[same; MANY]).await {
+    for rotation in Family::all_at_once(std::slice::from_ref(&family.store), &[same; MANY]).await {
         assert!(matches!(rotation, Rotation::Rotated(_)), "one request, sent often: {rotation:?}");
     }
     family.tokens.push(same.next);
@@ -122,7 +122,7 @@ pub(crate) async fn of_many_that_exchange_one_token_none_is_left_with_another(ba
     let different: Vec<Exchange> = (0..MANY)
         .map(|index| family.exchange_of(same.next, Some(Digest::of(&[&index.to_be_bytes()]))))
         .collect();
-    let rotations = family.all_at_once(&different).await;
+    let rotations = Family::all_at_once(std::slice::from_ref(&family.store), &different).await;
     let rotated = rotations.iter().filter(|rotation| matches!(rotation, Rotation::Rotated(_))).count();
     let reused = rotations.iter().filter(|rotation| matches!(rotation, Rotation::Reused)).count();
     assert_eq!(
@@ -205,16 +205,16 @@ pub(crate) async fn use_is_noted_to_the_minute(backend: &Backend) {
 }
 
 /// A session with every refresh token that it has had.
-struct Family {
-    place: Backend,
-    store: Store,
+pub(crate) struct Family {
+    pub(crate) place: Backend,
+    pub(crate) store: Store,
     client: Client,
-    session_id: SessionId,
+    pub(crate) session_id: SessionId,
     tokens: Vec<Digest>,
 }
 
 impl Family {
-    async fn begin(backend: &Backend) -> Self {
+    pub(crate) async fn begin(backend: &Backend) -> Self {
         let place = (backend.another)();
         let (store, mut client, ..) = signed_up(&place).await;
         let (device_id, session) = (client.id(), client.session());
@@ -222,12 +222,12 @@ impl Family {
         Self { place, store, client, session_id: session.session_id, tokens: vec![session.refresh_hash] }
     }
 
-    fn newest(&self) -> Digest {
+    pub(crate) fn newest(&self) -> Digest {
         *self.tokens.last().unwrap()
     }
 
     /// The same successor for the same request, as the server does it.
-    fn exchange_of(&mut self, presented: Digest, request: Option<Digest>) -> Exchange {
+    pub(crate) fn exchange_of(&mut self, presented: Digest, request: Option<Digest>) -> Exchange {
         let drawn = self.client.digest();
         let next = request.map_or(drawn, |request| Digest::of(&[presented.as_bytes(), request.as_bytes()]));
         let (issued_for, expires_ms) = (Some(self.session_id), NOW_MS + 100 * DAY_MS);
@@ -245,8 +245,10 @@ impl Family {
         rotation
     }
 
-    async fn all_at_once(&self, exchanges: &[Exchange]) -> Vec<Rotation> {
-        let each = exchanges.iter().map(|exchange| self.store.rotate_refresh(exchange, NOW_MS));
+    /// Of each node in turn.
+    pub(crate) async fn all_at_once(nodes: &[Store], exchanges: &[Exchange]) -> Vec<Rotation> {
+        let each = nodes.iter().cycle().zip(exchanges);
+        let each = each.map(|(node, exchange)| node.rotate_refresh(exchange, NOW_MS));
         join_all(each).await.into_iter().map(Result::unwrap).collect()
     }
 
