@@ -287,8 +287,8 @@ impl ClientError {
             }
             Self::SignInFailed => "check both and try again; the master password is never the login password",
             Self::SignedOut => {
-                "somebody changed how the account is opened or signed in to, or signed this device out: run `etui login` \
-                 again; unsent changes stay on this device"
+                "run `etui login` again, with the master password that this device knows; unsent changes stay on it. Another \
+                 device signed this one out, or changed how the account is opened or signed in to"
             }
             Self::AwaitsApproval => {
                 "on a device that is signed in, `etui devices` shows it and `etui devices approve ID` lets it in; then \

@@ -145,6 +145,16 @@ impl Device {
         self.ok(&self.credentials("login"));
     }
 
+    /// Signs in again, after another device has changed how the account is opened and so has signed this one out.
+    pub fn log_in_again(&self) {
+        let said = self.fails(1, &["sync"]);
+        assert!(
+            said.contains("this device is signed out") && said.contains("run `etui login` again"),
+            "{said}"
+        );
+        self.log_in();
+    }
+
     /// The arguments of `signup` or `login`.
     pub fn credentials<'a>(&'a self, verb: &'a str) -> [&'a str; 9] {
         let files = ["--login-password-file", "login", "--master-password-file", "master"];

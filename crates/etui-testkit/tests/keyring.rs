@@ -227,7 +227,7 @@ fn a_master_password_changed_elsewhere_is_taken_up_once_the_one_before_was_given
     assert_eq!(one.json(&["status"])["store_opens_with"], "master_password");
 
     let unsent = two.add("Forum", "ada", "saved-in-between");
-    two.ok(&["sync"]);
+    two.log_in_again();
     assert_eq!(two.json(&["status"])["store_opens_with"], "former_master_password");
     assert!(two.ok(&["status"]).contains("The master password was changed on another device"));
     two.ok(&["lock"]);
@@ -259,7 +259,7 @@ fn with_a_keyring_the_new_master_password_opens_as_soon_as_the_device_has_heard_
     fs::write(stage.path().join("new"), NEW_PASSWORD).expect("a file");
     one.ok(&["sync"]);
     one.change_master_password("master", "new");
-    two.ok(&["sync"]);
+    two.log_in_again();
     for device in [&one, &two] {
         assert_eq!(device.json(&["status"])["store_opens_with"], "keyring");
         device.ok(&["lock"]);

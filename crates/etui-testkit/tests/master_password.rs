@@ -88,7 +88,7 @@ fn the_same_password_stretched_further_elsewhere_is_followed_without_a_word() {
     let files =
         ["--old-password-file", "master", "--new-password-file", "master", "--login-password-file", "login"];
     one.ok(&[&["change-master-password", "--kdf", "t=4"], &files[..]].concat());
-    two.ok(&["sync"]);
+    two.log_in_again();
     assert_eq!((ways_in(&two), &kdf(&two)["t"]), (2, &3.into()), "the old one opens, the new one is known");
     two.ok(&["lock"]);
     two.unlock();
@@ -131,7 +131,7 @@ fn taking_up_a_new_master_password_survives_a_kill_at_any_point() {
     two.log_in();
     fs::write(stage.path().join("new"), NEW_PASSWORD).expect("a file");
     one.change_master_password("master", "new");
-    two.ok(&["sync"]);
+    two.log_in_again();
     let id = two.add("Unsent", "ada", "kept-through-it-all");
     two.ok(&["lock"]);
     let before = stage.path().join("before");

@@ -281,7 +281,7 @@ fn a_new_master_password_is_taken_up_while_unlocked_and_a_wrong_one_is_said() {
     stage.write("new", "another velvet harbour maple");
     stage.write("wrong", "not the right one at all");
     one.change_master_password("master", "new");
-    two.ok(&["sync"]);
+    two.log_in_again();
     let opens_with = || two.json(&["status"])["store_opens_with"].clone();
     assert_eq!(opens_with(), "former_master_password");
     two.fails(1, &["unlock", "--master-password-file", "wrong"]);
