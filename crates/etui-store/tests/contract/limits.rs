@@ -103,7 +103,7 @@ pub(crate) async fn a_device_is_known_until_it_is_sent_away(backend: &Backend) {
     assert!(store.knows_device_of_address(&email, client.device_id).await.unwrap());
     assert!(!store.knows_device(account_id, stranger).await.unwrap());
     assert!(!store.knows_device_of_address("nobody@example.org", client.device_id).await.unwrap());
-    store.end_device_sessions(&authority, client.device_id).await.unwrap();
+    store.end_device_sessions(&authority, client.device_id, NOW_MS).await.unwrap();
     assert!(!store.knows_device(account_id, client.device_id).await.unwrap());
 }
 

@@ -27,7 +27,7 @@ pub(crate) async fn a_secret_counts_for_its_purpose_and_its_time(backend: &Backe
     let last_ms = NOW_MS + LIFETIME_MS - 1;
     for (secret, purpose, now_ms) in [
         (Digest::of(&[b"made up"]), Purpose::Link, NOW_MS),
-        (secret, Purpose::LinkToken, NOW_MS),
+        (secret, Purpose::UserCode, NOW_MS),
         (secret, Purpose::Link, last_ms + 1),
     ] {
         assert_eq!(store.pending(secret, purpose, now_ms).await.unwrap(), None);
