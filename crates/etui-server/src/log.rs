@@ -9,7 +9,9 @@ use etui_store::{Pseudonym, StoreError};
 use http::{Method, StatusCode};
 use tracing::Level;
 
-use crate::{login::LoginError, mail::SendError, passkeys::NotBegun, token_keys::TokenKeysError, totp::TotpFault};
+use crate::{
+    login::LoginError, mail::SendError, passkeys::NotBegun, token_keys::TokenKeysError, totp::TotpFault,
+};
 
 /// An error whose words may be logged: they are this program's, its libraries' or the operating system's, and quote nothing that
 /// anybody sent.
