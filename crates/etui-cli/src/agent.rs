@@ -3,6 +3,7 @@
 //! It is started by `signup`, `login`, `unlock` and `recovery use`, gets the passwords over its socket, and ends when it
 //! is locked, so that everything it knew is gone with it.
 
+mod account;
 pub(crate) mod client;
 pub(crate) mod convert;
 mod frame;

@@ -31,6 +31,7 @@ mod status;
 mod sync;
 mod totp;
 mod unlock;
+mod ways;
 
 use clap::{Parser, Subcommand};
 
@@ -79,6 +80,7 @@ pub(crate) enum Command {
     Totp(totp::Arguments),
     Sync(sync::Arguments),
     Devices(devices::Arguments),
+    Account(ways::Arguments),
     Logout(logout::Arguments),
     ChangeMasterPassword(change_master_password::Arguments),
     Recovery(recovery::Arguments),
@@ -113,6 +115,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Totp(arguments) => totp::run(&arguments, context),
         Command::Sync(arguments) => sync::run(arguments, context),
         Command::Devices(arguments) => devices::run(arguments, context),
+        Command::Account(arguments) => ways::run(arguments, context),
         Command::Logout(arguments) => logout::run(&arguments, context),
         Command::ChangeMasterPassword(arguments) => change_master_password::run(&arguments, context),
         Command::Recovery(arguments) => recovery::run(arguments, context),

@@ -3,7 +3,8 @@
 use etui_chain::DeviceId;
 use etui_client::{
     BackupReport, Branch, Branches, ClientError, Device, DeviceInfo, DeviceLine, ErrorKind, Followed,
-    HealReport, KdfChoice, Opened, OsRandom, PutAside, StoreOpensWith, SyncFailure, SyncReport,
+    HealReport, KdfChoice, Opened, OsRandom, PutAside, RecoveryCodes, SecondFactor, StoreOpensWith,
+    SyncFailure, SyncReport,
 };
 use etui_crypto::{KdfParameters, KitError, LoginPassword, MasterPassword, RecoveryKit};
 use etui_vault::{
@@ -118,10 +119,28 @@ pub(super) fn unlocked(device: &Device) -> protocol::Unlocked {
 pub(super) const fn question(error: &ClientError) -> Option<protocol::Question> {
     match error {
         ClientError::NeedsFormerMasterPassword => Some(protocol::Question::FormerMasterPassword),
+        ClientError::FreshSignInNeeded => Some(protocol::Question::LoginPassword),
+        ClientError::SecondFactorNeeded => Some(protocol::Question::SecondFactor),
         ClientError::NeedsKdfConsent { mib } => Some(protocol::Question::KdfMemory { mib: *mib }),
         ClientError::NeedsInvitation => Some(protocol::Question::Invitation),
         _ => None,
     }
+}
+
+/// What was refused, or the question by which it could still be done.
+pub(super) fn asks(error: ClientError) -> Result<protocol::Reply, Failure> {
+    match question(&error) {
+        Some(question) => Ok(protocol::Reply::Asks { question, failure: failure(error) }),
+        None => Err(failure(error)),
+    }
+}
+
+pub(super) fn second_factor(typed: Option<&Secret>) -> Option<SecondFactor> {
+    typed.map(|typed| SecondFactor::new(typed.expose()))
+}
+
+pub(super) fn recovery_codes(codes: &RecoveryCodes) -> protocol::Reply {
+    protocol::Reply::RecoveryCodes(codes.codes.iter().map(|code| Secret::new(code.expose())).collect())
 }
 
 pub(super) fn kit(text: &Secret) -> Result<RecoveryKit, Failure> {

@@ -12,6 +12,7 @@ use etui_client::{ClientError, Device, Home, Invitation, LogIn, SignUp};
 use tokio::task::JoinHandle;
 
 use super::{
+    account,
     convert::{self, Problem},
     protocol::{Credentials, Kdf, Reply, Request},
 };
@@ -107,10 +108,7 @@ impl Keeper {
                 self.keep(device);
                 Ok(Reply::Unlocked(unlocked))
             }
-            Err(error) => match convert::question(&error) {
-                Some(question) => Ok(Reply::Asks { question, failure: convert::failure(error) }),
-                None => Err(convert::failure(error.while_signing_in())),
-            },
+            Err(error) => convert::asks(error.while_signing_in()),
         }
     }
 
@@ -149,8 +147,10 @@ async fn open_again(device: &Device, request: Request) -> Result<Reply, Failure>
                 .with_hint("run `etui lock` first"));
         }
     };
-    opened.map_err(convert::failure)?;
-    Ok(Reply::Unlocked(convert::unlocked(device)))
+    match opened {
+        Ok(()) => Ok(Reply::Unlocked(convert::unlocked(device))),
+        Err(error) => convert::asks(error),
+    }
 }
 
 /// Follows the server's news for as long as the agent lives.
@@ -188,7 +188,7 @@ fn log_in(credentials: Credentials, anew: bool) -> Result<LogIn, Failure> {
         email: credentials.email,
         device_name: credentials.device_name,
         use_keyring: credentials.use_keyring,
-        second_factor: None,
+        second_factor: convert::second_factor(credentials.second_factor.as_ref()),
         accept_kdf_memory: credentials.accept_kdf_memory,
         anew,
     })
@@ -232,11 +232,15 @@ impl Answer<'_> {
             Request::RemoveDevice { device } => {
                 self.done(self.device.remove_device(convert::device_id(&device)?).await)
             }
-            Request::ChangeMasterPassword { old, new, login, kdf } => {
+            Request::ChangeMasterPassword { old, new, login, second_factor, kdf } => {
                 let (old, new) = (convert::master(&old)?, convert::master(&new)?);
                 let (login, kdf) = (convert::login(&login)?, convert::kdf(kdf));
-                self.done(self.device.change_master_password(&old, &new, &login, None, kdf).await)
+                let second = convert::second_factor(second_factor.as_ref());
+                let changed =
+                    self.device.change_master_password(&old, &new, &login, second.as_ref(), kdf).await;
+                changed.map(|()| Reply::Done).or_else(convert::asks)
             }
+            Request::Account { asked, fresh } => account::answer(self.device, &asked, fresh.as_ref()).await,
             Request::RecoveryCreate => {
                 let kit = self.device.recovery_create().await.map_err(convert::failure)?;
                 Ok(Reply::Kit(Secret::new(kit.to_qr_text().as_str())))

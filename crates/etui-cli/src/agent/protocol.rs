@@ -133,8 +133,17 @@ pub(crate) enum Request {
         new: Secret,
         /// The login password, which the server is asked about: the two must not be alike.
         login: Secret,
+        /// What else the account asks for when signing in.
+        second_factor: Option<Secret>,
         /// What the key derivation is to cost.
         kdf: Kdf,
+    },
+    /// Read or change the ways to sign in to the account.
+    Account {
+        /// What.
+        asked: AccountRequest,
+        /// What to sign in anew with, if the session is too old for it.
+        fresh: Option<FreshSignIn>,
     },
     /// Make a Recovery Kit, which counts once it is tested.
     RecoveryCreate,
@@ -170,6 +179,8 @@ pub(crate) struct Credentials {
     pub(crate) email: String,
     /// Who you are.
     pub(crate) login_password: Secret,
+    /// What else the account asks for when signing in.
+    pub(crate) second_factor: Option<Secret>,
     /// What you can read.
     pub(crate) master_password: Secret,
     /// What this device is called.
@@ -178,6 +189,67 @@ pub(crate) struct Credentials {
     pub(crate) use_keyring: bool,
     /// Whether the person has agreed to a key derivation that takes much memory.
     pub(crate) accept_kdf_memory: bool,
+}
+
+/// What is asked about the ways to sign in.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AccountRequest {
+    /// All of them.
+    Ways,
+    /// Another login password.
+    ChangeLoginPassword {
+        /// The master password: the two must not be alike.
+        master: Secret,
+        /// The new login password.
+        new: Secret,
+    },
+    /// No login password.
+    RemoveLoginPassword,
+    /// Begin to set an authenticator app up.
+    BeginTotp,
+    /// The app shows the right code.
+    ConfirmTotp {
+        /// That of the set-up.
+        ticket: Secret,
+        /// What the app shows.
+        code: Secret,
+    },
+    /// No authenticator app.
+    RemoveTotp,
+    /// New recovery codes.
+    ReplaceRecoveryCodes,
+    /// Whether links by mail sign in.
+    SwitchLinks {
+        /// Whether they do.
+        on: bool,
+    },
+    /// Whether new devices are approved.
+    SwitchApproval {
+        /// Whether they are.
+        on: bool,
+    },
+    /// Call a passkey something else.
+    RenamePasskey {
+        /// Its id.
+        id: String,
+        /// Its new name.
+        name: String,
+    },
+    /// Remove a passkey.
+    RemovePasskey {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// What signing in anew on an unlocked device needs.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct FreshSignIn {
+    /// Who you are.
+    pub(crate) login_password: Secret,
+    /// What else the account asks for.
+    pub(crate) second_factor: Option<Secret>,
 }
 
 /// What a key derivation is to cost.
@@ -292,6 +364,19 @@ pub(crate) enum Reply {
     Followed(Followed),
     /// The answer to [`Request::Devices`].
     Devices(Vec<Device>),
+    /// The answer to [`AccountRequest::Ways`].
+    Ways(Box<etui_client::Ways>),
+    /// The answer to [`AccountRequest::BeginTotp`].
+    TotpSetup {
+        /// For the confirmation.
+        ticket: Secret,
+        /// What an app takes in.
+        url: Secret,
+        /// The secret alone.
+        secret: Secret,
+    },
+    /// New recovery codes.
+    RecoveryCodes(Vec<Secret>),
     /// A new kit, as the text of its code.
     Kit(Secret),
     /// The answer to [`Request::Heal`].
@@ -347,6 +432,10 @@ pub(crate) enum StoreOpensWith {
 pub(crate) enum Question {
     /// The master password that was used on this device before.
     FormerMasterPassword,
+    /// The login password: the session is too old for what was asked.
+    LoginPassword,
+    /// The code of an authenticator app, or a recovery code.
+    SecondFactor,
     /// Whether the key derivation may take so much memory.
     KdfMemory { mib: u32 },
     /// The invitation with which an account may be made.

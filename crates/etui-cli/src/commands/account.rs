@@ -14,7 +14,7 @@ use crate::{
         self, Agent, AgentError, convert,
         idle::{DEFAULT_MINUTES, MAX_MINUTES},
         platform,
-        protocol::{Credentials, Head, Question, Reply, Request, Unlocked},
+        protocol::{Credentials, FreshSignIn, Head, Question, Reply, Request, Unlocked},
     },
     context::Context,
     failure::{Failure, Kind},
@@ -67,6 +67,21 @@ impl IdleArguments {
     }
 }
 
+/// What else an account may ask for when signing in.
+#[derive(Debug, Args)]
+pub(super) struct SecondFactorArguments {
+    /// Read the code of the authenticator app, or a recovery code, from a file (`-`: standard input)
+    #[arg(long, value_name = "FILE")]
+    second_factor_file: Option<PathBuf>,
+}
+
+impl SecondFactorArguments {
+    /// What is given; without it the person is asked, if the server is the first to ask.
+    pub(super) fn read(&self) -> Result<Option<Secret>, Failure> {
+        Ok(self.second_factor_file.as_deref().map(secret_input::from_file).transpose()?)
+    }
+}
+
 /// Consent to what only the person can agree to.
 #[derive(Debug, Args)]
 pub(super) struct ConsentArguments {
@@ -108,7 +123,7 @@ impl Who {
         let Self { server, email, given } = self;
         let (file, what) = (given.login_password_file.as_ref(), "login password");
         let login_password = match login {
-            Choice::New => new_password(file, what, &[&email], check_login)?,
+            Choice::New => new_login_password(file, what, &[&email])?,
             Choice::Given => given_password(file, what)?,
         };
         let (file, what) = (given.master_password_file.as_ref(), "master password");
@@ -124,6 +139,7 @@ impl Who {
             server,
             email,
             login_password,
+            second_factor: None,
             master_password,
             device_name,
             use_keyring,
@@ -162,6 +178,15 @@ pub(super) fn new_password(
     let given = secret_input::from_file(file)?;
     judge(&given)?;
     Ok(given)
+}
+
+/// Reads a new login password.
+pub(super) fn new_login_password(
+    file: Option<&PathBuf>,
+    what: &str,
+    related: &[&str],
+) -> Result<Secret, Failure> {
+    new_password(file, what, related, check_login)
 }
 
 fn check_login(typed: &Secret) -> Result<(), Failure> {
@@ -229,11 +254,18 @@ pub(super) fn refuse_if_in_use(context: &Context) -> Result<(), Failure> {
 }
 
 fn ask_until_open(agent: &mut Agent, request: &mut Request) -> Result<Unlocked, Failure> {
+    match ask_person(agent, request)? {
+        Reply::Unlocked(unlocked) => Ok(unlocked),
+        _ => Err(AgentError::OtherVersion.into()),
+    }
+}
+
+/// Asks the agent, and the person for whatever the agent then asks for.
+pub(super) fn ask_person(agent: &mut Agent, request: &mut Request) -> Result<Reply, Failure> {
     loop {
         match agent.ask(request)? {
-            Reply::Unlocked(unlocked) => return Ok(unlocked),
             Reply::Asks { question, failure } => answer(question, request).ok_or(failure)?,
-            _ => return Err(AgentError::OtherVersion.into()),
+            reply => return Ok(reply),
         }
     }
 }
@@ -257,6 +289,21 @@ fn answer(question: Question, request: &mut Request) -> Option<()> {
         }
         (Question::Invitation, Request::SignUp { invitation, .. }) => {
             *invitation = Some(prompt::secret_of_person("invitation, as the link that you were given")?);
+        }
+        (
+            Question::SecondFactor,
+            Request::LogIn { credentials: Credentials { second_factor, .. }, .. }
+            | Request::Recover { credentials: Credentials { second_factor, .. }, .. }
+            | Request::ChangeMasterPassword { second_factor, .. }
+            | Request::Account { fresh: Some(FreshSignIn { second_factor, .. }), .. },
+        ) => {
+            *second_factor =
+                Some(prompt::secret_of_person("code of your authenticator app, or a recovery code")?);
+        }
+        (Question::LoginPassword, Request::Account { fresh, .. }) => {
+            let login_password =
+                prompt::secret_of_person("login password, since this is for whoever is present")?;
+            *fresh = Some(FreshSignIn { login_password, second_factor: None });
         }
         _ => return None,
     }

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::{account, kdf::KdfArguments};
+use super::{
+    account::{self, SecondFactorArguments},
+    kdf::KdfArguments,
+};
 use crate::{agent::protocol::Request, context::Context, failure::Failure};
 
 /// Choose a new master password
@@ -25,6 +28,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     login_password_file: Option<PathBuf>,
     #[command(flatten)]
+    second_factor: SecondFactorArguments,
+    #[command(flatten)]
     kdf: KdfArguments,
 }
 
@@ -43,7 +48,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<(), Failur
     let login = account::given_password(arguments.login_password_file.as_ref(), "login password")?;
     account::check_new_master(&new, Some(&login), &[])?;
     let kdf = arguments.kdf.kdf;
-    agent.tell(&Request::ChangeMasterPassword { old, new, login, kdf })?;
+    let second_factor = arguments.second_factor.read()?;
+    let mut request = Request::ChangeMasterPassword { old, new, login, second_factor, kdf };
+    account::ask_person(&mut agent, &mut request)?;
     context.output.document(&json!({ "changed": true }))?;
     context.output.line(
         "The master password is changed. Your other devices learn of it when they sync; \

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    account::{self, AccountArguments, Choice, ConsentArguments},
+    account::{self, AccountArguments, Choice, ConsentArguments, SecondFactorArguments},
     unlock,
 };
 use crate::{
@@ -25,6 +25,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     account: AccountArguments,
     #[command(flatten)]
+    second_factor: SecondFactorArguments,
+    #[command(flatten)]
     consent: ConsentArguments,
     /// Put aside what is in this folder, unread, and make it a new device
     #[arg(long)]
@@ -42,6 +44,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
     let idle = arguments.account.idle;
     let anew = arguments.anew;
     let mut credentials = arguments.account.who()?.credentials(Choice::Given, Choice::Given)?;
+    credentials.second_factor = arguments.second_factor.read()?;
     credentials.accept_kdf_memory = arguments.consent.accept_kdf_memory;
     let email = credentials.email.clone();
     let is_new = anew || agent::client::require_device(&context.home).is_err();

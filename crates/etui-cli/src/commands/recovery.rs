@@ -11,7 +11,7 @@ use etui_crypto::RecoveryKit;
 use serde_json::json;
 
 use super::{
-    account::{self, AccountArguments, Choice, ConsentArguments},
+    account::{self, AccountArguments, Choice, ConsentArguments, SecondFactorArguments},
     export::refuse_stdout,
 };
 use crate::{
@@ -67,6 +67,8 @@ enum Action {
         #[command(flatten)]
         account: AccountArguments,
         #[command(flatten)]
+        second_factor: SecondFactorArguments,
+        #[command(flatten)]
         consent: ConsentArguments,
         /// The account id that is printed on the kit; not needed with the text of the code
         #[arg(long = "account", value_name = "ID")]
@@ -85,8 +87,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
     match arguments.action {
         Action::Create { to } => create(context, to.as_deref()),
         Action::Test { kit } => test(context, &kit),
-        Action::Use { kit, account, consent, account_id } => {
-            use_kit(context, &kit, account, &consent, account_id)
+        Action::Use { kit, account, second_factor, consent, account_id } => {
+            let kit_of = (&kit, account_id);
+            use_kit(context, kit_of, account, &second_factor, &consent)
         }
     }
 }
@@ -156,10 +159,10 @@ fn test(context: &Context, arguments: &KitArguments) -> Result<(), Failure> {
 
 fn use_kit(
     context: &Context,
-    arguments: &KitArguments,
+    (kit, account_id): (&KitArguments, Option<AccountId>),
     account: AccountArguments,
+    second_factor: &SecondFactorArguments,
     consent: &ConsentArguments,
-    account_id: Option<AccountId>,
 ) -> Result<(), Failure> {
     if agent::client::connect(&context.home)?.is_some() {
         return Err(Failure::new(Kind::Usage, "using a Recovery Kit: this device is unlocked")
@@ -168,8 +171,9 @@ fn use_kit(
     account::refuse_if_in_use(context)?;
     let idle = account.idle;
     let who = account.who()?;
-    let kit = read_kit(arguments, account_id)?;
+    let kit = read_kit(kit, account_id)?;
     let mut credentials = who.credentials(Choice::Given, Choice::New)?;
+    credentials.second_factor = second_factor.read()?;
     credentials.accept_kdf_memory = consent.accept_kdf_memory;
     let email = credentials.email.clone();
     let unlocked = account::open(context, idle, Request::Recover { credentials, kit })?;

@@ -9,6 +9,7 @@ mod events;
 mod letters;
 mod metrics;
 mod monitoring;
+mod passkeys;
 mod plans;
 mod process;
 mod programs;

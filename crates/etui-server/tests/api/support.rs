@@ -1,9 +1,11 @@
 //! A server in a folder of its own and a person with a device who signs by hand.
 
+mod authenticator;
 mod browser;
 mod person;
 mod server;
 
+pub(crate) use authenticator::{Authenticator, Lie};
 pub(crate) use browser::{Seen, TestBrowser};
 pub(crate) use person::{Person, body, commit_frames, object, put, record};
 pub(crate) use server::{Answer, TestServer, client, frames_body, send};

@@ -1,0 +1,60 @@
+//! The ways to sign in to the account: reads and changes them, signing in anew where the session is too old.
+
+use etui_client::{ClientError, Device, TotpSetup};
+
+use super::{
+    convert,
+    protocol::{AccountRequest, FreshSignIn, Reply},
+};
+use crate::{failure::Failure, secret::Secret};
+
+/// Does what is asked, or asks for what it lacks.
+pub(super) async fn answer(
+    device: &Device,
+    asked: &AccountRequest,
+    fresh: Option<&FreshSignIn>,
+) -> Result<Reply, Failure> {
+    let answer = match (once(device, asked).await?, fresh) {
+        (Err(ClientError::FreshSignInNeeded), Some(fresh)) => {
+            let login_password = convert::login(&fresh.login_password)?;
+            let second_factor = convert::second_factor(fresh.second_factor.as_ref());
+            match device.sign_in_afresh(&login_password, second_factor.as_ref()).await {
+                Ok(()) => once(device, asked).await?,
+                Err(error) => Err(error.while_signing_in()),
+            }
+        }
+        (answer, _) => answer,
+    };
+    answer.or_else(convert::asks)
+}
+
+async fn once(device: &Device, asked: &AccountRequest) -> Result<Result<Reply, ClientError>, Failure> {
+    let done = |result: Result<(), ClientError>| result.map(|()| Reply::Done);
+    Ok(match asked {
+        AccountRequest::Ways => device.ways().await.map(|ways| Reply::Ways(Box::new(ways))),
+        AccountRequest::ChangeLoginPassword { master, new } => {
+            let (master, new) = (convert::master(master)?, convert::login(new)?);
+            done(device.change_login_password(&master, &new).await)
+        }
+        AccountRequest::RemoveLoginPassword => done(device.remove_login_password().await),
+        AccountRequest::BeginTotp => device.begin_totp().await.map(|setup| set_up(&setup)),
+        AccountRequest::ConfirmTotp { ticket, code } => {
+            let codes = device.confirm_totp(ticket.expose(), code.expose()).await;
+            codes.map(|codes| convert::recovery_codes(&codes))
+        }
+        AccountRequest::RemoveTotp => done(device.remove_totp().await),
+        AccountRequest::ReplaceRecoveryCodes => {
+            device.replace_recovery_codes().await.map(|codes| convert::recovery_codes(&codes))
+        }
+        AccountRequest::SwitchLinks { on } => done(device.switch_links(*on).await),
+        AccountRequest::SwitchApproval { on } => done(device.switch_device_approval(*on).await),
+        AccountRequest::RenamePasskey { id, name } => done(device.rename_passkey(id, name).await),
+        AccountRequest::RemovePasskey { id } => done(device.remove_passkey(id).await),
+    })
+}
+
+fn set_up(setup: &TotpSetup) -> Reply {
+    let [ticket, url, secret] =
+        [&setup.ticket, &setup.url, &setup.secret].map(|token| Secret::new(token.expose()));
+    Reply::TotpSetup { ticket, url, secret }
+}

@@ -1,0 +1,410 @@
+//! `etui account`: the ways to sign in to the account, and what else signing in asks for.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use etui_client::{Passkey, Ways};
+use serde_json::json;
+
+use super::account::{self, given_password, new_login_password};
+use crate::{
+    agent::{
+        AgentError,
+        protocol::{AccountRequest, FreshSignIn, Reply, Request},
+    },
+    context::Context,
+    failure::{Failure, Kind},
+    output::time_text,
+    prompt,
+    secret::Secret,
+    secret_input,
+};
+
+/// The ways to sign in to the account
+///
+/// Signing in says to the server who you are; it never unlocks anything. Whoever changes a way has signed in a moment ago, and
+/// all other devices are signed out: they keep what they have, and sign in again.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  etui account ways
+  etui account login-password change
+  etui account totp on
+  etui account recovery-codes
+  etui account passkeys rename 3f9a 'Key ring'
+  etui account approval on";
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List every way to sign in
+    #[command(after_help = "Examples:\n  etui account ways\n  etui account ways --json")]
+    Ways,
+    /// Change the login password, or do without one
+    LoginPassword(LoginPassword),
+    /// Ask for a code of an authenticator app when signing in, or do not
+    Totp(Totp),
+    /// Make new codes for when the authenticator app is lost
+    ///
+    /// Those from before are dead. Each works once, and they are never shown again.
+    #[command(after_help = "Examples:\n  etui account recovery-codes\n  etui account recovery-codes --json")]
+    RecoveryCodes(Fresh),
+    /// List passkeys, rename or remove one
+    Passkeys(Passkeys),
+    /// Whether a device that signs in for the first time waits until another one approves it
+    Approval(Switch),
+    /// Whether a link by mail signs in
+    Links(Switch),
+}
+
+/// Signing in once more, where the session is too old for a change.
+#[derive(Debug, Args)]
+struct Fresh {
+    /// Read the login password from a file, where it is asked for (`-`: standard input)
+    #[arg(long, value_name = "FILE")]
+    login_password_file: Option<PathBuf>,
+    /// Read the code of the authenticator app, or a recovery code, from a file (`-`: standard input)
+    #[arg(long, value_name = "FILE")]
+    second_factor_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  etui account approval on\n  etui account links off")]
+struct Switch {
+    /// What it is to be
+    #[arg(value_name = "on|off", value_enum)]
+    to: OnOff,
+    #[command(flatten)]
+    fresh: Fresh,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum OnOff {
+    On,
+    Off,
+}
+
+#[derive(Debug, Args)]
+struct LoginPassword {
+    #[command(subcommand)]
+    action: LoginPasswordAction,
+}
+
+#[derive(Debug, Subcommand)]
+enum LoginPasswordAction {
+    /// Choose a new login password
+    ///
+    /// The master password is asked for too: the two must not be alike. Neither is sent.
+    #[command(
+        after_help = "Examples:\n  etui account login-password change\n  etui account login-password change \
+        --new-password-file new.txt --master-password-file master.txt --login-password-file old.txt"
+    )]
+    Change {
+        /// Read the new login password from a file (`-`: standard input)
+        #[arg(long, value_name = "FILE")]
+        new_password_file: Option<PathBuf>,
+        /// Read the master password from a file, to make sure that the two are not alike (`-`: standard input)
+        #[arg(long, value_name = "FILE")]
+        master_password_file: Option<PathBuf>,
+        #[command(flatten)]
+        fresh: Fresh,
+    },
+    /// Sign in by other ways alone
+    #[command(after_help = "Example:\n  etui account login-password remove")]
+    Remove(Fresh),
+}
+
+#[derive(Debug, Args)]
+struct Totp {
+    #[command(subcommand)]
+    action: TotpAction,
+}
+
+#[derive(Debug, Subcommand)]
+enum TotpAction {
+    /// Set an authenticator app up
+    ///
+    /// Shows what the app takes in, asks for the code that it then shows, and gives ten codes for when it is lost.
+    #[command(after_help = "Examples:\n  etui account totp on\n  etui account totp on --json   \
+        (then `etui account totp confirm`)")]
+    On(Fresh),
+    /// Confirm what `on --json` began, in a script
+    #[command(
+        after_help = "Example:\n  etui account totp confirm --ticket-file ticket.txt --code-file code.txt"
+    )]
+    Confirm {
+        /// Read the ticket from a file (`-`: standard input)
+        #[arg(long, value_name = "FILE")]
+        ticket_file: PathBuf,
+        /// Read the code that the app shows from a file (`-`: standard input)
+        #[arg(long, value_name = "FILE")]
+        code_file: PathBuf,
+        #[command(flatten)]
+        fresh: Fresh,
+    },
+    /// Ask for no code any more
+    #[command(after_help = "Example:\n  etui account totp off")]
+    Off(Fresh),
+}
+
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  etui account passkeys\n  etui account passkeys rename 3f9a 'Key ring'\n  \
+        etui account passkeys remove 3f9a"
+)]
+struct Passkeys {
+    #[command(subcommand)]
+    action: Option<PasskeyAction>,
+}
+
+#[derive(Debug, Subcommand)]
+enum PasskeyAction {
+    /// Call a passkey something else
+    #[command(after_help = "Example:\n  etui account passkeys rename 3f9a 'Key ring'")]
+    Rename {
+        /// Its id, or the beginning of it
+        #[arg(value_name = "ID")]
+        passkey: String,
+        /// Its new name
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        fresh: Fresh,
+    },
+    /// Remove a passkey: it signs in no more
+    #[command(after_help = "Example:\n  etui account passkeys remove 3f9a --yes")]
+    Remove {
+        /// Its id, or the beginning of it
+        #[arg(value_name = "ID")]
+        passkey: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        fresh: Fresh,
+    },
+}
+
+pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
+    match arguments.action {
+        Action::Ways => list(context),
+        Action::LoginPassword(LoginPassword { action }) => login_password(context, action),
+        Action::Totp(Totp { action }) => totp(context, action),
+        Action::RecoveryCodes(fresh) => {
+            let codes = recovery_codes(context, AccountRequest::ReplaceRecoveryCodes, &fresh)?;
+            show_codes(context, &codes)
+        }
+        Action::Passkeys(Passkeys { action }) => passkeys(context, action),
+        Action::Approval(Switch { to, fresh }) => {
+            let on = to == OnOff::On;
+            change(context, AccountRequest::SwitchApproval { on }, &fresh)?;
+            context.output.document(&json!({ "approve_devices": on }))?;
+            context.output.line(if on {
+                "A new device waits from now on until one that is signed in approves it."
+            } else {
+                "A new device needs no approval any more."
+            })
+        }
+        Action::Links(Switch { to, fresh }) => {
+            let on = to == OnOff::On;
+            change(context, AccountRequest::SwitchLinks { on }, &fresh)?;
+            context.output.document(&json!({ "links": on }))?;
+            context.output.line(if on {
+                "A link by mail signs in."
+            } else {
+                "No link by mail signs in any more."
+            })
+        }
+    }
+}
+
+fn list(context: &Context) -> Result<(), Failure> {
+    let ways = ways(context)?;
+    context.output.document(&ways)?;
+    let yes_or_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+    let mut rows = vec![
+        ["E-mail address".to_owned(), ways.email.clone()],
+        ["Login password".to_owned(), yes_or_no(ways.login_password)],
+        ["Links by mail".to_owned(), yes_or_no(ways.links)],
+    ];
+    rows.extend(
+        ways.identities.iter().map(|it| ["Provider".to_owned(), format!("{} at {}", it.subject, it.issuer)]),
+    );
+    rows.extend(ways.passkeys.iter().map(|passkey| ["Passkey".to_owned(), described(passkey)]));
+    let codes = format!("yes, {} recovery codes left", ways.recovery_codes);
+    rows.push(["Authenticator app".to_owned(), if ways.totp { codes } else { yes_or_no(false) }]);
+    rows.push(["New devices are approved".to_owned(), yes_or_no(ways.approve_devices)]);
+    context.output.table(&rows)
+}
+
+fn login_password(context: &Context, action: LoginPasswordAction) -> Result<(), Failure> {
+    match action {
+        LoginPasswordAction::Change { new_password_file, master_password_file, fresh } => {
+            let new = new_login_password(new_password_file.as_ref(), "new login password", &[])?;
+            let master = given_password(master_password_file.as_ref(), "master password")?;
+            change(context, AccountRequest::ChangeLoginPassword { master, new }, &fresh)?;
+            context.output.document(&json!({ "changed": true }))?;
+            context.output.line("The login password is changed. All other devices are signed out.")
+        }
+        LoginPasswordAction::Remove(fresh) => {
+            change(context, AccountRequest::RemoveLoginPassword, &fresh)?;
+            context.output.document(&json!({ "removed": true }))?;
+            context.output.line("There is no login password any more. All other devices are signed out.")
+        }
+    }
+}
+
+fn totp(context: &Context, action: TotpAction) -> Result<(), Failure> {
+    match action {
+        TotpAction::On(fresh) => set_up(context, &fresh),
+        TotpAction::Confirm { ticket_file, code_file, fresh } => {
+            let (ticket, code) =
+                (secret_input::from_file(&ticket_file)?, secret_input::from_file(&code_file)?);
+            confirm(context, ticket, code, &fresh)
+        }
+        TotpAction::Off(fresh) => {
+            change(context, AccountRequest::RemoveTotp, &fresh)?;
+            context.output.document(&json!({ "totp": false }))?;
+            context.output.line("Signing in asks for no code any more. All other devices are signed out.")
+        }
+    }
+}
+
+fn set_up(context: &Context, fresh: &Fresh) -> Result<(), Failure> {
+    let Reply::TotpSetup { ticket, url, secret } = ask(context, AccountRequest::BeginTotp, fresh)? else {
+        return Err(AgentError::OtherVersion.into());
+    };
+    if context.output.is_json() {
+        return context
+            .output
+            .document(&json!({ "ticket": ticket.expose(), "url": url.expose(), "secret": secret.expose() }));
+    }
+    context
+        .output
+        .line("Put this into your authenticator app; not into this vault alone, which it guards:")?;
+    context.output.line(&format!("  secret  {}", secret.expose()))?;
+    context.output.line(&format!("  address {}", url.expose()))?;
+    let code = prompt::line("The code that it shows now")?;
+    confirm(context, ticket, Secret::new(code), fresh)
+}
+
+fn confirm(context: &Context, ticket: Secret, code: Secret, fresh: &Fresh) -> Result<(), Failure> {
+    let codes = recovery_codes(context, AccountRequest::ConfirmTotp { ticket, code }, fresh)?;
+    context
+        .output
+        .line("From now on signing in asks for a code of the app. All other devices are signed out.")?;
+    show_codes(context, &codes)
+}
+
+fn recovery_codes(context: &Context, asked: AccountRequest, fresh: &Fresh) -> Result<Vec<Secret>, Failure> {
+    match ask(context, asked, fresh)? {
+        Reply::RecoveryCodes(codes) => Ok(codes),
+        _ => Err(AgentError::OtherVersion.into()),
+    }
+}
+
+fn show_codes(context: &Context, codes: &[Secret]) -> Result<(), Failure> {
+    let shown: Vec<&str> = codes.iter().map(Secret::expose).collect();
+    context.output.document(&json!({ "recovery_codes": shown }))?;
+    context
+        .output
+        .line("Print these and keep them where the app is not. Each signs in once in its place:")?;
+    shown.iter().try_for_each(|code| context.output.line(&format!("  {code}")))
+}
+
+fn passkeys(context: &Context, action: Option<PasskeyAction>) -> Result<(), Failure> {
+    let passkeys = ways(context)?.passkeys;
+    match action {
+        None => {
+            context.output.document(&passkeys)?;
+            let row = |passkey: &Passkey| [passkey.id[..8].to_owned(), described(passkey)];
+            context.output.table(&passkeys.iter().map(row).collect::<Vec<_>>())
+        }
+        Some(PasskeyAction::Rename { passkey, name, fresh }) => {
+            let Passkey { id, .. } = find(passkeys, &passkey)?;
+            let asked = AccountRequest::RenamePasskey { id: id.clone(), name: name.clone() };
+            change(context, asked, &fresh)?;
+            context.output.document(&json!({ "id": id, "name": name }))?;
+            context.output.line(&format!("The passkey is now called {name}."))
+        }
+        Some(PasskeyAction::Remove { passkey, yes, fresh }) => {
+            let Passkey { id, name, .. } = find(passkeys, &passkey)?;
+            if !yes && !prompt::confirm(&format!("Remove the passkey {name}?")) {
+                return Err(Failure::new(Kind::Usage, "removing a passkey: not confirmed")
+                    .with_hint("give `--yes` to go ahead"));
+            }
+            change(context, AccountRequest::RemovePasskey { id: id.clone() }, &fresh)?;
+            context.output.document(&json!({ "id": id, "removed": true }))?;
+            context.output.line(&format!("{name} signs in no more. All other devices are signed out."))
+        }
+    }
+}
+
+fn ways(context: &Context) -> Result<Ways, Failure> {
+    let nothing = Fresh { login_password_file: None, second_factor_file: None };
+    match ask(context, AccountRequest::Ways, &nothing)? {
+        Reply::Ways(ways) => Ok(*ways),
+        _ => Err(AgentError::OtherVersion.into()),
+    }
+}
+
+fn described(passkey: &Passkey) -> String {
+    let used =
+        passkey.used_ms.map_or_else(|| "never used".to_owned(), |it| format!("last used {}", time_text(it)));
+    format!("{}, {used}", passkey.name)
+}
+
+/// The one passkey whose id begins so.
+fn find(passkeys: Vec<Passkey>, prefix: &str) -> Result<Passkey, Failure> {
+    let mut hits = passkeys.into_iter().filter(|passkey| passkey.id.starts_with(prefix));
+    match (hits.next(), hits.next()) {
+        (Some(passkey), None) => Ok(passkey),
+        (None, _) => Err(Failure::new(Kind::NotFound, "naming a passkey: none has that id")
+            .with_hint("run `etui account passkeys`")),
+        (Some(_), Some(_)) => Err(Failure::new(Kind::Usage, "naming a passkey: several ids begin so")
+            .with_hint("give more of its id")),
+    }
+}
+
+fn change(context: &Context, asked: AccountRequest, fresh: &Fresh) -> Result<(), Failure> {
+    match ask(context, asked, fresh)? {
+        Reply::Done => Ok(()),
+        _ => Err(AgentError::OtherVersion.into()),
+    }
+}
+
+/// Asks the agent; where the session is too old it signs in with what is given, or what the person is asked for.
+fn ask(context: &Context, asked: AccountRequest, fresh: &Fresh) -> Result<Reply, Failure> {
+    let mut request = Request::Account { asked, fresh: fresh.read()? };
+    account::ask_person(&mut context.agent()?, &mut request)
+}
+
+impl Fresh {
+    fn read(&self) -> Result<Option<FreshSignIn>, Failure> {
+        let file = |file: &Option<PathBuf>| file.as_deref().map(secret_input::from_file).transpose();
+        let (login_password, second_factor) =
+            (file(&self.login_password_file)?, file(&self.second_factor_file)?);
+        Ok(login_password.map(|login_password| FreshSignIn { login_password, second_factor }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_an_id_must_name_one_passkey() {
+        let passkey =
+            |id: &str| Passkey { id: id.to_owned(), name: "key".to_owned(), created_ms: 0, used_ms: None };
+        let passkeys = || vec![passkey("3f9a"), passkey("3f00"), passkey("77")];
+        assert_eq!(find(passkeys(), "3f9").unwrap().id, "3f9a");
+        assert_eq!(find(passkeys(), "3f").unwrap_err().kind, Kind::Usage);
+        assert_eq!(find(passkeys(), "9").unwrap_err().kind, Kind::NotFound);
+    }
+}
