@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use anyhow::bail;
-use etui_services::{Ceph, Durability, Garage, Postgres, smtp, system_packages};
+use etui_services::{Ceph, Durability, Garage, Postgres, browser, smtp, system_packages};
 
 use crate::{
     process::{repository, run as run_command, say},
@@ -49,6 +49,7 @@ impl Services {
         system_packages::ensure_for_faketime()?;
         system_packages::ensure_for_openssl()?;
         smtp::install()?;
+        browser::install()?;
         let s3 = match s3 {
             S3::Ceph => RunningS3::Ceph(Ceph::start()?),
             S3::Garage => RunningS3::Garage(Garage::start()?),

@@ -38,6 +38,7 @@ mod device;
 mod hand_over;
 mod link;
 mod next;
+mod passkeys;
 mod provider;
 mod second_factor;
 mod sign_in;
@@ -67,6 +68,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/device/look", post(device::look))
         .route("/device/decide", post(device::decide))
         .route("/hand-over", get(hand_over::show).post(hand_over::open))
+        .merge(passkeys::router())
 }
 
 /// A page: what it is about, and its content as HTML, in which every value has been through [`escape`].
@@ -83,6 +85,11 @@ impl<'a> Page<'a> {
     /// Without a script, with forms that lead here alone.
     pub(crate) const fn new(title: &'a str, content: &'a str) -> Self {
         Self { title, content, form_targets: &[], script: None }
+    }
+
+    /// With the script that asks for passkeys.
+    pub(crate) const fn with_passkeys(title: &'a str, content: &'a str) -> Self {
+        Self { script: Some(passkeys::SCRIPT), ..Self::new(title, content) }
     }
 
     /// As an answer.

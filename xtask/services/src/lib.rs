@@ -3,9 +3,11 @@
 //!
 //! `cargo xtask services` starts one of each for a whole run of tests; a test that breaks one starts its own.
 
+pub mod browser;
 pub mod ceph;
 mod garage;
 mod haproxy;
+mod npm;
 pub mod postgres;
 pub mod process;
 pub mod provider;

@@ -54,6 +54,9 @@ const PYTHON: &[Package] = &[
     Package { name: "python3-venv", probe: &["python3", "-c", "import ensurepip, venv"] },
 ];
 
+/// To look at pages as people do, with passkeys.
+const BROWSER: &[Package] = &[Package { name: "chromium", probe: &["chromium", "--version"] }];
+
 /// To make certificates.
 const OPENSSL: &[Package] = &[Package { name: "openssl", probe: &["openssl", "version"] }];
 
@@ -146,6 +149,14 @@ pub fn ensure_for_npm() -> anyhow::Result<()> {
 /// Something is missing and cannot be installed here.
 pub fn ensure_for_python() -> anyhow::Result<()> {
     ensure(PYTHON)
+}
+
+/// Makes sure of a browser.
+///
+/// # Errors
+/// Something is missing and cannot be installed here.
+pub fn ensure_for_browser() -> anyhow::Result<()> {
+    ensure(BROWSER)
 }
 
 /// Makes sure of what makes certificates.

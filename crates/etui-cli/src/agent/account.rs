@@ -32,6 +32,10 @@ async fn once(device: &Device, asked: &AccountRequest) -> Result<Result<Reply, C
     let done = |result: Result<(), ClientError>| result.map(|()| Reply::Done);
     Ok(match asked {
         AccountRequest::Ways => device.ways().await.map(|ways| Reply::Ways(Box::new(ways))),
+        AccountRequest::HandOver => device
+            .hand_over()
+            .await
+            .map(|it| Reply::HandedOver { url: Secret::new(it.url.expose()), expires_in_s: it.expires_in_s }),
         AccountRequest::ChangeLoginPassword { master, new } => {
             let (master, new) = (convert::master(master)?, convert::login(new)?);
             done(device.change_login_password(&master, &new).await)

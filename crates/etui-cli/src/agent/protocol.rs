@@ -197,6 +197,8 @@ pub(crate) struct Credentials {
 pub(crate) enum AccountRequest {
     /// All of them.
     Ways,
+    /// An address that opens the account in a browser.
+    HandOver,
     /// Another login password.
     ChangeLoginPassword {
         /// The master password: the two must not be alike.
@@ -366,6 +368,13 @@ pub(crate) enum Reply {
     Devices(Vec<Device>),
     /// The answer to [`AccountRequest::Ways`].
     Ways(Box<etui_client::Ways>),
+    /// The answer to [`AccountRequest::HandOver`].
+    HandedOver {
+        /// Where to go.
+        url: Secret,
+        /// Seconds until that is over.
+        expires_in_s: u32,
+    },
     /// The answer to [`AccountRequest::BeginTotp`].
     TotpSetup {
         /// For the confirmation.

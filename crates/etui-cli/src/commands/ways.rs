@@ -45,6 +45,11 @@ enum Action {
     /// List every way to sign in
     #[command(after_help = "Examples:\n  etui account ways\n  etui account ways --json")]
     Ways,
+    /// Open the account on the server's own page, to make a passkey there
+    ///
+    /// The address that is printed opens it once, for whoever has it.
+    #[command(after_help = "Examples:\n  etui account open\n  etui account open --json")]
+    Open(Fresh),
     /// Change the login password, or do without one
     LoginPassword(LoginPassword),
     /// Ask for a code of an authenticator app when signing in, or do not
@@ -54,7 +59,7 @@ enum Action {
     /// Those from before are dead. Each works once, and they are never shown again.
     #[command(after_help = "Examples:\n  etui account recovery-codes\n  etui account recovery-codes --json")]
     RecoveryCodes(Fresh),
-    /// List passkeys, rename or remove one
+    /// List passkeys, rename or remove one; `etui account open` makes one in a browser
     Passkeys(Passkeys),
     /// Whether a device that signs in for the first time waits until another one approves it
     Approval(Switch),
@@ -194,6 +199,7 @@ enum PasskeyAction {
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     match arguments.action {
         Action::Ways => list(context),
+        Action::Open(fresh) => open(context, &fresh),
         Action::LoginPassword(LoginPassword { action }) => login_password(context, action),
         Action::Totp(Totp { action }) => totp(context, action),
         Action::RecoveryCodes(fresh) => {
@@ -241,6 +247,15 @@ fn list(context: &Context) -> Result<(), Failure> {
     rows.push(["Authenticator app".to_owned(), if ways.totp { codes } else { yes_or_no(false) }]);
     rows.push(["New devices are approved".to_owned(), yes_or_no(ways.approve_devices)]);
     context.output.table(&rows)
+}
+
+fn open(context: &Context, fresh: &Fresh) -> Result<(), Failure> {
+    let Reply::HandedOver { url, expires_in_s } = ask(context, AccountRequest::HandOver, fresh)? else {
+        return Err(AgentError::OtherVersion.into());
+    };
+    context.output.document(&json!({ "url": url.expose(), "expires_in_s": expires_in_s }))?;
+    context.output.note(&format!("Open this in a browser within {expires_in_s} seconds; it opens once:"));
+    context.output.line(url.expose())
 }
 
 fn login_password(context: &Context, action: LoginPasswordAction) -> Result<(), Failure> {

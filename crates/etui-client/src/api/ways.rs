@@ -1,6 +1,7 @@
 //! The ways to sign in to the account.
 
 use etui_api::{
+    browser::HandOver,
     limits::MAX_JSON_ANSWER_BYTES,
     session::{LoginProof, Token},
     ways::{NewLoginPassword, PasskeyName, RecoveryCodes, Switch, TotpConfirmation, TotpSetup, Ways},
@@ -75,6 +76,11 @@ impl Api {
     pub(crate) async fn remove_passkey(&self, id: &str) -> Result<(), ClientError> {
         let path = format!("/v1/account/passkeys/{id}");
         self.change(|| self.request(Method::DELETE, &path)).await
+    }
+
+    /// An address that opens the account in a browser.
+    pub(crate) async fn hand_over(&self) -> Result<HandOver, ClientError> {
+        self.changed(|| self.request(Method::POST, "/v1/hand-overs")).await
     }
 
     async fn change(&self, request: impl Fn() -> RequestBuilder) -> Result<(), ClientError> {

@@ -2,6 +2,7 @@
 //! other devices out.
 
 use etui_api::{
+    browser::HandOver,
     session::Token,
     ways::{RecoveryCodes, TotpSetup, Ways},
 };
@@ -123,6 +124,15 @@ impl Device {
     /// [`ClientError::FreshSignInNeeded`]; the server's, if there is none such, or it is the last way.
     pub async fn remove_passkey(&self, id: &str) -> Result<(), ClientError> {
         self.api.remove_passkey(id).await
+    }
+
+    /// An address of the server that opens the account in a browser, once and soon: passkeys are made there. It holds a
+    /// secret.
+    ///
+    /// # Errors
+    /// [`ClientError::FreshSignInNeeded`].
+    pub async fn hand_over(&self) -> Result<HandOver, ClientError> {
+        self.api.hand_over().await
     }
 
     /// Opens the account's keyset, for real.

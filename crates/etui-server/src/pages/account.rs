@@ -7,7 +7,9 @@ use etui_store::{CredentialChange, Identity, Ways};
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{Next, Page, PageError, PageForm, PageQuery, Visitor, access::Visit, hidden, see_other};
+use super::{
+    Next, Page, PageError, PageForm, PageQuery, Visitor, access::Visit, hidden, passkeys, see_other,
+};
 use crate::{app::App, credentials, document::escape, newcomer::Newcomer};
 
 #[derive(Deserialize)]
@@ -29,7 +31,7 @@ pub(super) async fn show(
         Some(Visitor::Newcomer(newcomer)) => Ok(no_account(&app, &newcomer)),
         Some(Visitor::Holder(access)) => {
             let ways = app.store.ways(access.fresh.account_id()).await?;
-            Ok(Page::new("Your account", &content(&app, &ways)).respond(StatusCode::OK))
+            Ok(Page::with_passkeys("Your account", &content(&app, &ways)).respond(StatusCode::OK))
         }
     }
 }
@@ -50,12 +52,14 @@ fn content(app: &App, ways: &Ways) -> String {
         "<p>{email}</p><h2>Ways to sign in</h2>\
          <p>Every change here signs out all other devices.</p>\
          <table><tr><th>Login password</th><td>{password}</td></tr></table>{identities}{linkable}\
+         <h2>Passkeys</h2>{passkeys}\
          <h2>A device that waits</h2><p><a href=\"/device\">Enter the code that it shows</a></p>\
          <form method=\"post\" action=\"/sign-out\"><p><button>Sign out of these pages</button></p></form>",
         email = escape(&ways.email),
         password = yes_or_no(ways.login_password),
         identities = ways.identities.iter().map(|identity| linked(app, identity)).collect::<String>(),
         linkable = linkable(app, ways),
+        passkeys = passkeys::list(app, &ways.passkeys),
     )
 }
 

@@ -1,6 +1,6 @@
 //! `POST /sign-in/second-factor`: what is asked after the first factor, where there is a second.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{extract::State, response::Response};
 use etui_api::{
@@ -12,7 +12,11 @@ use etui_store::Purpose;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::{Browser, Next, Page, PageError, PageForm, Proof, go_on, hidden, with_cookies};
+use super::{
+    Browser, Next, Page, PageError, PageForm, Proof, go_on, hidden,
+    passkeys::{self, Answered},
+    with_cookies,
+};
 use crate::{
     app::App,
     clock,
@@ -38,6 +42,13 @@ pub(super) struct Shown {
     code: Token,
 }
 
+#[derive(Deserialize)]
+pub(super) struct ShownPasskey {
+    ticket: Token,
+    #[serde(flatten)]
+    answered: Answered,
+}
+
 /// Asks for it.
 ///
 /// # Errors
@@ -52,7 +63,7 @@ pub(super) async fn ask(
     let body = HalfWay { browser, proof, next: next.clone() };
     let purpose = Purpose::PageSecondFactor;
     let ticket = sign_in::begin(app, purpose, Some(proof.account_id), &body, TRIES, PATIENCE).await?;
-    Ok(with_cookies(form(&ticket, StatusCode::OK, ""), cookie))
+    Ok(with_cookies(form(app, &ticket, StatusCode::OK, ""), cookie))
 }
 
 pub(super) async fn show(
@@ -61,7 +72,26 @@ pub(super) async fn show(
     browser: Browser,
     PageForm(Shown { ticket, code }): PageForm<Shown>,
 ) -> Result<Response, PageError> {
-    let secret_hash = sign_in::secret_hash(&ticket)?;
+    finish(&app, client, &browser, &ticket, factor(code)).await
+}
+
+pub(super) async fn show_passkey(
+    State(app): State<Arc<App>>,
+    Client(client): Client,
+    browser: Browser,
+    PageForm(ShownPasskey { ticket, answered }): PageForm<ShownPasskey>,
+) -> Result<Response, PageError> {
+    finish(&app, client, &browser, &ticket, Factor::Passkey(answered.read()?)).await
+}
+
+async fn finish(
+    app: &App,
+    client: IpAddr,
+    browser: &Browser,
+    ticket: &Token,
+    factor: Factor,
+) -> Result<Response, PageError> {
+    let secret_hash = sign_in::secret_hash(ticket)?;
     let purpose = Purpose::PageSecondFactor;
     let pending = app.store.pending(secret_hash, purpose, clock::now_ms()).await?;
     let half_way: HalfWay = sign_in::body(&pending.ok_or_else(sign_in::no_longer_valid)?.body)?;
@@ -70,11 +100,11 @@ pub(super) async fn show(
     }
     let HalfWay { proof, next, .. } = half_way;
     let half = Ticket { secret_hash, purpose, account_id: proof.account_id };
-    match second_factor::check(&app, client, &half, None, factor(code)).await {
-        Ok(()) => go_on(&app, &browser, Proof { twice: true, ..proof }, &next).await,
+    match second_factor::check(app, client, &half, None, factor).await {
+        Ok(()) => go_on(app, browser, Proof { twice: true, ..proof }, &next).await,
         Err(error) if error.problem().code == ErrorCode::WrongCode => {
             let wrong = "<p role=\"alert\">That code is not right, or was used before.</p>";
-            Ok(form(&ticket, StatusCode::UNAUTHORIZED, wrong))
+            Ok(form(app, ticket, StatusCode::UNAUTHORIZED, wrong))
         }
         Err(error) => Err(error.into()),
     }
@@ -90,13 +120,14 @@ fn factor(code: Token) -> Factor {
     }
 }
 
-fn form(ticket: &Token, status: StatusCode, message: &str) -> Response {
+fn form(app: &App, ticket: &Token, status: StatusCode, message: &str) -> Response {
     let content = format!(
         "{message}<form method=\"post\" action=\"/sign-in/second-factor\">{}<p><label for=\"code\">The code of your \
          authenticator app, or a recovery code</label><br><input id=\"code\" name=\"code\" \
          autocomplete=\"one-time-code\" autocapitalize=\"none\" spellcheck=\"false\" required></p>\
-         <p><button>Go on</button></p></form>",
-        hidden("ticket", ticket.expose())
+         <p><button>Go on</button></p></form>{}",
+        hidden("ticket", ticket.expose()),
+        passkeys::offer_as_second_factor(app, ticket)
     );
-    Page::new("Second factor", &content).respond(status)
+    Page::with_passkeys("Second factor", &content).respond(status)
 }

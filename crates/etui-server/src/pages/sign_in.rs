@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::{
-    Browser, Next, Page, PageAccess, PageError, PageForm, PageQuery, access, browser, link, provider,
+    Browser, Next, Page, PageAccess, PageError, PageForm, PageQuery, access, browser, link, passkeys, provider,
     see_other, with_cookies,
 };
 use crate::app::App;
@@ -35,7 +35,7 @@ pub(super) async fn show(
         Some(reason) => reason,
         None => ways(&app, &next),
     };
-    Ok(with_cookies(Page::new("Sign in", &content).respond(StatusCode::OK), cookie))
+    Ok(with_cookies(Page::with_passkeys("Sign in", &content).respond(StatusCode::OK), cookie))
 }
 
 pub(super) async fn sign_out(_form: PageForm<Nothing>) -> Response {
@@ -44,7 +44,7 @@ pub(super) async fn sign_out(_form: PageForm<Nothing>) -> Response {
 
 /// Each way brings its own form.
 fn ways(app: &App, next: &Next) -> String {
-    let offered = [link::offer(app, next), provider::offer(app, next)].concat();
+    let offered = [passkeys::offer(app, next), link::offer(app, next), provider::offer(app, next)].concat();
     let offered = if offered.is_empty() {
         "<p>This server has no way to sign in that works in a browser by itself.</p>".to_owned()
     } else {
@@ -53,7 +53,7 @@ fn ways(app: &App, next: &Next) -> String {
     format!(
         "{offered}<h2>With a login password</h2>\
          <p>A login password is never typed into a page: what is sent is made from it on your device. Where you are \
-         signed in, <code>etui account</code> opens your account in this browser.</p>\
+         signed in, <code>etui account open</code> opens your account in this browser.</p>\
          <p>Signing in says who you are. It unlocks nothing: that takes your master password, on your device.</p>"
     )
 }

@@ -15,6 +15,8 @@ mod process;
 mod programs;
 mod providers;
 #[cfg(feature = "services-tests")]
+mod real_browser;
+#[cfg(feature = "services-tests")]
 mod schemathesis;
 mod second_factor;
 mod sessions;

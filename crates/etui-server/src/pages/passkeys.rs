@@ -1,0 +1,213 @@
+//! Passkeys on the pages: `POST /sign-in/passkey`, `POST /account/passkeys` and below it.
+//!
+//! They are what a browser gives to a script alone. So there is one small file of it; it fills a form in, and all else is as on
+//! every other page.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use etui_api::{
+    ErrorCode,
+    session::{PasskeyAnswer, Token},
+    ways::{Ceremony, NewPasskey},
+};
+use etui_chain::Id;
+use etui_store::Passkey;
+use http::header::CONTENT_TYPE;
+use serde::Deserialize;
+
+use super::{
+    Browser, Next, PageAccess, PageError, PageForm, Proof, SameOrigin, go_on, hidden, second_factor,
+    see_other,
+};
+use crate::{
+    app::App,
+    body::JsonBody,
+    document::escape,
+    limits::{self, Target},
+    parameters::Client,
+    passkeys,
+    problem::ApiError,
+};
+
+/// The address of the script, for pages that ask for passkeys.
+pub(super) const SCRIPT: &str = "/passkeys.js";
+/// Where a page begins to ask for one, whosever it may be.
+const BEGIN: &str = "/v1/sign-ins/passkeys";
+
+pub(super) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route(SCRIPT, get(script))
+        .route("/sign-in/passkey", post(sign_in))
+        .route("/sign-in/second-factor/passkey", post(second_factor::show_passkey))
+        .route("/account/passkeys", post(add))
+        .route("/account/passkeys/begin", post(begin))
+        .route("/account/passkeys/rename", post(rename))
+        .route("/account/passkeys/remove", post(remove))
+}
+
+/// What a form has of an authenticator's answer.
+#[derive(Deserialize)]
+pub(super) struct Answered {
+    passkey_ticket: Token,
+    credential: String,
+}
+
+impl Answered {
+    /// As a program would send it.
+    ///
+    /// # Errors
+    /// `bad_request`.
+    pub(super) fn read(self) -> Result<PasskeyAnswer, ApiError> {
+        let credential = serde_json::from_str(&self.credential).map_err(|_| not_of_this_page())?;
+        Ok(PasskeyAnswer { ticket: self.passkey_ticket, credential })
+    }
+}
+
+#[derive(Deserialize)]
+struct SignInForm {
+    next: Option<String>,
+    #[serde(flatten)]
+    answered: Answered,
+}
+
+#[derive(Deserialize)]
+struct NewForm {
+    name: String,
+    #[serde(flatten)]
+    answered: Answered,
+}
+
+#[derive(Deserialize)]
+struct Renamed {
+    id: Id,
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Removed {
+    id: Id,
+}
+
+#[derive(Deserialize)]
+struct Nothing {}
+
+/// A form that signs in, where the server's address has a name.
+pub(super) fn offer(app: &App, next: &Next) -> String {
+    ask(app, "/sign-in/passkey", &hidden("next", &next.address()), "Sign in with a passkey")
+}
+
+/// The same where a second factor is asked for.
+pub(super) fn offer_as_second_factor(app: &App, ticket: &Token) -> String {
+    ask(app, "/sign-in/second-factor/passkey", &hidden("ticket", ticket.expose()), "Use a passkey instead")
+}
+
+fn ask(app: &App, action: &str, fields: &str, label: &str) -> String {
+    if app.passkeys.is_none() {
+        return String::new();
+    }
+    form("get", BEGIN, action, fields, label)
+}
+
+/// The passkeys of an account, and a form that adds one.
+pub(super) fn list(app: &App, passkeys: &[Passkey]) -> String {
+    let add = if app.passkeys.is_some() {
+        let name = "<label for=\"passkey_name\">What to call it</label><br><input id=\"passkey_name\" name=\"name\" \
+             maxlength=\"64\" value=\"Passkey\" autocomplete=\"off\" required>";
+        form("create", "/account/passkeys/begin", "/account/passkeys", name, "Add a passkey")
+    } else {
+        "<p>Passkeys need a server whose address is a name, not a number.</p>".to_owned()
+    };
+    format!("{}{add}", passkeys.iter().map(one).collect::<String>())
+}
+
+fn one(passkey: &Passkey) -> String {
+    let id = passkeys::id(&passkey.credential_id).to_string();
+    let (hidden, name) = (hidden("id", &id), escape(&passkey.name));
+    format!(
+        "<fieldset><legend>{name}</legend>\
+         <form method=\"post\" action=\"/account/passkeys/rename\">{hidden}<p><label for=\"name-{id}\">Name</label><br>\
+         <input id=\"name-{id}\" name=\"name\" maxlength=\"64\" value=\"{name}\" autocomplete=\"off\" required> \
+         <button>Rename</button></p></form>\
+         <form method=\"post\" action=\"/account/passkeys/remove\">{hidden}<p><button>Remove {name}</button></p></form>\
+         </fieldset>"
+    )
+}
+
+fn form(kind: &str, begin: &str, action: &str, fields: &str, label: &str) -> String {
+    format!(
+        "<form method=\"post\" action=\"{action}\" data-passkey=\"{kind}\" data-begin=\"{begin}\">{}{}\
+         <p>{fields} <button>{label}</button></p><p role=\"alert\"></p>\
+         <noscript><p>Passkeys need a script, which is off in this browser.</p></noscript></form>",
+        hidden("passkey_ticket", ""),
+        hidden("credential", ""),
+    )
+}
+
+async fn script() -> Response {
+    ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("passkeys.js")).into_response()
+}
+
+async fn sign_in(
+    State(app): State<Arc<App>>,
+    Client(client): Client,
+    browser: Browser,
+    PageForm(SignInForm { next, answered }): PageForm<SignInForm>,
+) -> Result<Response, PageError> {
+    let attempt = limits::attempt(&app, client, Target::Code, None).await?;
+    let account_id = passkeys::verify(&app, answered.read()?).await?;
+    attempt.succeeded(&app).await?;
+    let proof = Proof { account_id, twice: true, session_id: None };
+    go_on(&app, &browser, proof, &Next::read(next.as_deref())).await
+}
+
+async fn begin(
+    State(app): State<Arc<App>>,
+    _same_origin: SameOrigin,
+    access: PageAccess,
+    _nothing: JsonBody<Nothing>,
+) -> Result<Json<Ceremony>, ApiError> {
+    passkeys::begin_registration(&app, &access.fresh).await.map(Json)
+}
+
+async fn add(
+    State(app): State<Arc<App>>,
+    access: PageAccess,
+    PageForm(NewForm { name, answered }): PageForm<NewForm>,
+) -> Result<Response, PageError> {
+    let PasskeyAnswer { ticket, credential } = answered.read()?;
+    passkeys::finish_registration(&app, &access.fresh, NewPasskey { ticket, name, credential }).await?;
+    back(&app, &access).await
+}
+
+async fn rename(
+    State(app): State<Arc<App>>,
+    access: PageAccess,
+    PageForm(Renamed { id, name }): PageForm<Renamed>,
+) -> Result<Response, PageError> {
+    passkeys::rename(&app, &access.fresh, id, &name).await?;
+    Ok(see_other(&Next::Account.address(), []))
+}
+
+async fn remove(
+    State(app): State<Arc<App>>,
+    access: PageAccess,
+    PageForm(Removed { id }): PageForm<Removed>,
+) -> Result<Response, PageError> {
+    passkeys::remove(&app, &access.fresh, id).await?;
+    back(&app, &access).await
+}
+
+/// The change has ended this page session, too.
+async fn back(app: &App, access: &PageAccess) -> Result<Response, PageError> {
+    Ok(see_other(&Next::Account.address(), [access.reopen(app).await?]))
+}
+
+fn not_of_this_page() -> ApiError {
+    ApiError::because(ErrorCode::BadRequest, "The form is not one of this page.")
+}
