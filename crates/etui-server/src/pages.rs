@@ -137,7 +137,7 @@ impl axum::response::IntoResponse for PageError {
         let status = StatusCode::from_u16(problem.status).expect("every code has a status");
         let detail = problem.detail.as_deref().unwrap_or_default();
         let content = format!(
-            "<p role=\"alert\">{}</p><p>Nothing was changed. <a href=\"/\">Go to the start</a></p>",
+            "<p role=\"alert\">{}</p><p>Nothing was changed. <a href=\"/account\">Go to your account</a></p>",
             escape(detail)
         );
         let mut response = Page::new(&problem.title, &content).respond(status);

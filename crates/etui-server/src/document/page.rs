@@ -13,7 +13,10 @@ pub(crate) const STYLE: &str = "\
 main{max-width:48rem;margin:2rem auto;padding:0 1rem}\
 pre,code{font-family:ui-monospace,monospace}pre{overflow-x:auto}\
 h2{margin-top:2.5rem}section{margin:1.5rem 0}\
-table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:.2rem .8rem .2rem 0}";
+table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:.2rem .8rem .2rem 0}\
+button,input{font:inherit;box-sizing:border-box;max-width:100%;padding:.45rem .8rem;border:1px solid GrayText;border-radius:.4rem}\
+button{cursor:pointer}fieldset{border:1px solid GrayText;border-radius:.4rem;margin:1rem 0;padding:0 1rem}\
+[role=alert]:not(:empty){border-left:.25rem solid;padding-left:.75rem}";
 
 /// The page.
 pub(crate) fn page() -> String {

@@ -20,6 +20,7 @@ use etui_chain::Id;
 use etui_store::Passkey;
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
+use time::OffsetDateTime;
 
 use super::{
     Browser, Next, PageAccess, PageError, PageForm, Proof, SameOrigin, go_on, hidden, second_factor,
@@ -130,13 +131,28 @@ fn one(passkey: &Passkey) -> String {
     let id = passkeys::id(&passkey.credential_id).to_string();
     let (hidden, name) = (hidden("id", &id), escape(&passkey.name));
     format!(
-        "<fieldset><legend>{name}</legend>\
+        "<fieldset><legend>{name}</legend><p>{}</p>\
          <form method=\"post\" action=\"/account/passkeys/rename\">{hidden}<p><label for=\"name-{id}\">Name</label><br>\
          <input id=\"name-{id}\" name=\"name\" maxlength=\"64\" value=\"{name}\" autocomplete=\"off\" required> \
          <button>Rename</button></p></form>\
          <form method=\"post\" action=\"/account/passkeys/remove\">{hidden}<p><button>Remove {name}</button></p></form>\
-         </fieldset>"
+         </fieldset>",
+        times(passkey)
     )
+}
+
+fn times(passkey: &Passkey) -> String {
+    let used = match passkey.used_ms {
+        0 => "never used".to_owned(),
+        used_ms => format!("last used on {}", day(used_ms)),
+    };
+    format!("Added on {}, {used}.", day(passkey.created_ms))
+}
+
+/// In UTC.
+fn day(time_ms: u64) -> String {
+    let time = i64::try_from(time_ms / 1000).ok().and_then(|it| OffsetDateTime::from_unix_timestamp(it).ok());
+    time.map(|time| time.date().to_string()).unwrap_or_default()
 }
 
 fn form(kind: &str, begin: &str, action: &str, fields: &str, label: &str) -> String {
