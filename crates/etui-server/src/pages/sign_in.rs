@@ -7,8 +7,8 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::{
-    Browser, Next, Page, PageAccess, PageError, PageForm, PageQuery, access, browser, link, passkeys, provider,
-    see_other, with_cookies,
+    Browser, Next, Page, PageAccess, PageError, PageForm, PageQuery, access, browser, link, passkeys,
+    provider, see_other, with_cookies,
 };
 use crate::app::App;
 
