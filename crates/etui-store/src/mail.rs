@@ -36,7 +36,7 @@ pub struct Notice {
 /// A letter that falls to the caller to send, for as long as its lease.
 #[derive(Debug)]
 pub struct Mail {
-    mail_number: u64,
+    number: u64,
     /// How often somebody has begun to send it, this time included.
     pub tries: u64,
     /// Where to.
@@ -83,7 +83,7 @@ impl Store {
         transaction.commit().await?;
         row.map(|row| {
             Ok(Mail {
-                mail_number: row.number(0)?,
+                number: row.number(0)?,
                 tries: row.number(1)?,
                 recipient: row.column(2)?,
                 body: row.column(3)?,
@@ -100,7 +100,7 @@ impl Store {
     pub async fn finish_mail(&self, mail: &Mail) -> Result<(), StoreError> {
         const DELETE: &str = "DELETE FROM mail WHERE mail_number = $1 AND tries = $2";
         let transaction = self.begin().await?;
-        let values = [sql::number(mail.mail_number), sql::number(mail.tries)];
+        let values = [sql::number(mail.number), sql::number(mail.tries)];
         sql::execute(&*transaction, "noting that a letter is sent", DELETE, values).await?;
         transaction.commit().await
     }
@@ -112,7 +112,7 @@ impl Store {
     pub async fn defer_mail(&self, mail: &Mail, due_ms: u64) -> Result<(), StoreError> {
         const UPDATE: &str = "UPDATE mail SET due_ms = $3 WHERE mail_number = $1 AND tries = $2";
         let transaction = self.begin().await?;
-        let values = [sql::number(mail.mail_number), sql::number(mail.tries), sql::number(due_ms)];
+        let values = [sql::number(mail.number), sql::number(mail.tries), sql::number(due_ms)];
         sql::execute(&*transaction, "putting a letter off", UPDATE, values).await?;
         transaction.commit().await
     }

@@ -27,7 +27,7 @@ const TRIES: usize = 3;
 /// A mail server on this machine; ended when dropped.
 pub struct Smtp {
     folder: TempDir,
-    smtp_port: u16,
+    mail_port: u16,
     api_port: u16,
     protected: bool,
     process: Option<Child>,
@@ -87,8 +87,8 @@ impl Smtp {
         let mut last = None;
         for _ in 0..TRIES {
             let folder = tempfile::Builder::new().prefix("etui-smtp-").tempdir()?;
-            let [smtp_port, api_port] = free_ports()?;
-            let mut smtp = Self { folder, smtp_port, api_port, protected, process: None };
+            let [mail_port, api_port] = free_ports()?;
+            let mut smtp = Self { folder, mail_port, api_port, protected, process: None };
             match smtp.prepare().and_then(|()| smtp.start_again()) {
                 Ok(()) => return Ok(smtp),
                 Err(error) => last = Some(error),
@@ -118,7 +118,7 @@ impl Smtp {
         let log = File::create(self.folder.path().join("log"))?;
         let mut command = AIOSMTPD.program("python")?;
         command.arg(self.folder.path().join("smtp.py"));
-        command.arg(self.smtp_port.to_string()).arg(self.api_port.to_string());
+        command.arg(self.mail_port.to_string()).arg(self.api_port.to_string());
         if self.protected {
             command.arg(self.certificate()).arg(self.key());
         }
@@ -147,7 +147,7 @@ impl Smtp {
 
     /// Where it takes letters.
     pub fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.smtp_port).into()
+        (Ipv4Addr::LOCALHOST, self.mail_port).into()
     }
 
     /// The certificate of a protected one, as PEM.

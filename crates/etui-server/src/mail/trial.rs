@@ -45,8 +45,8 @@ pub(crate) async fn send_at_once(config: MailConfig, to: &str, text: &Text) -> a
     let to = Mailbox::new(None, to.parse().with_context(|| format!("“{to}” is no address"))?);
     let transport = Transport::new(config).context("reading the certificates of this machine")?;
     let message = message(transport.from(), to, &message_id()?, text)?;
-    let mut connection = transport.connect().await.map_err(with_hint)?;
-    let answer = connection.send(&message).await.map_err(with_hint)?;
+    let mut connection = transport.connect().await.map_err(|error| with_hint(&error))?;
+    let answer = connection.send(&message).await.map_err(|error| with_hint(&error))?;
     connection.close().await;
     Ok(answer)
 }
@@ -59,7 +59,7 @@ const fn protection(config: &MailConfig) -> &'static str {
     }
 }
 
-fn with_hint(error: super::SendError) -> anyhow::Error {
+fn with_hint(error: &super::SendError) -> anyhow::Error {
     let hint = match error.step() {
         Step::Connect => "check --mail-server: name, port, and whether anything between blocks it",
         Step::Encrypt => {
@@ -71,6 +71,6 @@ fn with_hint(error: super::SendError) -> anyhow::Error {
         Step::Recipient => "the mail server does not take the recipient",
         Step::Content => "the mail server does not take the letter itself",
     };
-    let said = crate::log::chain(&error);
+    let said = crate::log::chain(error);
     anyhow::anyhow!("{said}\n{hint}")
 }

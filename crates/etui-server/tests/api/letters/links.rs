@@ -43,7 +43,7 @@ async fn ticket_and_token_sign_the_device_in_once() {
     let LinkAsked { ticket, expires_in_s } = asked(&server, &person.email.to_uppercase(), 9).await;
     assert_eq!(expires_in_s, 600);
     let letter = smtp.wait_for(1).unwrap().remove(0);
-    assert_eq!(letter.to, [person.email.clone()]);
+    assert_eq!(letter.to, std::slice::from_ref(&person.email));
     let token = code(&letter);
     let answer = sign_in(&server, &token, Some(&ticket), 9).await;
     assert_eq!(answer.status, 200, "{answer:?}");

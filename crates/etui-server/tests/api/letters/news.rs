@@ -25,7 +25,7 @@ async fn a_device_that_was_never_seen_is_told_of_by_mail_once() {
     let received = mailing.smtp.wait_for(2).unwrap();
     assert_eq!(received.len(), 2, "{received:?}");
     for letter in received {
-        assert_eq!(letter.to, [person.email.clone()]);
+        assert_eq!(letter.to, std::slice::from_ref(&person.email));
         assert_eq!(letter.subject, "A new device has signed in to Etui");
         assert!(letter.text.contains("with your login password, on 20"), "{}", letter.text);
     }
