@@ -129,7 +129,8 @@ impl Account {
             now_ms: now_ms(),
         };
         let edited = self.engine.edit(vault_id, edits, &mut context)?.engine;
-        let prepared = edited.prepare_push(vault_id, &mut context)?.context("there is something to push")?;
+        let prepared =
+            edited.prepare_push(vault_id, usize::MAX, &mut context)?.context("there is something to push")?;
         self.engine = prepared.engine;
         let in_flight = self.engine.in_flight(&vault_id).context("a commit is on its way")?;
         self.pushed_record_bytes = in_flight

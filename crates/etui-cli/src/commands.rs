@@ -20,6 +20,7 @@ mod list;
 mod lock;
 mod login;
 mod logout;
+mod plan;
 mod recovery;
 mod refused;
 mod restore;
@@ -81,6 +82,7 @@ pub(crate) enum Command {
     Sync(sync::Arguments),
     Devices(devices::Arguments),
     Account(ways::Arguments),
+    Plan(plan::Arguments),
     Logout(logout::Arguments),
     ChangeMasterPassword(change_master_password::Arguments),
     Recovery(recovery::Arguments),
@@ -116,6 +118,7 @@ pub(crate) fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Sync(arguments) => sync::run(arguments, context),
         Command::Devices(arguments) => devices::run(arguments, context),
         Command::Account(arguments) => ways::run(arguments, context),
+        Command::Plan(_) => plan::run(context),
         Command::Logout(arguments) => logout::run(&arguments, context),
         Command::ChangeMasterPassword(arguments) => change_master_password::run(&arguments, context),
         Command::Recovery(arguments) => recovery::run(arguments, context),

@@ -19,6 +19,7 @@ use etui_api::{
         MAX_CHANGES_ANSWER_BYTES, MAX_DEVICES_ANSWER_BYTES, MAX_JSON_ANSWER_BYTES, MAX_KEYSETS_ANSWER_BYTES,
     },
     server::ServerInfo,
+    plan::AccountEntitlements,
     session::{self, LoginProof, Refresh, Session, SignIn, Token},
     sync::{Healed, PullHeader, Pushed, StatePushed, decode_header},
 };
@@ -183,6 +184,11 @@ impl Api {
     async fn done(&self, method: Method, path: &str, doing: &'static str) -> Result<(), ClientError> {
         let request = || self.request(method.clone(), path).timeout(self.patience.small_answer);
         self.authorised(doing, request).await.map(drop)
+    }
+
+    /// Plan, use and flags.
+    pub(crate) async fn entitlements(&self) -> Result<AccountEntitlements, ClientError> {
+        self.get_json("/v1/account/entitlements", "fetching the plan", MAX_JSON_ANSWER_BYTES).await
     }
 
     /// Pushes a state; `body` is [`etui_sync::state_frames`].

@@ -6,6 +6,7 @@ mod heal;
 mod history;
 mod leaving;
 mod password;
+mod plan;
 mod refused;
 mod sync;
 mod ways;
@@ -68,6 +69,8 @@ pub(crate) struct Inner {
     pins: Option<PinKeeper>,
     /// Whether this folder stops being a device: nothing is saved in it any more.
     is_leaving: bool,
+    /// Whether the plan had no room for all that waits, when the server was last asked.
+    over_plan: bool,
 }
 
 /// What a device says of itself.
@@ -165,8 +168,17 @@ impl Device {
         let pins =
             file.uses_keyring().then(|| PinKeeper::start(Keyring::of(file.device_id), Pins::of(&engine)));
         let (index, unreadable) = (Index::new(), Vec::new());
-        let mut inner =
-            Inner { store, engine, keys, index, unreadable, last_sync: None, pins, is_leaving: false };
+        let mut inner = Inner {
+            store,
+            engine,
+            keys,
+            index,
+            unreadable,
+            last_sync: None,
+            pins,
+            is_leaving: false,
+            over_plan: false,
+        };
         inner.build_index()?;
         Ok(Self {
             home,

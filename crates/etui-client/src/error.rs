@@ -119,6 +119,17 @@ pub enum ClientError {
     /// The server answered with a problem.
     #[error("the server answered: {} {}", .0.title, .0.detail.as_deref().unwrap_or_default())]
     Server(Box<Problem>),
+    /// The plan has no room for new entries; everything else was exchanged.
+    #[error(
+        "the account's plan has room for {allowed} entries: {waiting} new ones stay on this device and are not sent. Nothing is \
+         lost, and everything else is up to date"
+    )]
+    OverPlan {
+        /// How many the plan has room for.
+        allowed: u64,
+        /// How many wait.
+        waiting: usize,
+    },
     /// The server answered with something that is not its protocol.
     #[error("{0} does not answer like an Etui server")]
     NotAServer(String),
@@ -312,7 +323,11 @@ impl ClientError {
                 "give the login password: at the prompt, or by --login-password-file; without one: `etui login`"
             }
             Self::Offline { .. } => "try again when the server can be reached: `etui sync`",
-            Self::Server(problem) => return server_hint(problem.code).map(str::to_owned),
+            Self::OverPlan { .. } => {
+                "`etui rm --purge` makes room, and so does a larger plan: what waits is sent by itself then. `etui plan` shows \
+                 how much there is"
+            }
+            Self::Server(problem) => return server_hint(problem).map(str::to_owned),
             Self::NotAFile(_) => "name a new file, or an older one to take the place of",
             Self::NotAServer(_) => "check the address given with --server",
             Self::NoDevice(_) => "run `etui signup` or `etui login`, or set ETUI_HOME",
@@ -387,11 +402,20 @@ fn keyring_hint(error: &SecureStorageError) -> &'static str {
     }
 }
 
-fn server_hint(code: ErrorCode) -> Option<&'static str> {
-    Some(match code {
+fn server_hint(problem: &Problem) -> Option<&'static str> {
+    Some(match problem.code {
         ErrorCode::AccountExists => "sign in with `etui login`",
         ErrorCode::SignUpClosed => "ask whoever runs the server to open sign-up",
         ErrorCode::TooManyRequests | ErrorCode::Unavailable | ErrorCode::Internal => "try again in a moment",
+        ErrorCode::PlanLimit if problem.limit.as_ref().is_some_and(|limit| limit.what == "devices") => {
+            "remove one that you no longer use, on another device: `etui devices`, `etui devices remove`; then try again"
+        }
+        ErrorCode::PlanLimit | ErrorCode::NotInPlan => {
+            "`etui plan` shows what it has; whoever runs the server can give the account a larger one"
+        }
+        ErrorCode::AccountDisabled => {
+            "ask whoever runs the server; everything can still be read on this device"
+        }
         ErrorCode::TokenExpired => {
             "the server takes not even a fresh token: its clock may be wrong; your changes stay on this device"
         }

@@ -33,6 +33,7 @@ pub use device::{
     StoreOpensWith, SyncFailure, SyncOutcome, SyncReport, VaultInfo,
 };
 pub use error::{ClientError, ErrorKind, file_hint};
+pub use etui_api::plan::AccountEntitlements;
 pub use etui_api::ways::{Passkey, RecoveryCodes, TotpSetup, Ways};
 pub use home::{DeviceFile, Home};
 pub use invitation::Invitation;

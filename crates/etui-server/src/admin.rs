@@ -7,9 +7,19 @@ use etui_store::Store;
 
 use crate::{config::ServeOptions, maintenance, settings::Settings};
 
+mod accounts;
+mod flag;
 mod invitations;
 mod invite;
 mod link;
+mod named;
+mod plan;
+mod role;
+mod show;
+mod sign_out;
+mod statistics;
+mod switch;
+mod told;
 
 /// What can be administered.
 #[derive(Debug, Subcommand)]
@@ -20,6 +30,30 @@ pub enum AdminCommand {
     Invitations(invitations::Arguments),
     /// Print a link by which somebody signs in to their account, once
     Link(link::Arguments),
+    /// List the accounts, or find some by their addresses
+    Accounts(accounts::Arguments),
+    /// Show what the server knows of an account
+    Show(show::Arguments),
+    /// Let nobody in to an account any more; what is stored stays as it is
+    #[command(
+        after_help = "Example:\n  etui-server admin disable ada@example.org\n\nDevices keep what they have. `etui-server admin enable` takes it back."
+    )]
+    Disable(switch::Arguments),
+    /// Let its holder in to a disabled account again
+    #[command(after_help = "Example:\n  etui-server admin enable ada@example.org")]
+    Enable(switch::Arguments),
+    /// Make somebody an administrator, or a person like others
+    Role(role::Arguments),
+    /// List plans, define one, give an account one
+    #[command(subcommand)]
+    Plan(plan::PlanCommand),
+    /// List feature flags, switch them for a share of all accounts or for one
+    #[command(subcommand)]
+    Flag(flag::FlagCommand),
+    /// End every session of an account
+    SignOut(sign_out::Arguments),
+    /// Show how much there is and how much it is used
+    Statistics(statistics::Arguments),
 }
 
 /// Does it, beside a running server or without one.
@@ -31,6 +65,15 @@ pub fn run(command: AdminCommand) -> anyhow::Result<()> {
         AdminCommand::Invite(arguments) => arguments.run(),
         AdminCommand::Invitations(arguments) => arguments.run(),
         AdminCommand::Link(arguments) => arguments.run(),
+        AdminCommand::Accounts(arguments) => arguments.run(),
+        AdminCommand::Show(arguments) => arguments.run(),
+        AdminCommand::Disable(arguments) => arguments.run(true),
+        AdminCommand::Enable(arguments) => arguments.run(false),
+        AdminCommand::Role(arguments) => arguments.run(),
+        AdminCommand::Plan(command) => command.run(),
+        AdminCommand::Flag(command) => command.run(),
+        AdminCommand::SignOut(arguments) => arguments.run(),
+        AdminCommand::Statistics(arguments) => arguments.run(),
     }
 }
 

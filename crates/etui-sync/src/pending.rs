@@ -56,6 +56,11 @@ impl Pending {
         }
     }
 
+    /// Whether the server has never had the object.
+    pub const fn is_new(&self) -> bool {
+        self.base.is_none()
+    }
+
     /// The form in which the local store keeps it.
     pub fn to_bytes(&self) -> Vec<u8> {
         encode(self)
@@ -92,6 +97,12 @@ impl InFlight {
     /// The change of an object, if the commit has one.
     pub fn change(&self, object_id: &ObjectId) -> Option<&Arc<Pending>> {
         self.changes.iter().find(|pending| pending.object_id == *object_id)
+    }
+
+    /// How many objects more there are after it than before.
+    pub fn added(&self) -> usize {
+        let new = self.changes.iter().filter(|change| change.is_new()).count();
+        new.saturating_sub(self.changes.iter().filter(|change| change.change == PendingChange::Purge).count())
     }
 
     /// The form in which the local store keeps it.

@@ -15,6 +15,7 @@ use crate::{
     Context, Engine, EngineError, Step, Write,
     engine::Vault,
     pending::{InFlight, Pending, PendingChange},
+    pull::return_to_outbox,
     snapshot::open_body,
 };
 
@@ -22,14 +23,16 @@ use crate::{
 const PUSH_RESERVE_BYTES: usize = 8 << 20;
 
 impl Engine {
-    /// Signs a commit over what waits in a vault's outbox, as much as one push may hold. `None` if a commit is on its
-    /// way already (send that one), nothing waits, this device may not commit, or it has to pull first.
+    /// Signs a commit over what waits in a vault's outbox, as much as one push may hold, with at most `room` more objects than
+    /// go: the account's plan may have no room for all that are new, and must not keep anything else back. `None` if a commit
+    /// is on its way already (send that one), nothing waits, this device may not commit, or it has to pull first.
     ///
     /// # Errors
     /// `missing` if a record has to be sealed again and its key is not there.
     pub fn prepare_push(
         &self,
         vault_id: VaultId,
+        room: usize,
         context: &mut Context<'_>,
     ) -> Result<Option<Step>, EngineError> {
         let vault = self.vault(&vault_id)?;
@@ -38,7 +41,10 @@ impl Engine {
         if vault.in_flight.is_some() || vault.outbox.is_empty() || !may_commit {
             return Ok(None);
         }
-        let changes = self.next_changes(vault_id, vault, context)?;
+        let changes = self.next_changes(vault_id, vault, room, context)?;
+        if changes.is_empty() {
+            return Ok(None);
+        }
         let commit = self.sign(vault_id, vault, &changes, context)?;
         let in_flight = InFlight { commit, changes };
 
@@ -82,22 +88,48 @@ impl Engine {
         Ok(step)
     }
 
+    /// Takes the commit on its way back, since the server has said that it will not have it as it is: what it was made of waits
+    /// in the outbox again. Before anything else is signed in its place the vault has to be pulled: a server that has the commit
+    /// all the same shows it then, and it is settled as any other.
+    ///
+    /// # Errors
+    /// [`EngineError::NoObject`] if none is on its way.
+    pub fn withdraw_push(&self, vault_id: VaultId) -> Result<Step, EngineError> {
+        let mut vault = Vault::clone(self.vault(&vault_id)?);
+        let in_flight = vault.in_flight.take().ok_or(EngineError::NoObject)?;
+        let mut writes = vec![Write::InFlight { vault_id, bytes: None }];
+        return_to_outbox(&mut vault, vault_id, &in_flight, &mut writes);
+        let mut step = self.with_vault(vault_id, vault);
+        step.writes = writes;
+        Ok(step)
+    }
+
+    /// How many objects wait in the outboxes that the server has never had.
+    pub fn unsent_new(&self) -> usize {
+        self.vaults
+            .values()
+            .flat_map(|vault| vault.outbox.values())
+            .filter(|pending| pending.is_new())
+            .count()
+    }
+
     /// Unsent changes for one push, sealed for the epoch that the newest state asks for.
     fn next_changes(
         &self,
         vault_id: VaultId,
         vault: &Vault,
+        room: usize,
         context: &mut Context<'_>,
     ) -> Result<Vec<Arc<Pending>>, EngineError> {
-        let mut room = MAX_PUSH_BYTES - PUSH_RESERVE_BYTES;
+        let mut room_bytes = MAX_PUSH_BYTES - PUSH_RESERVE_BYTES;
         let mut changes = Vec::new();
-        for pending in vault.outbox.values().take(MAX_CHANGES) {
+        for pending in with_room(vault, room).take(MAX_CHANGES) {
             let pending = self.sealed_in_place(vault_id, pending, context)?;
             let length = pending.record().map_or(0, <[u8]>::len);
-            if length > room {
+            if length > room_bytes {
                 break;
             }
-            room -= length;
+            room_bytes -= length;
             changes.push(pending);
         }
         Ok(changes)
@@ -148,6 +180,17 @@ impl Engine {
         (draft.root, draft.live) = root_after(&vault.ledger, &draft)?;
         Ok(context.device_key.sign_commit(draft))
     }
+}
+
+/// What waits, without those new objects that are more than the room and what goes makes.
+fn with_room(vault: &Vault, room: usize) -> impl Iterator<Item = &Arc<Pending>> {
+    let goes = vault.outbox.values().filter(|pending| pending.change == PendingChange::Purge).count();
+    let mut room = room.saturating_add(goes);
+    vault.outbox.values().filter(move |pending| {
+        let fits = !pending.is_new() || room > 0;
+        room -= usize::from(fits && pending.is_new());
+        fits
+    })
 }
 
 /// The body of `POST /v1/vaults/{vault_id}/commits`.

@@ -114,6 +114,16 @@ impl Engine {
         Ok(self.accept_states(frames)?)
     }
 
+    /// Takes the state on its way back, since the server has said that it will not have it. Before another is signed in its
+    /// place the states have to be pulled.
+    pub fn withdraw_state(&self) -> Step {
+        let mut engine = self.clone();
+        engine.state_in_flight = None;
+        let mut step = engine.into_step();
+        step.writes.push(Write::StateInFlight { bytes: None });
+        step
+    }
+
     fn check_successor(&self, previous: &State, state: &State) -> Result<(), Refused> {
         if state.verify_follows(previous)? == Succession::NewIdentity {
             return Err(Refusal::StateSignature.because(

@@ -177,7 +177,10 @@ fn nothing_is_signed_below_a_head_that_the_state_names() {
     pair.one_writes(FieldPath::Password, "mine");
 
     let mut context = pair.account.context(&pair.one.key, &mut pair.one.random);
-    assert!(pair.one.engine.prepare_push(pair.vault_id, &mut context).unwrap().is_none(), "pull first");
+    assert!(
+        pair.one.engine.prepare_push(pair.vault_id, usize::MAX, &mut context).unwrap().is_none(),
+        "pull first"
+    );
     let identity = pair.account.keyset.identity();
     let error = pair.one.engine.prepare_state(&StateChange::default(), identity, 1).unwrap_err();
     assert_eq!(error, EngineError::Busy);

@@ -222,6 +222,7 @@ impl Answer<'_> {
                 let devices = self.device.devices().await.map_err(convert::failure)?;
                 Ok(Reply::Devices(devices.into_iter().map(convert::device).collect()))
             }
+            Request::Plan => Ok(Reply::Plan(self.device.entitlements().await.map_err(convert::failure)?)),
             Request::RenameDevice { device, name } => {
                 self.done(self.device.rename_device(convert::device_id(&device)?, &name).await)
             }

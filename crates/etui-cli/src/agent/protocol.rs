@@ -4,6 +4,7 @@
 //! does not understand, and `lock` keeps its form.
 
 use etui_chain::ObjectId;
+use etui_client::AccountEntitlements;
 use serde::{Deserialize, Serialize};
 
 use crate::{failure::Failure, secret::Secret};
@@ -106,6 +107,8 @@ pub(crate) enum Request {
     },
     /// The devices of the account.
     Devices,
+    /// What the account's plan has room for, and what is used of it.
+    Plan,
     /// Call a device something else.
     RenameDevice {
         /// Its id.
@@ -364,6 +367,8 @@ pub(crate) enum Reply {
     Synced(Synced),
     /// The answer to [`Request::FollowServer`].
     Followed(Followed),
+    /// The answer to [`Request::Plan`].
+    Plan(AccountEntitlements),
     /// The answer to [`Request::Devices`].
     Devices(Vec<Device>),
     /// The answer to [`AccountRequest::Ways`].

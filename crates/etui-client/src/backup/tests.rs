@@ -93,7 +93,8 @@ impl Account {
     fn commit(&mut self, title: &str) {
         self.edit(title);
         let vault_id = self.vault_id();
-        let step = self.with_context(|context| self.engine.prepare_push(vault_id, context).unwrap());
+        let step =
+            self.with_context(|context| self.engine.prepare_push(vault_id, usize::MAX, context).unwrap());
         self.take(step.unwrap());
         let commit = &self.engine.in_flight(&vault_id).unwrap().commit;
         let head = Head { seq: commit.seq, hash: commit.hash() };

@@ -6,7 +6,10 @@ use etui_api::{ErrorCode, session::LoginProof};
 use etui_chain::{Refusal, VaultId};
 use etui_sync::{EngineError, Notice, Pull, StateChange, push_frames, state_frames};
 
-use super::{Device, Inner, SyncFailure, SyncOutcome};
+use super::{
+    Device, Inner, SyncFailure, SyncOutcome,
+    plan::{self, Room},
+};
 use crate::{ClientError, SecondFactor, evidence::Evidence, now_ms, store::key, unlock};
 
 /// How often an exchange starts over because other devices were quicker.
@@ -29,6 +32,7 @@ pub struct SyncReport {
 pub(super) struct Exchange {
     report: SyncReport,
     pub(super) evidence: Evidence,
+    room: Room,
 }
 
 impl Device {
@@ -41,6 +45,7 @@ impl Device {
         let _one_at_a_time = self.syncing.lock().await;
         let mut exchange = Exchange::default();
         let result = self.exchange(&mut exchange).await.and_then(|()| self.refuse_if_not_listed());
+        let result = result.and_then(|()| self.refuse_if_over_plan(&exchange.room));
         self.remember(&result);
         self.put_aside_if_refused(&result, &exchange.evidence);
         result.map(|()| exchange.report)
@@ -53,7 +58,7 @@ impl Device {
         let first_delay = self.api.patience().pause;
         let mut delay = first_delay;
         loop {
-            if self.sync().await.is_ok() {
+            if self.sync_as_far_as_it_goes().await.is_ok() {
                 // What became of the history is noted by itself; the present does not wait for the past.
                 let (_, followed) = futures_util::join!(self.fetch_history(), self.follow());
                 if followed.is_ok() {
@@ -115,6 +120,7 @@ impl Device {
     }
 
     pub(super) async fn exchange(&self, exchange: &mut Exchange) -> Result<(), ClientError> {
+        self.ask_for_room(&mut exchange.room).await?;
         for _ in 0..MAX_ROUNDS {
             self.pull_states(&mut exchange.evidence).await?;
             let vaults: Vec<VaultId> = {
@@ -197,7 +203,11 @@ impl Device {
     async fn flush_state(&self, evidence: &mut Evidence) -> Result<bool, ClientError> {
         let in_flight = self.inner.borrow().engine.state_in_flight().cloned();
         match in_flight {
-            Some(in_flight) => self.send_state(state_frames(&in_flight), evidence).await,
+            Some(in_flight) => match self.send_state(state_frames(&in_flight), evidence).await {
+                // Whoever waited for it is not there any more, and it is taken back.
+                Err(error) if plan::limit_of(&error).is_some() => Ok(false),
+                sent => sent,
+            },
             None => Ok(true),
         }
     }
@@ -214,24 +224,38 @@ impl Device {
                 Ok(true)
             }
             Err(error) if has_moved(&error) => Ok(false),
-            Err(error) => Err(error),
+            Err(error) => {
+                if plan::limit_of(&error).is_some() {
+                    // It would keep everything else back for ever.
+                    let mut inner = self.inner.borrow_mut();
+                    let step = inner.engine.withdraw_state();
+                    inner.take(step)?;
+                }
+                Err(error)
+            }
         }
     }
 
     /// Sends what waits; whether everything has arrived.
     async fn flush(&self, vaults: &[VaultId], exchange: &mut Exchange) -> Result<bool, ClientError> {
         for vault_id in vaults {
-            while let Some(body) = self.next_push(*vault_id)? {
+            while let Some(body) = self.next_push(*vault_id, &exchange.room)? {
                 match self.api.push(*vault_id, body, &mut exchange.evidence).await {
                     Ok(pushed) => {
                         let mut inner = self.inner.borrow_mut();
-                        let sent = inner.engine.in_flight(vault_id).map_or(0, |sent| sent.changes.len());
+                        if let Some(sent) = inner.engine.in_flight(vault_id) {
+                            exchange.report.pushed += sent.changes.len();
+                            exchange.room.use_up(sent.added());
+                        }
                         let step = inner.engine.confirm_push(*vault_id, pushed.head)?;
                         inner.take(step)?;
-                        exchange.report.pushed += sent;
                     }
                     Err(error) if has_moved(&error) => return Ok(false),
-                    Err(error) => return Err(error),
+                    Err(error) => {
+                        let limit = plan::limit_of(&error).ok_or(error)?;
+                        self.take_back(*vault_id, limit, &mut exchange.room)?;
+                        return Ok(false);
+                    }
                 }
             }
         }
@@ -239,11 +263,13 @@ impl Device {
     }
 
     /// The commit on its way, or a new one over what waits.
-    fn next_push(&self, vault_id: VaultId) -> Result<Option<Vec<u8>>, ClientError> {
+    fn next_push(&self, vault_id: VaultId, room: &Room) -> Result<Option<Vec<u8>>, ClientError> {
         let mut inner = self.inner.borrow_mut();
         if inner.engine.in_flight(&vault_id).is_none() {
             let engine = inner.engine.clone();
-            if let Some(step) = inner.with_context(|context| engine.prepare_push(vault_id, context))? {
+            if let Some(step) =
+                inner.with_context(|context| engine.prepare_push(vault_id, room.entries(), context))?
+            {
                 inner.take(step)?;
             }
         }
@@ -253,7 +279,7 @@ impl Device {
     async fn follow(&self) -> Result<(), ClientError> {
         let mut news = self.api.news().await?;
         while news.next().await {
-            self.sync().await?;
+            self.sync_as_far_as_it_goes().await?;
         }
         Ok(())
     }

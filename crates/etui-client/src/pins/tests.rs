@@ -72,7 +72,7 @@ impl Past {
         let edit = Edit::Create { object_id, record_type: RecordType::Entry, body: b"{}" };
         let step = self.engine.edit(vault_id, vec![edit], &mut self.context()).unwrap();
         self.take(step);
-        let step = self.engine.prepare_push(vault_id, &mut self.context()).unwrap().unwrap();
+        let step = self.engine.prepare_push(vault_id, usize::MAX, &mut self.context()).unwrap().unwrap();
         self.take(step);
         let commit = &self.engine.in_flight(&vault_id).unwrap().commit;
         let head = Head { seq: commit.seq, hash: commit.hash() };

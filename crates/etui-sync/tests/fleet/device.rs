@@ -174,7 +174,7 @@ impl Device {
         fate: Fate,
     ) -> Result<(), Died> {
         let mut context = account.context(&self.key, &mut self.random);
-        if let Some(step) = self.engine.prepare_push(vault_id, &mut context).unwrap() {
+        if let Some(step) = self.engine.prepare_push(vault_id, usize::MAX, &mut context).unwrap() {
             self.adopt(step)?;
         }
         let Some(in_flight) = self.engine.in_flight(&vault_id) else { return Ok(()) };
