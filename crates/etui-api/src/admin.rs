@@ -195,17 +195,17 @@ pub struct NewInvitation {
     /// The plan of the new account; the server's own if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
-    /// For how many hours it can be followed; a week if absent.
+    /// For how many days it can be followed; a week if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 720)]
-    pub hours: Option<u32>,
+    #[schema(minimum = 1, maximum = 365)]
+    pub days: Option<u16>,
 }
 
-/// An invitation that was made: its secret is shown this once.
+/// An invitation that was made: its link is a secret, and shown this once.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct MadeInvitation {
-    /// To be given when signing up.
-    pub invitation: Token,
+    /// Where whoever is invited makes an account.
+    pub link: Token,
     /// When it ends, in ms since 1970.
     pub expires_ms: u64,
 }

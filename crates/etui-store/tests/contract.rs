@@ -29,6 +29,8 @@ mod model;
 mod nodes;
 #[path = "contract/pending.rs"]
 mod pending;
+#[path = "contract/plans.rs"]
+mod plans;
 #[path = "contract/pushes.rs"]
 mod pushes;
 #[path = "contract/schemas.rs"]
@@ -126,7 +128,15 @@ macro_rules! contracts {
             a_restored_server_is_healed_to_the_last_byte
             what_is_superseded_may_be_absent_and_what_is_live_may_not
             another_branch_is_a_fork
-            a_gap_is_missing_and_nothing_is_taken;
+            a_gap_is_missing_and_nothing_is_taken
+            what_is_put_back_is_never_refused_for_a_plan;
+        plans:
+            entries_of_all_vaults_count_and_only_growth_is_refused
+            what_an_older_program_pushed_is_counted
+            devices_and_vaults_are_those_that_the_state_lists
+            a_repeated_push_is_answered_even_when_the_room_is_gone
+            every_act_is_noted_in_the_account_that_it_is_about
+            the_last_administrator_stays_one;
         durability:
             everything_is_there_after_reopening
             a_full_disk_stores_nothing
@@ -179,6 +189,7 @@ tests! { two_nodes: postgres_and_s3 {
         news_travel_between_nodes
         a_node_that_lost_its_connection_tells_its_readers_to_pull
         of_two_pushes_on_two_nodes_one_wins
+        of_two_nodes_that_want_the_last_room_one_has_it
         nodes_push_in_turn
         nodes_count_tries_together
         of_fifty_refreshes_on_two_nodes_none_leaves_two_tokens

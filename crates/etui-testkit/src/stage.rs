@@ -4,7 +4,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
     sync::Arc,
 };
 
@@ -136,6 +136,37 @@ impl Stage {
         let (shared, node) = (self.path().join("shared-objects"), self.path().join(name));
         fs::create_dir_all(&shared).and_then(|()| fs::create_dir_all(&node)).expect("folders");
         std::os::unix::fs::symlink(shared, node.join("objects")).expect("a link");
+    }
+
+    /// What `etui-server admin` says, beside the running server.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn administer(&self, arguments: &[&str]) -> String {
+        let output = self.admin(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "etui-server admin {arguments:?}: {errors}");
+        String::from_utf8(output.stdout).expect("it says text")
+    }
+
+    /// What `etui-server admin` says that must fail.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn fails_to_administer(&self, arguments: &[&str]) -> String {
+        let output = self.admin(arguments);
+        assert_eq!(output.status.code(), Some(1), "etui-server admin {arguments:?}");
+        String::from_utf8(output.stderr).expect("it says text")
+    }
+
+    fn admin(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(program("etui-server"));
+        command.arg("admin").args(arguments).arg("--data").arg(self.data());
+        let settings = self.path().join(SETTINGS_FILE);
+        if settings.is_file() {
+            command.arg("--config").arg(settings);
+        }
+        command.output().expect("etui-server runs")
     }
 
     /// As [`Self::serve`], with the data on a small disk.

@@ -1,7 +1,7 @@
 //! A server restored from an older backup, and a device that still has everything.
 
 use bytes::Bytes;
-use etui_api::sync::Healed;
+use etui_api::{plan::Entitlements, sync::Healed};
 use etui_chain::{ObjectId, Refusal, VaultId};
 use etui_store::{Authority, CommitUpload, HealStep, HealUpload, NewAccount, Store, StoreError};
 
@@ -155,4 +155,15 @@ fn note(upload: &mut HealUpload, commit: &CommitUpload) {
 fn states(upload: &HealUpload) -> Vec<HealStep> {
     let is_state = |step: &&HealStep| matches!(step, HealStep::State(_));
     upload.steps.iter().filter(is_state).cloned().collect()
+}
+
+pub(crate) async fn what_is_put_back_is_never_refused_for_a_plan(backend: &Backend) {
+    let mut history = History::new();
+    let (store, authority) = history.restored(backend).await;
+    let nothing =
+        Entitlements { entries: Some(0), devices: Some(0), vaults: Some(0), ..Entitlements::default() };
+    crate::plans::give(&store, &authority, nothing).await;
+    let healed = store.heal(&authority, history.upload.clone()).await.unwrap();
+    assert_eq!(healed, Healed { states: 1, commits: 5 });
+    assert_eq!(store.entitlements(&authority).await.unwrap().used.entries, 2);
 }

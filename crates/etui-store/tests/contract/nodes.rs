@@ -12,6 +12,7 @@ use crate::{
     backend::{Backend, refusal, signed_up},
     client::{Edit, NOW_MS},
     limits,
+    plans::{entries, give, limit, with_two_vaults},
     pushes::{push, race},
     sessions::Family,
 };
@@ -81,6 +82,32 @@ pub(crate) async fn of_fifty_refreshes_on_two_nodes_none_leaves_two_tokens(backe
             let rotation = node.rotate_refresh(&next, NOW_MS).await.unwrap();
             assert!(matches!(rotation, Rotation::Unknown), "no token is left: {rotation:?}");
         }
+    }
+}
+
+pub(crate) async fn of_two_nodes_that_want_the_last_room_one_has_it(backend: &Backend) {
+    let (one, mut client, authority, [left, right]) = with_two_vaults(backend).await;
+    let two = backend.open().await;
+    let also = two.authority(authority.session_id(), NOW_MS).await.unwrap().unwrap();
+    for round in 1..=20 {
+        give(&one, &authority, entries(round)).await;
+        let [here, there] = [client.id(), client.id()];
+        let here = client.edit(left, &[Edit::Put(here, 8)]);
+        let there = client.edit(right, &[Edit::Put(there, 8)]);
+        let (one_answer, two_answer) =
+            tokio::join!(one.push(&authority, left, here.clone()), two.push(&also, right, there.clone()),);
+        match (&one_answer, &two_answer) {
+            (Ok(_), Err(_)) => {
+                client.take(&here);
+                assert_eq!(limit(two_answer).2, round + 1);
+            }
+            (Err(_), Ok(_)) => {
+                client.take(&there);
+                assert_eq!(limit(one_answer).2, round + 1);
+            }
+            other => panic!("both or none: {other:?}"),
+        }
+        assert_eq!(two.entitlements(&also).await.unwrap().used.entries, round);
     }
 }
 

@@ -8,20 +8,23 @@ use etui_api::{
     admin::{MadeInvitation, NewInvitation, Role},
     email::normalize_email,
 };
-use etui_store::Invitation;
 use http::StatusCode;
 
 use crate::{
-    access::AdminAccess, app::App, body::JsonBody, clock, document::Problems, one_time, problem::ApiError,
+    access::AdminAccess,
+    app::App,
+    body::JsonBody,
+    clock,
+    document::Problems,
+    invitations::{self, DEFAULT_DAYS, Terms},
+    problem::ApiError,
 };
 
-const HOUR_MS: u64 = 60 * 60 * 1000;
-const DEFAULT_HOURS: u32 = 7 * 24;
-const MAX_HOURS: u32 = 30 * 24;
+const MAX_DAYS: u16 = 365;
 
 /// Invite somebody
 ///
-/// Makes an invitation that can be followed once. Its secret is shown here and never again.
+/// Makes an invitation that can be followed once. Its link is shown here and never again.
 #[utoipa::path(
     post, path = "/v1/admin/invitations", operation_id = "admin_invite", tag = "administration",
     security(("administration" = [])),
@@ -33,15 +36,13 @@ pub(crate) async fn create(
     AdminAccess(administrator): AdminAccess,
     JsonBody(asked): JsonBody<NewInvitation>,
 ) -> Result<(StatusCode, Json<MadeInvitation>), ApiError> {
-    let NewInvitation { email, role, plan, hours } = asked;
+    let NewInvitation { email, role, plan, days } = asked;
     let not_an_address = || ApiError::because(ErrorCode::BadRequest, "That is no e-mail address.");
     let email = email.map(|email| normalize_email(&email).ok_or_else(not_an_address)).transpose()?;
-    let hours = u64::from(hours.unwrap_or(DEFAULT_HOURS).clamp(1, MAX_HOURS));
+    let days = days.unwrap_or(DEFAULT_DAYS).clamp(1, MAX_DAYS);
+    let terms = Terms { email, role: role.unwrap_or(Role::Person), plan, days };
     let now_ms = clock::now_ms();
-    let expires_ms = now_ms + hours * HOUR_MS;
-    let (secret, secret_hash) = one_time::draw()?;
-    let role = role.unwrap_or(Role::Person);
-    let invitation = Invitation { secret_hash, email, role, plan, expires_ms };
+    let (invitation, link) = invitations::draw(&app.url, terms, now_ms)?;
     app.store.invite(&administrator, &invitation, now_ms).await?;
-    Ok((StatusCode::CREATED, Json(MadeInvitation { invitation: secret, expires_ms })))
+    Ok((StatusCode::CREATED, Json(MadeInvitation { link, expires_ms: invitation.expires_ms })))
 }
