@@ -39,7 +39,10 @@ pub(crate) async fn create(
     let NewInvitation { email, role, plan, days } = asked;
     let not_an_address = || ApiError::because(ErrorCode::BadRequest, "That is no e-mail address.");
     let email = email.map(|email| normalize_email(&email).ok_or_else(not_an_address)).transpose()?;
-    let days = days.unwrap_or(DEFAULT_DAYS).clamp(1, MAX_DAYS);
+    let days = days.unwrap_or(DEFAULT_DAYS);
+    if !(1..=MAX_DAYS).contains(&days) {
+        return Err(ApiError::because(ErrorCode::BadRequest, "An invitation counts for 1 to 365 days."));
+    }
     let terms = Terms { email, role: role.unwrap_or(Role::Person), plan, days };
     let now_ms = clock::now_ms();
     let (invitation, link) = invitations::draw(&app.url, terms, now_ms)?;
