@@ -18,8 +18,8 @@ use etui_api::{
     limits::{
         MAX_CHANGES_ANSWER_BYTES, MAX_DEVICES_ANSWER_BYTES, MAX_JSON_ANSWER_BYTES, MAX_KEYSETS_ANSWER_BYTES,
     },
-    server::ServerInfo,
     plan::AccountEntitlements,
+    server::ServerInfo,
     session::{self, LoginProof, Refresh, Session, SignIn, Token},
     sync::{Healed, PullHeader, Pushed, StatePushed, decode_header},
 };
