@@ -163,7 +163,7 @@ pub(crate) async fn what_is_put_back_is_never_refused_for_a_plan(backend: &Backe
     let nothing =
         Entitlements { entries: Some(0), devices: Some(0), vaults: Some(0), ..Entitlements::default() };
     crate::plans::give(&store, &authority, nothing).await;
-    let healed = store.heal(&authority, history.upload.clone()).await.unwrap();
+    let healed = store.heal(&authority, history.upload.clone(), NOW_MS).await.unwrap();
     assert_eq!(healed, Healed { states: 1, commits: 5 });
     assert_eq!(store.entitlements(&authority).await.unwrap().used.entries, 2);
 }

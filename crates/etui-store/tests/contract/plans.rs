@@ -38,7 +38,7 @@ pub(crate) fn limit<T: std::fmt::Debug>(result: Result<T, StoreError>) -> (Strin
 pub(crate) async fn with_two_vaults(backend: &Backend) -> (Store, Client, Authority, [VaultId; 2]) {
     let (store, mut client, authority, vault_id) = signed_up(backend).await;
     let (upload, second) = with_new_vault(&mut client);
-    store.push_state(&authority, upload).await.unwrap();
+    store.push_state(&authority, upload, NOW_MS).await.unwrap();
     (store, client, authority, [vault_id, second])
 }
 
@@ -84,7 +84,7 @@ pub(crate) async fn devices_and_vaults_are_those_that_the_state_lists(backend: &
 
     let mut more = client.clone();
     let (upload, _) = with_new_vault(&mut more);
-    let refused = store.push_state(&authority, upload).await;
+    let refused = store.push_state(&authority, upload, NOW_MS).await;
     assert_eq!(limit(refused), ("vaults".to_owned(), 1, 2));
 
     let mut other = client.clone();
@@ -94,11 +94,11 @@ pub(crate) async fn devices_and_vaults_are_those_that_the_state_lists(backend: &
     body.devices.sort_by_key(|(id, _)| *id);
     let mut upload = client.bare_state();
     upload.state = client.sign_state(body);
-    assert_eq!(limit(store.push_state(&authority, upload).await), ("devices".to_owned(), 1, 2));
+    assert_eq!(limit(store.push_state(&authority, upload, NOW_MS).await), ("devices".to_owned(), 1, 2));
 
     give(&store, &authority, Entitlements { devices: Some(0), vaults: Some(0), ..Entitlements::default() })
         .await;
-    store.push_state(&authority, client.bare_state()).await.unwrap();
+    store.push_state(&authority, client.bare_state(), NOW_MS).await.unwrap();
     assert_eq!(store.newest_state(&authority).await.unwrap().version, 2, "no more than before");
 }
 
