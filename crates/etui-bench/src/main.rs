@@ -3,6 +3,7 @@
 //! Nothing here passes or fails: a target is met or missed, on this machine, under this load. The programs are found
 //! beside this one; `cargo xtask bench` builds them, the server alone.
 
+mod access;
 mod account;
 mod client;
 mod disk;

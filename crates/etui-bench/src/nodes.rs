@@ -19,6 +19,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 use crate::{
     Arguments,
+    access::token_check,
     account::Account,
     disk, entries,
     http::Connection,
@@ -48,6 +49,8 @@ pub(crate) async fn measure(folder: &Path, arguments: &Arguments, table: &mut Ta
     let one = services.node(&folder, "one")?;
     let mut connection = Connection::open(&one.address).await?;
     let mut account = Account::create(&mut connection, "one@example.org").await?;
+    let name = "token check of a request, PostgreSQL";
+    table.add(token_check(&one, &mut connection, account.token(), arguments.requests, name).await?);
     table.add(push_all(&one, &mut connection, &mut account, &services, arguments.entries).await?);
     table.add(first_pull(&services, &folder, &account, "first pull of all, from a bucket", 10).await?);
     for (name, what, most_cpu_us) in [

@@ -14,6 +14,7 @@ use etui_client::now_ms;
 
 use crate::{
     Arguments,
+    access::token_check,
     account::{Account, EMAIL},
     disk, entries,
     http::Connection,
@@ -31,6 +32,10 @@ const FIRST_PULLS: u32 = 10;
 const SIGN_INS: u32 = 20;
 const SIGN_INS_AT_ONCE: usize = 200;
 const SIGN_INS_OF_AN_ACCOUNT: usize = 10;
+/// The most that they may take together, however many cores there are.
+const MOST_SIGN_INS_MIB: u64 = 256;
+/// Whoever else asks something waits no longer, 99 times of a hundred.
+const MOST_OTHERS_P99_US: f64 = 50_000.0;
 const MIB: u64 = 1 << 20;
 
 pub(crate) async fn measure(folder: &Path, arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
@@ -47,9 +52,12 @@ pub(crate) async fn measure(folder: &Path, arguments: &Arguments, table: &mut Ta
     table.add(bench.delta().await?);
     table.add(bench.nothing_changed().await?);
     table.add(bench.single_record().await?);
+    table.add(bench.token_check().await?);
     table.add(bench.single_pushes(syncs_per_s).await?);
     table.add(bench.sign_in().await?);
-    table.add(bench.many_sign_ins().await?);
+    for figure in bench.many_sign_ins().await? {
+        table.add(figure);
+    }
     table.add(bench.memory_after_all()?);
     Ok(())
 }
@@ -181,6 +189,11 @@ impl Bench {
         Ok(figure)
     }
 
+    async fn token_check(&mut self) -> anyhow::Result<Figure> {
+        let name = "token check of a request";
+        token_check(&self.server, &mut self.connection, self.account.token(), self.requests, name).await
+    }
+
     /// The same GETs over and over on one connection.
     async fn repeated(&mut self, name: &'static str, paths: &[String]) -> anyhow::Result<Figure> {
         let mut bytes = 0;
@@ -241,7 +254,7 @@ impl Bench {
         Ok(figure.times(&mut times))
     }
 
-    async fn many_sign_ins(&mut self) -> anyhow::Result<Figure> {
+    async fn many_sign_ins(&mut self) -> anyhow::Result<[Figure; 2]> {
         progress("signing in many times at once");
         // New devices of one account sign in a few at a time (`docs/design/0009-limits.md`).
         let emails: Vec<_> = (0..SIGN_INS_AT_ONCE / SIGN_INS_OF_AN_ACCOUNT)
@@ -263,17 +276,33 @@ impl Bench {
                 anyhow::Ok(started.elapsed())
             });
         }
-        let mut times = running.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let path =
+            format!("/v1/vaults/{}/changes?after={}", self.account.vault_id()?, self.account.head_seq()?);
+        let (mut times, mut others) = (Vec::new(), Vec::new());
+        // Others ask for news meanwhile, one request after the other.
+        while !running.is_empty() {
+            let started = Instant::now();
+            self.connection.get(&path, self.account.token()).await?;
+            others.push(started.elapsed());
+            while let Some(signed_in) = running.try_join_next() {
+                times.push(signed_in??);
+            }
+        }
         let growth_kib = self.server.peak_kib()?.saturating_sub(before_kib);
         let at_once =
             std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).max(1) as u64;
         // Each hash takes 19 MiB; a second one at the same time would show.
         let most_mib = at_once * 19 + 12;
-        let targets =
-            vec![Target::new(format!("growth ≤ {most_mib} MiB"), growth_kib * 1024 <= most_mib * MIB)];
+        let grown_to = |mib| Target::new(format!("growth ≤ {mib} MiB"), growth_kib * 1024 <= mib * MIB);
+        let targets = vec![grown_to(most_mib), grown_to(MOST_SIGN_INS_MIB)];
         let note = format!("{at_once} hash(es) of 19 MiB at once, the others wait");
-        let figure = Figure { targets, note, ..Figure::new("200 sign-ins at once") };
-        Ok(figure.times(&mut times).memory(growth_kib, "growth"))
+        let sign_ins = Figure { targets, note, ..Figure::new("200 sign-ins at once") };
+        let note = format!("{} requests of a device that asks for news", others.len());
+        let others = Figure { note, ..Figure::new("other requests meanwhile") }.times(&mut others);
+        let p99_us = others.p99_us.unwrap_or(f64::INFINITY);
+        let target = Target::new("p99 ≤ 50 ms", p99_us <= MOST_OTHERS_P99_US);
+        let others = Figure { targets: vec![target], ..others };
+        Ok([sign_ins.times(&mut times).memory(growth_kib, "growth"), others])
     }
 
     fn memory_after_all(&self) -> anyhow::Result<Figure> {
