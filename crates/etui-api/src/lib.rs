@@ -12,6 +12,7 @@ pub mod frame;
 pub mod limits;
 pub mod links;
 pub mod plan;
+pub mod privacy;
 pub mod problem;
 pub mod server;
 pub mod session;

@@ -43,3 +43,7 @@ pub const MAX_STATES_ANSWER_BYTES: u64 = MAX_STATES_PER_ANSWER as u64 * (256 << 
 pub const MAX_CHANGES_ANSWER_BYTES: u64 = MAX_LIVE_OBJECTS as u64 * (1 << 10);
 /// An answer with older commits: as many as there may be, each as large as it may be. Of these a device keeps few at a time.
 pub const MAX_COMMITS_ANSWER_BYTES: u64 = MAX_COMMITS_PER_ANSWER as u64 * MAX_FRAME_BYTES as u64;
+/// Largest page of the audit log.
+pub const MAX_EVENTS_ANSWER_BYTES: u64 = 128 << 10;
+/// Largest file of everything held that a client takes: 256 GiB.
+pub const MAX_DATA_EXPORT_BYTES: u64 = 1 << 38;

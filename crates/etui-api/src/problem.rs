@@ -96,6 +96,8 @@ error_codes! {
     LastWay = "last_way", 409, "It is the last way to sign in.";
     /// Somebody has to remain who can administer the server.
     LastAdministrator = "last_administrator", 409, "It is the last administrator.";
+    /// The file is being made: ask again after the time in `Retry-After`.
+    NotReady = "not_ready", 409, "It is not ready yet.";
     /// Nobody has decided yet: ask again after the time in `Retry-After`.
     AuthorizationPending = "authorization_pending", 409, "Nobody has decided about this yet.";
     /// A link, code or ticket whose time is over, or that was used.
@@ -165,6 +167,9 @@ pub struct Problem {
     /// With `second_factor_required`: what counts as one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub methods: Option<Vec<Method>>,
+    /// With `account_leaving`: when everything will be gone, in ms since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_at_ms: Option<u64>,
     /// With `plan_limit`: what has no room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<PlanLimit>,
@@ -186,6 +191,7 @@ impl Problem {
             head: None,
             ticket: None,
             methods: None,
+            delete_at_ms: None,
             limit: None,
             request_id: None,
         }

@@ -4,6 +4,7 @@ mod answer;
 mod history;
 mod kept;
 mod news;
+mod own_account;
 mod patience;
 mod states;
 mod ways;

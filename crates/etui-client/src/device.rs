@@ -5,6 +5,7 @@ mod follow;
 mod heal;
 mod history;
 mod leaving;
+mod own_account;
 mod password;
 mod plan;
 mod refused;
@@ -35,6 +36,7 @@ use crate::{
 pub use admin::DeviceLine;
 pub use follow::{Branch, Branches, Followed};
 pub use heal::HealReport;
+pub use own_account::EventLine;
 pub use refused::PutAside;
 pub use sync::SyncReport;
 

@@ -7,6 +7,7 @@
 mod account;
 mod api;
 mod backup;
+mod data_export;
 mod device;
 mod error;
 mod evidence;
@@ -28,8 +29,9 @@ pub use account::{
     address::{ServerAddress, email_address},
 };
 pub use backup::{BackupReport, BackupVault, Opened, verify_backup};
+pub use data_export::DataExportReport;
 pub use device::{
-    Branch, Branches, Device, DeviceInfo, DeviceLine, Followed, HealReport, Progress, PutAside,
+    Branch, Branches, Device, DeviceInfo, DeviceLine, EventLine, Followed, HealReport, Progress, PutAside,
     StoreOpensWith, SyncFailure, SyncOutcome, SyncReport, VaultInfo,
 };
 pub use error::{ClientError, ErrorKind, file_hint};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use etui_api::ErrorCode;
-use etui_store::{Administrator, Authority, Fresh, Leaving, StoreError};
+use etui_store::{Administrator, Authority, Fresh, Holder, Leaving, StoreError};
 use http::{header::AUTHORIZATION, request::Parts};
 
 use crate::{
@@ -65,6 +65,23 @@ impl FromRequestParts<Arc<App>> for LeavingAccess {
         let leaving = leaving.ok_or_else(|| ApiError::new(ErrorCode::NotFound))?;
         Speaker::note(parts, leaving.authority().pseudonyms());
         Ok(Self(leaving))
+    }
+}
+
+/// The holder, who has signed in within the last minutes, of an account that stays or is being deleted.
+pub(crate) struct HolderAccess(pub(crate) Holder);
+
+impl FromRequestParts<Arc<App>> for HolderAccess {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        match authority(parts, app, Scope::Account).await {
+            Err(error) if error.problem().code == ErrorCode::AccountLeaving => {
+                let LeavingAccess(leaving) = LeavingAccess::from_request_parts(parts, app).await?;
+                Ok(Self(leaving.holder(clock::now_ms())?))
+            }
+            authority => Ok(Self(authority?.fresh(clock::now_ms())?.into())),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use etui_store::Store;
 use crate::{config::ServeOptions, maintenance, settings::Settings};
 
 mod accounts;
+mod events;
 mod flag;
 mod invitations;
 mod invite;
@@ -24,6 +25,8 @@ mod told;
 /// What can be administered.
 #[derive(Debug, Subcommand)]
 pub enum AdminCommand {
+    /// Show who did what with which account and when
+    Events(events::Arguments),
     /// Invite somebody: prints a link by which one account can be made
     Invite(invite::Arguments),
     /// List the invitations that nobody has followed yet, or take one back
@@ -62,6 +65,7 @@ pub enum AdminCommand {
 /// What could not be read or written, or what was asked for does not exist.
 pub fn run(command: AdminCommand) -> anyhow::Result<()> {
     match command {
+        AdminCommand::Events(arguments) => arguments.run(),
         AdminCommand::Invite(arguments) => arguments.run(),
         AdminCommand::Invitations(arguments) => arguments.run(),
         AdminCommand::Link(arguments) => arguments.run(),

@@ -7,9 +7,9 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
-use etui_api::frame;
+use etui_api::{frame, privacy::JSON_LINES};
 use etui_store::{FrameStream, StoreError};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use http::{
     HeaderValue,
     header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE},
@@ -33,11 +33,26 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
 pub(crate) async fn frames(app: Arc<App>, mut frames: FrameStream) -> Result<Response, StoreError> {
     let first = frames.try_next().await?;
     let whole = stream::iter(first.map(Ok)).chain(frames);
-    let logged = whole.inspect_err(move |error| {
+    Ok(([(CONTENT_TYPE, frame::CONTENT_TYPE)], body(app, whole)).into_response())
+}
+
+/// Lines of JSON as they are read.
+pub(crate) fn json_lines<T: Into<Bytes> + 'static>(
+    app: Arc<App>,
+    lines: impl Stream<Item = Result<T, StoreError>> + Send + 'static,
+) -> Response {
+    ([(CONTENT_TYPE, JSON_LINES)], body(app, lines)).into_response()
+}
+
+/// A failure on the way is counted and logged: it is too late to say it in the answer.
+fn body<T: Into<Bytes> + 'static>(
+    app: Arc<App>,
+    content: impl Stream<Item = Result<T, StoreError>> + Send + 'static,
+) -> Body {
+    Body::from_stream(content.inspect_err(move |error| {
         app.metrics.store_failed(error.failure());
         log::error("an answer was cut short").cause(Some(Cause::of(error))).write();
-    });
-    Ok(([(CONTENT_TYPE, frame::CONTENT_TYPE)], Body::from_stream(logged)).into_response())
+    }))
 }
 
 /// A page.

@@ -95,6 +95,11 @@ pub enum Command {
     /// Check every row, object, hash and chain; exits with 1 and names what is wrong
     #[command(after_help = "Example:\n  etui-server verify --data /backup/etui")]
     Verify(ServeOptions),
+    /// Remove deleted accounts whose grace is over, and records past their time, now; a server may be running
+    #[command(
+        after_help = "Example:\n  etui-server purge --config /etc/etui/server.toml\n\nA server does so by itself once an hour."
+    )]
+    Purge(ServeOptions),
     /// Send a letter, and say what came of each step; exits with 0 or 1
     #[command(
         after_help = "Example:\n  etui-server mail-test --config /etc/etui/server.toml --to you@example.org"

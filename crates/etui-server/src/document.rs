@@ -28,9 +28,8 @@ pub(crate) use page::{STYLE, escape, page};
     ),
     tags(
         (name = "accounts", description = "Signing up."),
-        (name = "account", description = "The account, as its holder sees it."),
         (name = "sessions", description = "Signing in, refreshing, signing out."),
-        (name = "account", description = "The ways to sign in to one's own account. Changing one needs a fresh sign-in and ends all other sessions."),
+        (name = "account", description = "One's own account: what it may use, the ways to sign in, what is held about it, its end. Changing a way needs a fresh sign-in and ends all other sessions."),
         (name = "devices", description = "Devices and their sessions."),
         (name = "states", description = "The account's signed states and the keysets that they name."),
         (name = "vaults", description = "Signed commits and sealed records."),

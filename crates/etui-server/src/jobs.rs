@@ -18,6 +18,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
 /// So many failures in one look may be about vaults; with one more it is the database or the bucket.
 const MAX_FAILURES: u32 = 8;
 const BETWEEN_COLLECTIONS: Duration = Duration::from_hours(1);
+const BETWEEN_PURGES: Duration = Duration::from_hours(1);
 /// The whole bucket is listed for it.
 const BETWEEN_SEARCHES_FOR_ORPHANS: Duration = Duration::from_hours(24);
 /// Longer than any push or pull may take, so that nothing is collected that somebody is about to refer to.
@@ -30,6 +31,8 @@ pub(crate) async fn run(app: Arc<App>) {
         tokio::select! {
             () = again_and_again(&app, "garbage", "garbage was not collected", || collect_garbage(&app)) => {}
             () = again_and_again(&app, "compaction", "vaults were not compacted", || compact(&app)) => {}
+            () = again_and_again(&app, "purge", "records past their time were not removed", || purge(&app)) => {}
+            () = again_and_again(&app, "exports", "downloads were not made", || make_exports(&app)) => {}
             () = app.stopping() => {}
         }
     };
@@ -70,6 +73,23 @@ async fn collect_garbage(app: &App) -> Result<(), StoreError> {
     }
     if app.store.claim_job(Job::Garbage, BETWEEN_COLLECTIONS, now_ms).await? {
         app.store.collect_garbage(now_ms, GRACE).await?;
+    }
+    Ok(())
+}
+
+/// Accounts whose grace is over, and whatever else is past its time.
+async fn purge(app: &App) -> Result<(), StoreError> {
+    let now_ms = clock::now_ms();
+    if app.store.claim_job(Job::Purge, BETWEEN_PURGES, now_ms).await? {
+        app.store.purge(&app.settings.retention(), now_ms).await?;
+    }
+    Ok(())
+}
+
+/// Downloads that are too large to be waited for.
+async fn make_exports(app: &App) -> Result<(), StoreError> {
+    while let Some(ticket) = app.store.next_export(clock::now_ms()).await? {
+        app.store.make_export(&ticket, clock::now_ms()).await?;
     }
     Ok(())
 }

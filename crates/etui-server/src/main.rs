@@ -39,6 +39,9 @@ fn main() -> ExitCode {
         Some(Command::Verify(options)) => {
             options.settings().map_err(Into::into).and_then(|settings| maintenance::verify(&settings))
         }
+        Some(Command::Purge(options)) => {
+            options.settings().map_err(Into::into).and_then(|settings| maintenance::purge(&settings))
+        }
         Some(Command::MailTest { to, options }) => {
             options.settings().map_err(Into::into).and_then(|settings| mail::try_out(&settings, &to))
         }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use etui_store::{Copied, Store, Verified};
+use etui_store::{Copied, Purged, Store, Verified};
 
 use crate::{clock, settings::Settings, token_keys, tokens::Tokens};
 
@@ -72,6 +72,25 @@ pub fn restore(settings: &Settings, from: &Path, take_over: bool) -> anyhow::Res
         io::stdout(),
         "Every device signs in again; `etui heal` on one of each account brings back what came after the backup."
     )?;
+    Ok(())
+}
+
+/// Removes accounts whose grace is over, and every record that is past its time; a server may go on.
+///
+/// # Errors
+/// What could not be read or written.
+pub fn purge(settings: &Settings) -> anyhow::Result<()> {
+    let purged = run(async {
+        let store = Store::look(&settings.store()?).await?;
+        let purged = store
+            .purge(&settings.retention(), clock::now_ms())
+            .await
+            .context("removing what is past its time")?;
+        store.close().await;
+        anyhow::Ok(purged)
+    })?;
+    let Purged { accounts, records, exports } = purged;
+    writeln!(io::stdout(), "Removed: accounts {accounts}, records {records}, downloads {exports}.")?;
     Ok(())
 }
 

@@ -78,3 +78,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
         }
     }
 }
+
+/// Where to go on from, backwards.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Before {
+    /// Only what comes before this number: `next` of the page before.
+    pub(crate) before: Option<u64>,
+}

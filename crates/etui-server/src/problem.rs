@@ -99,9 +99,10 @@ impl IntoResponse for ApiError {
 impl From<Problem> for ApiError {
     fn from(problem: Problem) -> Self {
         let retry_after_s = match problem.code {
-            ErrorCode::TooManyRequests | ErrorCode::Unavailable | ErrorCode::AuthorizationPending => {
-                Some(BUSY_RETRY_S)
-            }
+            ErrorCode::TooManyRequests
+            | ErrorCode::Unavailable
+            | ErrorCode::AuthorizationPending
+            | ErrorCode::NotReady => Some(BUSY_RETRY_S),
             _ => None,
         };
         Self(Box::new(Inner { problem, retry_after_s, cause: None, store_failure: None }))
@@ -150,8 +151,11 @@ impl ApiError {
             StoreError::Disabled => {
                 Self::because(ErrorCode::AccountDisabled, "Ask whoever runs this server.")
             }
-            StoreError::Leaving { .. } => {
-                Self::because(ErrorCode::AccountLeaving, "Until it is gone it can be kept, or taken along.")
+            StoreError::Leaving { delete_at_ms } => {
+                let mut problem = Problem::new(ErrorCode::AccountLeaving)
+                    .detail("Until it is gone it can be kept, or what is held can be taken along.");
+                problem.delete_at_ms = Some(delete_at_ms);
+                problem.into()
             }
             StoreError::AwaitsApproval => {
                 Self::because(ErrorCode::DeviceNotApproved, "Approve it on a device that is signed in.")

@@ -11,7 +11,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use etui_api::server::SignUpMode;
 use etui_store::{
-    DatabaseConfig, DatabaseUrl, ObjectsConfig, S3Config, S3Credentials, SELF_HOSTED, StoreConfig,
+    DatabaseConfig, DatabaseUrl, ObjectsConfig, Retention, S3Config, S3Credentials, SELF_HOSTED, StoreConfig,
 };
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,10 @@ pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCA
 const DEFAULT_REGION: &str = "us-east-1";
 const DEFAULT_CACHE_MIB: u32 = 64;
 const MAX_DEFAULT_THREADS: usize = 4;
+const DEFAULT_DELETION_GRACE_DAYS: u16 = 7;
+const DEFAULT_EXPORT_HOURS: u16 = 24;
+const DEFAULT_KEEP_DAYS: u16 = 400;
+const DEFAULT_KEEP_INVITATIONS_DAYS: u16 = 30;
 
 /// Why settings cannot be used: one sentence, with what to mend.
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +155,21 @@ pub struct Given {
     /// a load balancer takes to notice [default: 0]
     #[arg(long, env = "ETUI_DRAIN_SECONDS", value_name = "SECONDS")]
     drain_seconds: Option<u16>,
+    /// Days for which a deleted account can still be kept [default: 7]
+    #[arg(long, env = "ETUI_DELETION_GRACE_DAYS", value_name = "DAYS")]
+    deletion_grace_days: Option<u16>,
+    /// Hours for which a download of everything held can be fetched [default: 24]
+    #[arg(long, env = "ETUI_EXPORT_HOURS", value_name = "HOURS", value_parser = clap::value_parser!(u16).range(1..))]
+    export_hours: Option<u16>,
+    /// Days for which events of the audit log are kept [default: 400]
+    #[arg(long, env = "ETUI_KEEP_EVENTS_DAYS", value_name = "DAYS")]
+    keep_events_days: Option<u16>,
+    /// Days for which a device is known that has no session any more, from its first sign-in [default: 400]
+    #[arg(long, env = "ETUI_KEEP_DEVICES_DAYS", value_name = "DAYS")]
+    keep_devices_days: Option<u16>,
+    /// Days for which an invitation is kept that has ended [default: 30]
+    #[arg(long, env = "ETUI_KEEP_INVITATIONS_DAYS", value_name = "DAYS")]
+    keep_invitations_days: Option<u16>,
     /// File with the URL of a PostgreSQL database [default: SQLite in the data folder]
     #[arg(long, env = "ETUI_DATABASE_URL_FILE", value_name = "FILE")]
     database_url_file: Option<PathBuf>,
@@ -224,6 +243,11 @@ impl Given {
             log: self.log.or(below.log),
             threads: self.threads.or(below.threads),
             drain_seconds: self.drain_seconds.or(below.drain_seconds),
+            deletion_grace_days: self.deletion_grace_days.or(below.deletion_grace_days),
+            export_hours: self.export_hours.or(below.export_hours),
+            keep_events_days: self.keep_events_days.or(below.keep_events_days),
+            keep_devices_days: self.keep_devices_days.or(below.keep_devices_days),
+            keep_invitations_days: self.keep_invitations_days.or(below.keep_invitations_days),
             database_url_file: self.database_url_file.or(below.database_url_file),
             token_key_file: self.token_key_file.or(below.token_key_file),
             s3_bucket: self.s3_bucket.or(below.s3_bucket),
@@ -281,6 +305,16 @@ pub struct Settings {
     pub threads: usize,
     /// How long it still serves after it was asked to stop.
     pub drain: Duration,
+    /// How long a deleted account can still be kept.
+    pub deletion_grace: Duration,
+    /// How long a download of everything held can be fetched.
+    pub export_lifetime: Duration,
+    /// How long events of the audit log are kept.
+    pub keep_events: Duration,
+    /// How long a device is known that has no session any more.
+    pub keep_devices: Duration,
+    /// How long an invitation is kept that has ended.
+    pub keep_invitations: Duration,
     /// Where rows are, if not in a file of the data folder.
     pub database_url_file: Option<PathBuf>,
     /// The key that signs access tokens.
@@ -357,6 +391,11 @@ impl Settings {
             log: given.log.unwrap_or(LevelFilter::INFO),
             threads: given.threads.map_or_else(|| cores().min(MAX_DEFAULT_THREADS), usize::from),
             drain: Duration::from_secs(given.drain_seconds.unwrap_or(0).into()),
+            deletion_grace: days(given.deletion_grace_days.unwrap_or(DEFAULT_DELETION_GRACE_DAYS)),
+            export_lifetime: Duration::from_hours(given.export_hours.unwrap_or(DEFAULT_EXPORT_HOURS).into()),
+            keep_events: days(given.keep_events_days.unwrap_or(DEFAULT_KEEP_DAYS)),
+            keep_devices: days(given.keep_devices_days.unwrap_or(DEFAULT_KEEP_DAYS)),
+            keep_invitations: days(given.keep_invitations_days.unwrap_or(DEFAULT_KEEP_INVITATIONS_DAYS)),
             database_url_file: given.database_url_file,
             default_plan: given.default_plan.unwrap_or_else(|| SELF_HOSTED.to_owned()),
             providers: provider::checked(given.provider)?,
@@ -379,6 +418,11 @@ impl Settings {
             log: Some(self.log),
             threads: u16::try_from(self.threads).ok(),
             drain_seconds: u16::try_from(self.drain.as_secs()).ok(),
+            deletion_grace_days: Some(in_days(self.deletion_grace)),
+            export_hours: u16::try_from(self.export_lifetime.as_secs() / 3600).ok(),
+            keep_events_days: Some(in_days(self.keep_events)),
+            keep_devices_days: Some(in_days(self.keep_devices)),
+            keep_invitations_days: Some(in_days(self.keep_invitations)),
             database_url_file: self.database_url_file.clone(),
             token_key_file: Some(self.token_key_file.clone()),
             s3_bucket: s3.as_ref().map(|s3| s3.bucket.clone()),
@@ -405,6 +449,15 @@ impl Settings {
             SignUpPolicy::Automatic | SignUpPolicy::Invite => SignUpMode::Invite,
             SignUpPolicy::Open => SignUpMode::Open,
             SignUpPolicy::Closed => SignUpMode::Closed,
+        }
+    }
+
+    /// How long records stay that nobody needs any more.
+    pub const fn retention(&self) -> Retention {
+        Retention {
+            audit_events: self.keep_events,
+            known_devices: self.keep_devices,
+            invitations: self.keep_invitations,
         }
     }
 
@@ -454,6 +507,14 @@ impl S3Settings {
 /// Processor cores that this process may use.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn days(number: u16) -> Duration {
+    Duration::from_hours(u64::from(number) * 24)
+}
+
+fn in_days(duration: Duration) -> u16 {
+    u16::try_from(duration.as_secs() / (24 * 60 * 60)).unwrap_or(u16::MAX)
 }
 
 /// Without a slash at its end.
@@ -603,7 +664,8 @@ mod tests {
         let full = "data = '/srv/etui'\nlisten = '0.0.0.0:443'\n\
              metrics_listen = '127.0.0.1:9484'\notlp_endpoint = 'http://127.0.0.1:4318'\npublic_url = 'https://etui.example.org'\n\
              sign_up = 'open'\ntls_certificate = 'chain.pem'\ntls_key = 'key.pem'\ntrusted_proxy = ['10.0.0.0/8']\n\
-             log = 'warn'\nthreads = 3\ndrain_seconds = 10\ndatabase_url_file = 'url'\n\
+             log = 'warn'\nthreads = 3\ndrain_seconds = 10\ndeletion_grace_days = 3\nexport_hours = 5\n\
+             keep_events_days = 90\nkeep_devices_days = 91\nkeep_invitations_days = 4\ndatabase_url_file = 'url'\n\
              token_key_file = 'key'\ns3_bucket = 'etui'\n\
              s3_endpoint = 'http://127.0.0.1:1'\ns3_region = 'here'\ns3_prefix = 'a'\ns3_credentials_file = 'keys'\n\
              s3_cache_mib = 5\nmail_server = 'mail.example.org:587'\nmail_from = 'Etui <etui@example.org>'\n\

@@ -1,18 +1,15 @@
-//! Accounts: sign-up, the way to sign in, devices, keysets, and the end of it all.
+//! Accounts: sign-up, the way to sign in, devices, keysets.
 
 use std::collections::BTreeMap;
 
 use etui_api::account::{Device, Devices, Keysets, SealedKeyset};
 use etui_chain::{AccountId, DeviceId, Digest, State};
-use object_store::ObjectStoreExt as _;
 use sea_orm::{ConnectionTrait, SqlErr};
 
 use crate::{
     Action, Actor, Authority, Login, LoginHash, NewAccount, Outcome, Store, StoreError, accept, audit,
     credentials,
     invitation::{self, Admitted},
-    random_bytes,
-    segment::ObjectKey,
     session,
     sql::{self, Columns as _},
     store::compute,
@@ -46,28 +43,6 @@ impl Store {
         transaction.commit().await?;
         self.announce(account_id, plan);
         Ok(authority)
-    }
-
-    /// Removes the account with every row and object of it.
-    ///
-    /// # Errors
-    /// `Database`; `Blobs` if an object could not be removed: the rows are gone, and the next collection of garbage
-    /// removes it.
-    pub async fn delete_account(&self, authority: &Authority) -> Result<(), StoreError> {
-        const SELECT: &str = "SELECT s.object_key FROM segment s JOIN vault v ON v.vault_number = s.vault_number \
-             WHERE v.account_id = $1 AND s.object_key IS NOT NULL";
-        const DELETE: &str = "DELETE FROM account WHERE account_id = $1";
-        let account_id = authority.account_id();
-        let transaction = self.begin().await?;
-        let rows = sql::rows(&*transaction, "listing segments", SELECT, [sql::id(account_id)]).await?;
-        sql::execute(&*transaction, "removing an account", DELETE, [sql::id(account_id)]).await?;
-        transaction.commit().await?;
-        self.inner().events.forget(account_id);
-        for row in rows {
-            let path = ObjectKey(row.column(0)?).path();
-            self.inner().objects.delete(&path).await.map_err(StoreError::blobs("removing a segment"))?;
-        }
-        Ok(())
     }
 
     /// What signing in to the account of a normalised address needs.
@@ -189,7 +164,7 @@ async fn insert<C: ConnectionTrait>(
 ) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO account (account_id, email, login_hash, state_version, state_hash, created_ms, \
          role, plan, pseudonym_key) VALUES ($1, $2, '', 0, $3, $4, $5, $6, $7)";
-    let pseudonym_key = [random_bytes()?, random_bytes()?].concat();
+    let pseudonym_key = audit::new_key()?;
     let values = [
         sql::id(account_id),
         email.into(),

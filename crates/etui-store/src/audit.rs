@@ -1,17 +1,29 @@
 //! The audit log: who did what to which id when, metadata only. Ids are pseudonyms.
 
-use core::fmt;
+use core::{fmt, str::FromStr};
 
-use etui_chain::{AccountId, Id};
+use data_encoding::HEXLOWER;
+use etui_chain::{AccountId, DeviceId, Id};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sea_orm::ConnectionTrait;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::{StoreError, sql};
+use crate::{
+    Store, StoreError, random_bytes,
+    sql::{self, Columns as _},
+};
+
+pub use list::{AuditEvent, Page};
+
+mod list;
 
 /// Bytes of a pseudonym.
 const PSEUDONYM_BYTES: usize = 16;
+
+/// Refused sign-ins of one account that are noted within an hour.
+const MAX_REFUSED: u64 = 10;
+const HOUR_MS: u64 = 60 * 60_000;
 
 /// Names an account, and what belongs to it, in logs and events: HMAC-SHA-256 of the id under a key that lies with the account
 /// and goes with it. Whoever has the log alone learns that two lines are about the same thing, and no more.
@@ -26,7 +38,7 @@ pub struct Pseudonyms {
 pub struct Pseudonym([u8; PSEUDONYM_BYTES]);
 
 impl Pseudonyms {
-    /// An account that an older program made has no key yet: then its name is that of nobody.
+    /// One that an older program made has no key until [`give_key`].
     pub(crate) fn from_column(account_id: AccountId, key: Option<Vec<u8>>) -> Self {
         Self { account_id, key: Zeroizing::new(key.unwrap_or_default()) }
     }
@@ -68,6 +80,20 @@ impl Pseudonym {
 impl fmt::Display for Pseudonym {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+/// A text that names nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a pseudonym is 32 lower-case hex digits")]
+pub struct NoPseudonym;
+
+impl FromStr for Pseudonym {
+    type Err = NoPseudonym;
+
+    fn from_str(text: &str) -> Result<Self, NoPseudonym> {
+        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(|_| NoPseudonym)?;
+        bytes.try_into().map(Self).map_err(|_| NoPseudonym)
     }
 }
 
@@ -191,4 +217,75 @@ pub(crate) async fn insert<C: ConnectionTrait>(
         outcome.name().into(),
     ];
     sql::execute(connection, "noting an event", INSERT, values).await.map(drop)
+}
+
+impl Store {
+    /// Notes that a stranger did not get into an account, at most [`MAX_REFUSED`] times an hour: whoever tries a million times
+    /// fills no table.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn note_refused_sign_in(
+        &self,
+        account_id: AccountId,
+        device_id: Option<DeviceId>,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        const COUNT: &str = "SELECT COUNT(*) FROM audit_event \
+             WHERE account = $1 AND action = $2 AND outcome = $3 AND time_ms > $4";
+        const KEY: &str = "SELECT pseudonym_key FROM account WHERE account_id = $1";
+        let transaction = self.begin().await?;
+        give_key(&*transaction, account_id).await?;
+        let row = sql::row(&*transaction, "looking an account up", KEY, [sql::id(account_id)]).await?;
+        let Some(row) = row else { return Ok(()) };
+        let pseudonyms = Pseudonyms::from_column(account_id, row.column(0)?);
+        let (action, outcome) = (Action::SignIn, Outcome::Refused);
+        let values = [
+            pseudonyms.account().0.to_vec().into(),
+            action.name().into(),
+            outcome.name().into(),
+            sql::number(now_ms.saturating_sub(HOUR_MS)),
+        ];
+        let noted = sql::row(&*transaction, "counting events", COUNT, values).await?;
+        if noted.map_or(Ok(0), |row| row.number(0))? >= MAX_REFUSED {
+            return Ok(());
+        }
+        let object = device_id.map(|device_id| pseudonyms.of(device_id));
+        insert(&*transaction, &pseudonyms, Actor::Stranger, action, object, outcome, now_ms).await?;
+        transaction.commit().await
+    }
+
+    /// Gives keys to accounts that an older program has made without one: how many there were.
+    pub(crate) async fn give_missing_keys(&self) -> Result<u64, StoreError> {
+        const SELECT: &str = "SELECT account_id FROM account WHERE pseudonym_key IS NULL LIMIT 256";
+        let mut given = 0;
+        loop {
+            let rows = sql::rows(self.database(), "looking for accounts without a key", SELECT, []).await?;
+            if rows.is_empty() {
+                return Ok(given);
+            }
+            let transaction = self.begin().await?;
+            for row in &rows {
+                give_key(&*transaction, row.id(0)?).await?;
+            }
+            transaction.commit().await?;
+            given += rows.len() as u64;
+        }
+    }
+}
+
+/// Makes the key of an account that has none.
+pub(crate) async fn give_key<C: ConnectionTrait>(
+    connection: &C,
+    account_id: AccountId,
+) -> Result<(), StoreError> {
+    const UPDATE: &str =
+        "UPDATE account SET pseudonym_key = $2 WHERE account_id = $1 AND pseudonym_key IS NULL";
+    let values = [sql::id(account_id), new_key()?.into()];
+    sql::execute(connection, "giving an account its key", UPDATE, values).await.map(drop)
+}
+
+/// 32 random bytes.
+pub(crate) fn new_key() -> Result<Vec<u8>, StoreError> {
+    Ok([random_bytes()?, random_bytes()?].concat())
 }

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, QueryResult};
 
 use crate::{
     SessionId, Store, StoreError,
-    audit::Pseudonyms,
+    audit::{self, Pseudonyms},
     sql::{self, Columns as _},
 };
 
@@ -44,6 +44,32 @@ pub struct Administrator(());
 /// A live session of an account that its holder has deleted and that is still there: it may be kept after all, and taken along.
 #[derive(Debug, Clone)]
 pub struct Leaving(Authority);
+
+/// Proof that the holder of an account has signed in a moment ago, whether the account stays or is being deleted: enough to take
+/// along what is held, and no more.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    account_id: AccountId,
+    pseudonyms: Pseudonyms,
+}
+
+impl From<Fresh> for Holder {
+    fn from(fresh: Fresh) -> Self {
+        Self { account_id: fresh.account_id, pseudonyms: fresh.pseudonyms }
+    }
+}
+
+impl Holder {
+    /// The account.
+    pub const fn account_id(&self) -> AccountId {
+        self.account_id
+    }
+
+    /// By which logs and events name what belongs to the account.
+    pub const fn pseudonyms(&self) -> &Pseudonyms {
+        &self.pseudonyms
+    }
+}
 
 impl Authority {
     /// The account.
@@ -125,6 +151,14 @@ impl Leaving {
     pub const fn authority(&self) -> &Authority {
         &self.0
     }
+
+    /// The same holder, if the session was signed in to within [`FRESH_MS`].
+    ///
+    /// # Errors
+    /// `NotFresh`.
+    pub fn holder(&self, now_ms: u64) -> Result<Holder, StoreError> {
+        self.0.fresh(now_ms).map(Holder::from)
+    }
 }
 
 impl Store {
@@ -137,8 +171,7 @@ impl Store {
         session_id: SessionId,
         now_ms: u64,
     ) -> Result<Option<Authority>, StoreError> {
-        let row = row(self.database(), session_id, now_ms).await?;
-        let Some(row) = row else { return Ok(None) };
+        let Some(row) = self.session_row(session_id, now_ms).await? else { return Ok(None) };
         check_standing(&row)?;
         if let Some(delete_at_ms) = row.column::<Option<i64>>(STANDING + 1)? {
             let delete_at_ms = u64::try_from(delete_at_ms).unwrap_or_default();
@@ -152,7 +185,7 @@ impl Store {
     /// # Errors
     /// `Disabled`, `AwaitsApproval`.
     pub async fn leaving(&self, session_id: SessionId, now_ms: u64) -> Result<Option<Leaving>, StoreError> {
-        let Some(row) = row(self.database(), session_id, now_ms).await? else { return Ok(None) };
+        let Some(row) = self.session_row(session_id, now_ms).await? else { return Ok(None) };
         check_standing(&row)?;
         if row.column::<Option<i64>>(STANDING + 1)?.is_none() {
             return Ok(None);
@@ -176,8 +209,12 @@ impl Store {
         session_id: Option<SessionId>,
     ) -> Result<Fresh, StoreError> {
         const SELECT: &str = "SELECT pseudonym_key, disabled_ms, role FROM account WHERE account_id = $1";
-        let row = sql::row(self.database(), "looking an account up", SELECT, [sql::id(account_id)]).await?;
-        let row = row.ok_or(StoreError::NotFound)?;
+        let looked = || sql::row(self.database(), "looking an account up", SELECT, [sql::id(account_id)]);
+        let mut row = looked().await?.ok_or(StoreError::NotFound)?;
+        if row.column::<Option<Vec<u8>>>(0)?.is_none() {
+            self.give_key(account_id).await?;
+            row = looked().await?.ok_or(StoreError::NotFound)?;
+        }
         if row.column::<Option<i64>>(1)?.is_some() {
             return Err(StoreError::Disabled);
         }
@@ -187,6 +224,29 @@ impl Store {
             is_administrator: is_administrator(&row, 2)?,
             pseudonyms: Pseudonyms::from_column(account_id, row.column(0)?),
         })
+    }
+
+    /// The row of a live session, whose account has a key for pseudonyms.
+    async fn session_row(
+        &self,
+        session_id: SessionId,
+        now_ms: u64,
+    ) -> Result<Option<QueryResult>, StoreError> {
+        let found = row(self.database(), session_id, now_ms).await?;
+        match found {
+            Some(found) if lacks_key(&found)? => {
+                self.give_key(found.id(1)?).await?;
+                row(self.database(), session_id, now_ms).await
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// An older program makes accounts without a key.
+    async fn give_key(&self, account_id: AccountId) -> Result<(), StoreError> {
+        let transaction = self.begin().await?;
+        audit::give_key(&*transaction, account_id).await?;
+        transaction.commit().await
     }
 }
 
@@ -201,8 +261,17 @@ pub(crate) async fn of_session<C: ConnectionTrait>(
     connection: &C,
     session_id: SessionId,
 ) -> Result<Authority, StoreError> {
-    let row = sql::row(connection, "looking a session up", SELECT, [sql::id(session_id.id())]).await?;
-    authority(&row.ok_or(StoreError::NotFound)?)
+    let looked = || sql::row(connection, "looking a session up", SELECT, [sql::id(session_id.id())]);
+    let mut row = looked().await?.ok_or(StoreError::NotFound)?;
+    if lacks_key(&row)? {
+        audit::give_key(connection, row.id(1)?).await?;
+        row = looked().await?.ok_or(StoreError::NotFound)?;
+    }
+    authority(&row)
+}
+
+fn lacks_key(row: &QueryResult) -> Result<bool, StoreError> {
+    Ok(row.column::<Option<Vec<u8>>>(6)?.is_none())
 }
 
 async fn row<C: ConnectionTrait>(

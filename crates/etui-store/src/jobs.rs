@@ -11,6 +11,8 @@ pub enum Job {
     Garbage,
     /// [`Store::give_up_orphans`].
     Orphans,
+    /// [`Store::purge`].
+    Purge,
 }
 
 impl Job {
@@ -18,6 +20,7 @@ impl Job {
         match self {
             Self::Garbage => "garbage",
             Self::Orphans => "orphans",
+            Self::Purge => "purge",
         }
     }
 }

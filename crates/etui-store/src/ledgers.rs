@@ -66,6 +66,14 @@ impl Ledgers {
             slots.remove_oldest();
         }
     }
+
+    /// Lets go of a vault that is gone.
+    pub(crate) fn forget(&self, vault_id: VaultId) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_vault = slots.by_head.iter().filter(|(_, slot)| slot.ledger.vault_id() == vault_id);
+        let heads: Vec<Digest> = of_vault.map(|(head_hash, _)| *head_hash).collect();
+        heads.iter().for_each(|head_hash| slots.remove(head_hash));
+    }
 }
 
 impl Slots {

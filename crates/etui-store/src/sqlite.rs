@@ -6,7 +6,7 @@ use std::{
 };
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement, Value,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement, Value,
     sqlx::{self, Connection as _, SqliteConnection},
 };
 
@@ -52,6 +52,34 @@ pub(crate) async fn check(database: &DatabaseConnection) -> Result<(), StoreErro
         Err(error) if sql::is_damaged_file(&error) => Err(DAMAGED),
         Err(error) => Err(error),
     }
+}
+
+/// Notes in the file, with the transaction, that it holds traces of what was removed for good.
+pub(crate) async fn mark_traces<C: ConnectionTrait>(transaction: &C) -> Result<(), StoreError> {
+    set_traces(transaction, true).await
+}
+
+/// Whether [`mark_traces`] was called since [`write_anew`].
+pub(crate) async fn has_traces(database: &DatabaseConnection) -> Result<bool, StoreError> {
+    let row = sql::row(database, "looking for traces", "PRAGMA user_version", []).await?;
+    row.map_or(Ok(false), |row| Ok(row.column::<i32>(0)? != 0))
+}
+
+/// Writes the whole file anew, without free pages, and empties the log. Nobody may be writing; whoever reads goes on, and if it
+/// is what was there before, the traces stay marked for the next time.
+pub(crate) async fn write_anew(database: &DatabaseConnection) -> Result<(), StoreError> {
+    let failed = sql::failed("writing the database file anew");
+    database.execute_unprepared("VACUUM").await.map_err(&failed)?;
+    let emptied = sql::row(database, "emptying the log", "PRAGMA wal_checkpoint(TRUNCATE)", []).await?;
+    match emptied.map(|row| row.column::<i32>(0)).transpose()? {
+        Some(0) => set_traces(database, false).await,
+        _ => Ok(()),
+    }
+}
+
+async fn set_traces<C: ConnectionTrait>(connection: &C, traces: bool) -> Result<(), StoreError> {
+    let statement = format!("PRAGMA user_version = {}", i32::from(traces));
+    connection.execute_unprepared(&statement).await.map(drop).map_err(sql::failed("marking traces"))
 }
 
 pub(crate) async fn open(file: PathBuf) -> Result<DatabaseConnection, StoreError> {

@@ -280,7 +280,7 @@ impl Store {
         Ok(WriteTransaction { transaction, database: self.database().clone(), _turn: turn })
     }
 
-    async fn turn(&self) -> Option<OwnedMutexGuard<()>> {
+    pub(crate) async fn turn(&self) -> Option<OwnedMutexGuard<()>> {
         match &self.0.turn {
             Some(turn) => Some(Arc::clone(turn).lock_owned().await),
             None => None,

@@ -31,6 +31,8 @@ mod nodes;
 mod pending;
 #[path = "contract/plans.rs"]
 mod plans;
+#[path = "contract/privacy.rs"]
+mod privacy;
 #[path = "contract/pushes.rs"]
 mod pushes;
 #[path = "contract/schemas.rs"]
@@ -65,8 +67,7 @@ macro_rules! contracts {
             a_login_hash_is_replaced_only_where_it_is_still_the_same
             an_address_and_an_id_are_taken_once
             sign_ups_that_break_a_rule_are_refused
-            other_accounts_see_nothing
-            a_deleted_account_leaves_nothing;
+            other_accounts_see_nothing;
         sessions:
             a_session_lives_until_it_expires_or_is_ended
             refresh_tokens_work_once_and_reuse_ends_the_session
@@ -137,6 +138,17 @@ macro_rules! contracts {
             a_repeated_push_is_answered_even_when_the_room_is_gone
             every_act_is_noted_in_the_account_that_it_is_about
             the_last_administrator_stays_one;
+        privacy:
+            every_column_is_decided_on
+            a_deleted_account_is_in_no_table_and_no_object
+            a_backup_under_way_finds_what_is_being_deleted
+            a_deleted_account_can_be_kept_until_its_grace_is_over
+            a_download_holds_everything_that_is_told
+            a_large_download_is_made_by_one_node
+            downloads_end_with_their_time_and_leave_nothing
+            records_go_when_their_time_is_over
+            refused_sign_ins_fill_no_table
+            an_account_of_an_older_program_gets_its_key;
         durability:
             everything_is_there_after_reopening
             a_full_disk_stores_nothing

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::ClientError;
 
 /// The body of an answer, as it arrives.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     response: Response,
     doing: &'static str,
     room_bytes: u64,
@@ -25,7 +25,7 @@ impl Answer {
     ///
     /// # Errors
     /// `limit` if it is longer than it may be; [`ClientError::Offline`].
-    pub(super) async fn piece(&mut self) -> Result<Option<Bytes>, ClientError> {
+    pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>, ClientError> {
         let piece = self.response.chunk().await.map_err(|source| offline(self.doing, source))?;
         self.holds(piece.as_ref().map_or(0, Bytes::len) as u64)?;
         Ok(piece)

@@ -11,6 +11,7 @@ mod metrics;
 mod monitoring;
 mod passkeys;
 mod plans;
+mod privacy;
 mod process;
 mod programs;
 mod providers;

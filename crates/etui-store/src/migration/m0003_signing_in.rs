@@ -137,10 +137,11 @@ const PLANS: [&str; 6] = [
 ];
 
 /// Who did what to which id when: ids are pseudonyms made with the key of the account.
-const AUDIT: [&str; 2] = [
+const AUDIT: [&str; 3] = [
     "CREATE TABLE audit_event (event_number NUMBERED, time_ms BIGINT NOT NULL, account BYTES NOT NULL, \
      actor TEXT NOT NULL, action TEXT NOT NULL, object BYTES, outcome TEXT NOT NULL)",
     "CREATE INDEX audit_event_of_account ON audit_event (account, event_number)",
+    "CREATE INDEX audit_event_when ON audit_event (time_ms)",
 ];
 
 /// Mail that waits to be sent.
@@ -151,9 +152,11 @@ const MAIL: [&str; 2] = [
     "CREATE INDEX mail_due ON mail (due_ms)",
 ];
 
-/// Downloads of everything held about somebody.
+/// Downloads of everything held about somebody, one an account. Without a key it is not made yet; a node that has claimed it is
+/// at it.
 const EXPORTS: [&str; 1] = ["CREATE TABLE data_export (export_number NUMBERED, \
-     account_id BYTES NOT NULL REFERENCES account (account_id) ON DELETE CASCADE, \
-     secret_hash BYTES, object_key BYTES, bytes BIGINT NOT NULL, requested_ms BIGINT NOT NULL, expires_ms BIGINT NOT NULL)"];
+     account_id BYTES NOT NULL UNIQUE REFERENCES account (account_id) ON DELETE CASCADE, \
+     secret_hash BYTES NOT NULL UNIQUE, object_key BYTES UNIQUE, bytes BIGINT NOT NULL, requested_ms BIGINT NOT NULL, \
+     claimed_ms BIGINT NOT NULL, expires_ms BIGINT NOT NULL)"];
 
 const JOBS: [&str; 1] = ["INSERT INTO job (name, due_ms) VALUES ('purge', 0)"];

@@ -162,22 +162,3 @@ pub(crate) async fn other_accounts_see_nothing(backend: &Backend) {
     let theirs = store.record(&stranger, vault_id, vault_id.id().into()).await.unwrap().unwrap();
     assert_ne!(theirs, client.vaults[&vault_id].records[&vault_id.id().into()]);
 }
-
-pub(crate) async fn a_deleted_account_leaves_nothing(backend: &Backend) {
-    let (store, mut client, authority, vault_id) = signed_up(backend).await;
-    let edits: Vec<Edit> = (0..20).map(|_| Edit::Put(client.id(), 4096)).collect();
-    let upload = client.edit(vault_id, &edits);
-    store.push(&authority, vault_id, upload).await.unwrap();
-    assert_eq!(backend.object_count("segments").await, 1);
-
-    store.delete_account(&authority).await.unwrap();
-    assert_eq!(backend.object_count("segments").await, 0);
-    assert!(store.authority(authority.session_id(), NOW_MS).await.unwrap().is_none());
-    assert!(store.login(&client.email()).await.unwrap().is_none());
-    assert!(matches!(store.newest_state(&authority).await, Err(StoreError::NotFound)));
-    assert!(matches!(store.changes(&authority, vault_id, 0).await, Err(StoreError::NotFound)));
-
-    let mut again = Client::new(1);
-    let (account, _) = again.sign_up();
-    store.create_account(account, NOW_MS).await.unwrap();
-}

@@ -217,6 +217,73 @@ impl Backend {
         false
     }
 
+    /// Everything that is kept, by where it lies: files of the data folder, rows of PostgreSQL as text, objects and their names.
+    pub(crate) async fn everything(&self) -> Vec<(String, Vec<u8>)> {
+        let mut found = Vec::new();
+        let objects = self.object_store();
+        let all: Vec<_> = objects.list(None).try_collect().await.unwrap();
+        for object in all {
+            let content = objects.get(&object.location).await.unwrap().bytes().await.unwrap();
+            found.push((object.location.to_string(), content.to_vec()));
+        }
+        if self.is_one_folder() {
+            for name in ["etui.db", "etui.db-wal", "etui.db-shm"] {
+                let file = self.config().data.join(name);
+                found.push((name.to_owned(), std::fs::read(file).unwrap_or_default()));
+            }
+        }
+        for table in self.tables().await {
+            found.push((format!("table {table}"), self.rows_as_text(&table).await.into_bytes()));
+        }
+        found
+    }
+
+    /// The names of all tables.
+    pub(crate) async fn tables(&self) -> Vec<String> {
+        self.texts(match self.database {
+            DatabaseConfig::File => {
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+            }
+            DatabaseConfig::Postgres(_) => {
+                "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
+            }
+        })
+        .await
+    }
+
+    /// The names of a table's columns.
+    pub(crate) async fn columns(&self, table: &str) -> Vec<String> {
+        self.texts(&match self.database {
+            DatabaseConfig::File => format!("SELECT name FROM pragma_table_info('{table}') ORDER BY name"),
+            DatabaseConfig::Postgres(_) => format!(
+                "SELECT column_name::text FROM information_schema.columns WHERE table_name = '{table}' \
+                 AND table_schema = current_schema() ORDER BY 1"
+            ),
+        })
+        .await
+    }
+
+    /// Every row of a table, bytes in hex.
+    async fn rows_as_text(&self, table: &str) -> String {
+        let columns = self.columns(table).await;
+        let shown = |column: &String| match self.database {
+            DatabaseConfig::File => format!(
+                "COALESCE(CASE typeof({column}) WHEN 'blob' THEN lower(hex({column})) ELSE {column} END, '')"
+            ),
+            DatabaseConfig::Postgres(_) => format!("COALESCE({column}::text, '')"),
+        };
+        let row = columns.iter().map(shown).collect::<Vec<_>>().join(" || ' ' || ");
+        self.texts(&format!("SELECT {row} FROM {table}")).await.join("\n")
+    }
+
+    async fn texts(&self, sql: &str) -> Vec<String> {
+        let database = self.connect().await;
+        let statement = Statement::from_string(database.get_database_backend(), sql);
+        let rows = database.query_all_raw(statement).await.unwrap();
+        database.close().await.unwrap();
+        rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+    }
+
     /// How many objects hold live records.
     pub(crate) async fn live_objects(&self) -> i64 {
         const COUNT: &str = "SELECT COUNT(*) FROM segment s WHERE s.object_key IS NOT NULL \

@@ -7,8 +7,8 @@ use etui_api::frame::{Frame, FrameReader};
 use etui_chain::{AccountId, DeviceId, Digest, ObjectId, VaultId};
 use etui_store::{
     Admission, Authority, CommitUpload, CredentialChange, Exchange, FrameStream, HealUpload, Identity,
-    Invitation, LoginHash, NewAccount, NewPending, NewSession, Pending, Purpose, StateUpload, Store,
-    StoreError, TotpSecret,
+    Invitation, LoginHash, NewAccount, NewPending, NewSession, Pending, Purpose, Retention, StateUpload,
+    Store, StoreError, TotpSecret,
 };
 use futures_util::TryStreamExt as _;
 use tempfile::TempDir;
@@ -287,12 +287,20 @@ impl Twin {
                 lines.push(used.to_string());
             }
             Request::Approve(device_id) => store.approve_device(authority, device_id, now_ms).await?,
-            Request::DeleteAccount => store.delete_account(authority).await?,
+            Request::DeleteAccount => {
+                let fresh = store.present(authority.account_id(), None).await?;
+                store.delete_account(&fresh, Duration::ZERO, now_ms).await?;
+                lines.push(format!("{:?}", store.purge(&FOR_EVER, now_ms).await?));
+            }
             other => lines.extend(read(store, authority, other, now_ms).await?),
         }
         Ok(lines)
     }
 }
+
+/// Nothing is past its time.
+const FOR_EVER: Retention =
+    Retention { audit_events: Duration::MAX, known_devices: Duration::MAX, invitations: Duration::MAX };
 
 /// What changes nothing.
 async fn read(store: &Store, authority: &Authority, request: Request, now_ms: u64) -> Answered {

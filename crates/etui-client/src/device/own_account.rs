@@ -1,0 +1,102 @@
+//! The account as the server holds it: its log, everything held as one file, its end.
+
+use std::{io::Write as _, path::Path, time::Duration};
+
+use etui_api::privacy::AuditEvent;
+use tokio::time::{sleep, timeout};
+
+use super::{Device, Progress};
+use crate::{
+    ClientError,
+    data_export::{self, DataExportReport},
+    new_file::NewFile,
+};
+
+/// Between two looks whether a large file has been made.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
+
+/// One event of the audit log, with the device's name where it is about one.
+pub struct EventLine {
+    /// As the server has it.
+    pub event: AuditEvent,
+    /// The device's name, from the sealed account settings.
+    pub device_name: Option<String>,
+}
+
+impl Device {
+    /// The account's audit log, newest first, at most so many events.
+    ///
+    /// # Errors
+    /// [`ClientError::Offline`], [`ClientError::SignedOut`].
+    pub async fn account_events(&self, most: usize) -> Result<Vec<EventLine>, ClientError> {
+        let (mut lines, mut before) = (Vec::new(), None);
+        loop {
+            let page = self.api.account_events(before).await?;
+            let names = self.inner.borrow().account_settings()?;
+            let line = |event: AuditEvent| EventLine {
+                device_name: event.device_id.and_then(|id| names.device_name(&id).map(str::to_owned)),
+                event,
+            };
+            lines.extend(page.events.into_iter().map(line).take(most - lines.len()));
+            match page.next {
+                // Whatever a server says, each page is further back.
+                Some(next) if lines.len() < most && before.is_none_or(|before| next < before) => {
+                    before = Some(next);
+                }
+                _ => return Ok(lines),
+            }
+        }
+    }
+
+    /// Has the server delete the account after its grace: until when it can be kept, in ms since 1970. What is on this device
+    /// stays.
+    ///
+    /// # Errors
+    /// [`ClientError::FreshSignInNeeded`].
+    pub async fn delete_account(&self) -> Result<u64, ClientError> {
+        Ok(self.api.delete_account().await?.delete_at_ms)
+    }
+
+    /// Keeps an account that was deleted.
+    ///
+    /// # Errors
+    /// `not_found` if it is not being deleted; [`ClientError::SignedOut`].
+    pub async fn keep_account(&self) -> Result<(), ClientError> {
+        self.api.keep_account().await
+    }
+
+    /// Writes everything that the server holds about the account to a file, reads it back, and only then gives it its name.
+    /// Progress is in KiB.
+    ///
+    /// # Errors
+    /// As [`Self::delete_account`]; `format` for a file that is cut short or damaged; [`ClientError::File`].
+    pub async fn download_everything(
+        &self,
+        to: &Path,
+        progress: Progress<'_>,
+    ) -> Result<DataExportReport, ClientError> {
+        let secret = self.api.begin_data_export().await?.secret;
+        let mut file = NewFile::create(to)?;
+        let (mut answer, total) = loop {
+            match self.api.data_export(&secret).await? {
+                Some(answer) => break answer,
+                None => sleep(BETWEEN_LOOKS).await,
+            }
+        };
+        let in_kib = |bytes: u64| usize::try_from(bytes >> 10).unwrap_or(usize::MAX);
+        let mut written = 0;
+        let silence = self.api.patience().silence;
+        let doing = "fetching everything held";
+        let silent = |_| ClientError::Offline { doing, source: None };
+        while let Some(piece) = timeout(silence, answer.piece()).await.map_err(silent)?? {
+            file.write(|out| out.write_all(&piece))?;
+            written += piece.len() as u64;
+            if let Some(progress) = progress {
+                progress(in_kib(written), in_kib(total));
+            }
+        }
+        let report = data_export::check(file.written()?)?;
+        file.name()?;
+        Ok(report)
+    }
+}

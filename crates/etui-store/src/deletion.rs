@@ -1,0 +1,174 @@
+//! The end of an account: asked for by its holder, taken back within a grace, and then carried out for good.
+//!
+//! `docs/design/0012-deletion-and-export.md` says what is gone when.
+
+use std::time::Duration;
+
+use etui_chain::AccountId;
+use sea_orm::{ConnectionTrait, DbBackend};
+
+use crate::{
+    Action, Actor, Fresh, Leaving, Outcome, Store, StoreError,
+    audit::{self, Pseudonyms},
+    session,
+    sql::{self, Columns as _},
+    sqlite,
+};
+
+/// Accounts looked at together.
+const BATCH: u64 = 64;
+const REMOVING: &str = "removing an account";
+
+impl Store {
+    /// Has an account deleted after `grace`: when that will be, in ms since 1970. Every other session ends, and what was begun.
+    ///
+    /// # Errors
+    /// `NotFound` if the account is gone; `Leaving` if it is being deleted already.
+    pub async fn delete_account(
+        &self,
+        fresh: &Fresh,
+        grace: Duration,
+        now_ms: u64,
+    ) -> Result<u64, StoreError> {
+        const SELECT: &str = "SELECT delete_at_ms FROM account WHERE account_id = $1";
+        const UPDATE: &str = "UPDATE account SET delete_at_ms = $2 WHERE account_id = $1";
+        let account_id = fresh.account_id();
+        let delete_at_ms = now_ms.saturating_add(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
+        let transaction = self.begin().await?;
+        let query = format!("{SELECT}{}", sql::for_update(&*transaction));
+        let row = sql::row(&*transaction, "looking an account up", &query, [sql::id(account_id)]).await?;
+        if let Some(before) = row.ok_or(StoreError::NotFound)?.column::<Option<i64>>(0)? {
+            return Err(StoreError::Leaving { delete_at_ms: u64::try_from(before).unwrap_or_default() });
+        }
+        let values = [sql::id(account_id), sql::number(delete_at_ms)];
+        sql::execute(&*transaction, "deleting an account", UPDATE, values).await?;
+        session::end_all_but(&*transaction, account_id, fresh.session_id()).await?;
+        let (actor, action, outcome) = (Actor::Holder, Action::DeleteAccount, Outcome::Done);
+        audit::insert(&*transaction, fresh.pseudonyms(), actor, action, None, outcome, now_ms).await?;
+        transaction.commit().await?;
+        self.inner().events.forget(account_id);
+        Ok(delete_at_ms)
+    }
+
+    /// Keeps an account that its holder had deleted.
+    ///
+    /// # Errors
+    /// `NotFound` once the grace is over.
+    pub async fn keep_account(&self, leaving: &Leaving, now_ms: u64) -> Result<(), StoreError> {
+        const UPDATE: &str =
+            "UPDATE account SET delete_at_ms = NULL WHERE account_id = $1 AND delete_at_ms > $2";
+        let authority = leaving.authority();
+        let transaction = self.begin().await?;
+        let values = [sql::id(authority.account_id()), sql::number(now_ms)];
+        if sql::execute(&*transaction, "keeping an account", UPDATE, values).await? == 0 {
+            return Err(StoreError::NotFound);
+        }
+        let (actor, action, outcome) = (Actor::Holder, Action::KeepAccount, Outcome::Done);
+        audit::insert(&*transaction, authority.pseudonyms(), actor, action, None, outcome, now_ms).await?;
+        transaction.commit().await
+    }
+
+    /// Removes every account whose grace is over: how many. Sealed objects are dead from now on and go with the next
+    /// collections of garbage, so that a backup under way still finds them; everything else goes at once.
+    ///
+    /// # Errors
+    /// `Database`, `Blobs`: what is left is removed the next time.
+    pub(crate) async fn remove_deleted_accounts(&self, now_ms: u64) -> Result<u64, StoreError> {
+        const SELECT: &str = "SELECT account_id FROM account WHERE delete_at_ms <= $1 LIMIT $2";
+        let mut removed = 0;
+        loop {
+            let values = [sql::number(now_ms), sql::number(BATCH)];
+            let rows = sql::rows(self.database(), "looking for deleted accounts", SELECT, values).await?;
+            if rows.is_empty() {
+                break;
+            }
+            for row in rows {
+                self.remove_account(row.id(0)?, now_ms).await?;
+                removed += 1;
+            }
+        }
+        self.leave_no_traces().await?;
+        Ok(removed)
+    }
+
+    /// Vault by vault, since each may be large, and the account's own row last: whatever is interrupted is found again.
+    async fn remove_account(&self, account_id: AccountId, now_ms: u64) -> Result<(), StoreError> {
+        const VAULT: &str = "SELECT vault_number FROM vault WHERE account_id = $1 LIMIT 1";
+        self.remove_exports_of(account_id).await?;
+        while let Some(row) =
+            sql::row(self.database(), "listing vaults", VAULT, [sql::id(account_id)]).await?
+        {
+            self.remove_vault(row.number(0)?, now_ms).await?;
+        }
+        let transaction = self.begin().await?;
+        remove_rows(&*transaction, account_id, now_ms).await?;
+        mark_traces(&*transaction).await?;
+        transaction.commit().await?;
+        self.inner().events.forget(account_id);
+        Ok(())
+    }
+
+    async fn remove_vault(&self, number: u64, now_ms: u64) -> Result<(), StoreError> {
+        const SELECT: &str = "SELECT vault_id FROM vault WHERE vault_number = $1";
+        const DETACH: &str = "UPDATE segment SET vault_number = NULL, dead_since_ms = $2 \
+             WHERE vault_number = $1 AND object_key IS NOT NULL";
+        const DELETE: &str = "DELETE FROM vault WHERE vault_number = $1";
+        let transaction = self.begin().await?;
+        // Nobody pushes to it any more while its segments are let go of.
+        let query = format!("{SELECT}{}", sql::for_update(&*transaction));
+        let Some(row) = sql::row(&*transaction, REMOVING, &query, [sql::number(number)]).await? else {
+            return Ok(());
+        };
+        let values = [sql::number(number), sql::number(now_ms)];
+        sql::execute(&*transaction, REMOVING, DETACH, values).await?;
+        sql::execute(&*transaction, REMOVING, DELETE, [sql::number(number)]).await?;
+        mark_traces(&*transaction).await?;
+        transaction.commit().await?;
+        self.inner().ledgers.forget(row.id(0)?);
+        Ok(())
+    }
+
+    /// A file of SQLite keeps what was deleted in pages that are free, and in its log, until they are used again: after a removal
+    /// it is written anew, and the log emptied. That it has to be lies in the file itself, should the server end in between.
+    /// PostgreSQL has its own vacuum.
+    async fn leave_no_traces(&self) -> Result<(), StoreError> {
+        if self.database().get_database_backend() != DbBackend::Sqlite {
+            return Ok(());
+        }
+        let _turn = self.turn().await;
+        if sqlite::has_traces(self.database()).await? {
+            sqlite::write_anew(self.database()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What names the account, and what names it by another name: the log by its pseudonym, mail and invitations by its address.
+async fn remove_rows<C: ConnectionTrait>(
+    transaction: &C,
+    account_id: AccountId,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    const SELECT: &str =
+        "SELECT email, pseudonym_key FROM account WHERE account_id = $1 AND delete_at_ms <= $2";
+    const EVENTS: &str = "DELETE FROM audit_event WHERE account = $1";
+    const MAIL: &str = "DELETE FROM mail WHERE recipient = $1";
+    const INVITATIONS: &str = "DELETE FROM invitation WHERE email = $1";
+    const ACCOUNT: &str = "DELETE FROM account WHERE account_id = $1";
+    let query = format!("{SELECT}{}", sql::for_update(transaction));
+    let values = [sql::id(account_id), sql::number(now_ms)];
+    let Some(row) = sql::row(transaction, REMOVING, &query, values).await? else { return Ok(()) };
+    let email: String = row.column(0)?;
+    let pseudonym = Pseudonyms::from_column(account_id, row.column(1)?).account();
+    sql::execute(transaction, REMOVING, EVENTS, [pseudonym.as_bytes().to_vec().into()]).await?;
+    sql::execute(transaction, REMOVING, MAIL, [email.clone().into()]).await?;
+    sql::execute(transaction, REMOVING, INVITATIONS, [email.into()]).await?;
+    sql::execute(transaction, REMOVING, ACCOUNT, [sql::id(account_id)]).await.map(drop)
+}
+
+async fn mark_traces<C: ConnectionTrait>(transaction: &C) -> Result<(), StoreError> {
+    if transaction.get_database_backend() == DbBackend::Sqlite {
+        sqlite::mark_traces(transaction).await?;
+    }
+    Ok(())
+}
