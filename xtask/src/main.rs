@@ -2,6 +2,8 @@
 
 mod arrows;
 mod bench;
+#[cfg(test)]
+mod controls;
 mod deny;
 mod faults;
 mod image;

@@ -128,7 +128,12 @@ pub const HOLDINGS: [Holding; 26] = [
     Holding {
         table: "known_device",
         whose: Account,
-        columns: &[("account_id", Told(Hex)), ("device_id", Told(Hex)), ("first_ms", Told(Number))],
+        columns: &[
+            ("account_id", Told(Hex)),
+            ("device_id", Told(Hex)),
+            ("first_ms", Told(Number)),
+            ("approved", Told(Number)),
+        ],
         key_columns: 2,
     },
     Holding {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use etui_chain::{AccountId, Digest};
-use etui_store::{NewPending, Pending, Purpose, Store, StoreError};
+use etui_store::{NewPending, Pending, Purpose, Retention, Store, StoreError};
 use futures_util::future::join_all;
 
 use crate::{
@@ -64,7 +64,11 @@ pub(crate) async fn what_has_changed_meanwhile_is_not_replaced(backend: &Backend
 pub(crate) async fn what_was_begun_goes_with_the_account(backend: &Backend) {
     let (store, client, authority, _) = signed_up(backend).await;
     let secret = begin(&store, Some(client.account_id), 1).await;
-    store.delete_account(&authority).await.unwrap();
+    let fresh = authority.fresh(NOW_MS).unwrap();
+    store.delete_account(&fresh, Duration::ZERO, NOW_MS).await.unwrap();
+    let kept = Duration::MAX;
+    let retention = Retention { audit_events: kept, known_devices: kept, invitations: kept };
+    store.purge(&retention, NOW_MS).await.unwrap();
     assert_eq!(store.take_pending(secret, Purpose::Link, NOW_MS).await.unwrap(), None);
     let secret_hash = Digest::of(&[b"too late"]);
     let new = new_pending(secret_hash, Some(client.account_id), 1);
