@@ -68,6 +68,33 @@ mod tests {
     }
 
     #[test]
+    fn ipv6_is_walked_like_ipv4_in_one_line_or_several() {
+        let trusted = ["10.0.0.0/8", "2001:db8:ffff::/48", "::1/128"];
+        let [proxy, client_v6] = ["2001:db8:ffff::2", "2001:db8:1::7"];
+        assert_eq!(client(proxy, &[client_v6], &trusted), client_v6);
+        assert_eq!(
+            client("::1", &["192.0.2.66, 2001:db8:1::7", "2001:db8:ffff::3,10.0.0.9"], &trusted),
+            client_v6
+        );
+        assert_eq!(client(proxy, &["2001:DB8:1:0:0:0:0:7"], &trusted), client_v6, "however it is written");
+        assert_eq!(client(proxy, &["::ffff:203.0.113.9"], &trusted), "203.0.113.9");
+        assert_eq!(client(client_v6, &["192.0.2.66"], &trusted), client_v6, "it is no proxy of ours");
+        assert_eq!(client("2001:db8:fffe::2", &[client_v6], &trusted), "2001:db8:fffe::2");
+        // With a port or brackets it is no address: nobody is believed who writes that.
+        for written in ["[2001:db8:1::7]:443", "[2001:db8:1::7]", "198.51.100.1:80", "unknown", "", ","] {
+            assert_eq!(client(proxy, &[written], &trusted), proxy, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_long_list_is_read_from_its_end_alone() {
+        let forged = "192.0.2.66, ".repeat(10_000) + "198.51.100.1, 10.0.0.3";
+        assert_eq!(client("10.0.0.2", &[&forged], &["10.0.0.0/8"]), "198.51.100.1");
+        // Whoever is in the network of the proxies is taken for one: the last one that is named.
+        assert_eq!(client("10.0.0.2", &["10.0.0.9, 10.0.0.8"], &["10.0.0.0/8"]), "10.0.0.9");
+    }
+
+    #[test]
     fn a_forwarding_header_is_noticed() {
         let mut headers = HeaderMap::new();
         assert!(!was_forwarded(&headers));

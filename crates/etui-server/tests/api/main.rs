@@ -7,6 +7,7 @@ mod document;
 mod errors;
 mod events;
 mod letters;
+mod limits;
 mod metrics;
 mod monitoring;
 mod passkeys;
