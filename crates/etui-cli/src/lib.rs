@@ -16,6 +16,7 @@ mod prompt;
 mod recovery_page;
 mod secret;
 mod secret_input;
+mod visit;
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -16,15 +16,15 @@ use etui_api::{
 use etui_chain::{AccountId, DeviceId, KdfDescriptor, KeysetKind, State, VaultId};
 use etui_crypto::{
     CheckedKdf, KdfParameters, Keyset, KeysetKey, LoginPassword, MasterKey, MasterPassword,
-    RandomSource as _, RecoveryKit, SigningKey, check_login_choice, check_master_choice,
-    check_password_reuse, random_id, self_test,
+    RandomSource as _, RecoveryKit, SigningKey, check_login_choice, check_master_choice, random_id,
+    self_test,
 };
 use etui_sync::{AccountDraft, create_account, join};
 use etui_vault::{AccountSettings, VaultSettings};
 use zeroize::Zeroizing;
 
 use crate::{
-    ClientError, Device, Home, Invitation, KdfChoice, OsRandom, SecondFactor,
+    ClientError, Device, Home, Invitation, KdfChoice, OsRandom, SecondFactor, Way,
     api::Api,
     evidence::Evidence,
     invitation,
@@ -42,7 +42,7 @@ pub struct SignUp {
     /// The e-mail address that will name the account there.
     pub email: String,
     /// For the server: who are you.
-    pub login_password: LoginPassword,
+    pub way: Way,
     /// For this device alone: what can you read.
     pub master_password: MasterPassword,
     /// A name for this device, sealed in the account settings.
@@ -62,7 +62,7 @@ pub struct LogIn {
     /// The account's e-mail address.
     pub email: String,
     /// For the server: who are you.
-    pub login_password: LoginPassword,
+    pub way: Way,
     /// For this device alone: what can you read. When recovering, the new one.
     pub master_password: MasterPassword,
     /// A name for this device, sealed in the account settings.
@@ -86,18 +86,19 @@ impl Device {
     pub async fn sign_up(home: &Home, sign_up: SignUp) -> Result<Self, ClientError> {
         self_test()?;
         refuse_if_in_use(home)?;
-        let SignUp { server, email, login_password, master_password, device_name, kdf, .. } = sign_up;
+        let SignUp { server, email, way, master_password, device_name, kdf, .. } = sign_up;
         let SignUp { use_keyring, invitation, .. } = sign_up;
-        check_login_choice(&login_password)
-            .map_err(|fault| ClientError::Choice { which: "the login password", fault })?;
+        if let Way::LoginPassword(login_password) = &way {
+            check_login_choice(login_password)
+                .map_err(|fault| ClientError::Choice { which: "the login password", fault })?;
+        }
         check_choice(&master_password, &email)?;
-        check_password_reuse(&login_password, &master_password)?;
+        way.check_reuse(&master_password)?;
 
         let api = Api::new(&server)?;
         invitation::require(&api, invitation.as_ref()).await?;
         let new = new_account(&master_password, kdf, &device_name)?;
-        let login_proof = login_proof(&email, &login_password)?;
-        let mut header = SignUpHeader::with_login_proof(email.clone(), login_proof, new.device_id);
+        let mut header = sign_up_header(&api, &email, &way, new.device_id).await?;
         header.invitation = invitation.map(Invitation::into_token);
         let (account, vault_keys) = create_account(&new.draft(), &mut OsRandom)?;
         let frames = account.frames(&encode_header(&header));
@@ -126,15 +127,14 @@ impl Device {
     /// [`ClientError::NeedsKdfConsent`], or the name by which the server's data was refused; then nothing is set up.
     pub async fn log_in(home: &Home, log_in: LogIn) -> Result<Self, ClientError> {
         self_test()?;
-        check_password_reuse(&log_in.login_password, &log_in.master_password)?;
+        log_in.way.check_reuse(&log_in.master_password)?;
         if !log_in.anew && home.device()?.is_some() {
             return again::log_in_again(home, &log_in).await;
         }
-        let LogIn { server, email, login_password, master_password, device_name, .. } = log_in;
+        let LogIn { server, email, way, master_password, device_name, .. } = log_in;
         let api = Api::new(&server)?;
         let (device_id, seed) = new_device_in(home)?;
-        let proof = login_proof(&email, &login_password)?;
-        let session = api.sign_in(&email, proof, device_id, log_in.second_factor.as_ref()).await?;
+        let session = way.sign_in(&api, &email, device_id, log_in.second_factor.as_ref()).await?;
         let unlock = unlock::way_in(&keysets(&api, home, device_id).await?, KeysetKind::Master)?;
         let (state, named_records) = newest_state(&api).await?;
         let consent = Consent::of(log_in.accept_kdf_memory);
@@ -161,13 +161,12 @@ impl Device {
     pub async fn recover(home: &Home, log_in: LogIn, kit: RecoveryKit) -> Result<Self, ClientError> {
         self_test()?;
         refuse_if_in_use(home)?;
-        let LogIn { server, email, login_password, master_password, device_name, use_keyring, .. } = log_in;
+        let LogIn { server, email, way, master_password, device_name, use_keyring, .. } = log_in;
         check_choice(&master_password, &email)?;
-        check_password_reuse(&login_password, &master_password)?;
+        way.check_reuse(&master_password)?;
         let api = Api::new(&server)?;
         let (device_id, seed) = new_device_in(home)?;
-        let proof = login_proof(&email, &login_password)?;
-        api.sign_in(&email, proof, device_id, log_in.second_factor.as_ref()).await?;
+        way.sign_in(&api, &email, device_id, log_in.second_factor.as_ref()).await?;
         let unlock = unlock::way_in(&keysets(&api, home, device_id).await?, KeysetKind::Recovery)?;
         let (state, named_records) = newest_state(&api).await?;
         let keyset = unlock::open_with_kit(&unlock, &state, &kit)?;
@@ -277,6 +276,20 @@ async fn keysets(api: &Api, home: &Home, device_id: DeviceId) -> Result<Keysets,
         home.wait_as(device_id)?;
     }
     answer
+}
+
+async fn sign_up_header(
+    api: &Api,
+    email: &str,
+    way: &Way,
+    device_id: DeviceId,
+) -> Result<SignUpHeader, ClientError> {
+    let login_proof = match way {
+        Way::LoginPassword(password) => Some(login_proof(email, password)?),
+        Way::Browser(_) | Way::DeviceCode(_) => None,
+    };
+    let ticket = way.ticket(api, device_id).await?;
+    Ok(SignUpHeader { email: email.to_owned(), login_proof, device_id, invitation: None, ticket })
 }
 
 /// What says to the server who this is, derived from the login password.

@@ -1,6 +1,7 @@
 //! The server's operations, typed. Tokens are kept fresh here; what the answers mean is decided elsewhere.
 
 mod answer;
+mod browser;
 mod history;
 mod kept;
 mod news;
@@ -124,10 +125,19 @@ impl Api {
         device_id: DeviceId,
         second_factor: Option<&SecondFactor>,
     ) -> Result<Session, ClientError> {
-        // A renewal on its way would take the end of the former session for the end of this one.
-        let _one_at_a_time = self.refreshing.lock().await;
         let sign_in = SignIn { email: email.to_owned(), login_proof, device_id };
         let request = self.request(Method::POST, "/v1/sessions").json(&sign_in);
+        self.open_session(request, second_factor).await
+    }
+
+    /// Opens a session by whatever the request shows, and the second factor where the account asks for one.
+    async fn open_session(
+        &self,
+        request: RequestBuilder,
+        second_factor: Option<&SecondFactor>,
+    ) -> Result<Session, ClientError> {
+        // A renewal on its way would take the end of the former session for the end of this one.
+        let _one_at_a_time = self.refreshing.lock().await;
         let session = match answered(request.timeout(self.patience.small_answer), "signing in").await {
             Err(ClientError::Server(problem)) if problem.code == ErrorCode::SecondFactorRequired => {
                 self.show_second_factor(problem.ticket, second_factor).await

@@ -72,6 +72,23 @@ pub enum ClientError {
     /// The server did not accept e-mail and login password.
     #[error("the server did not accept the e-mail address and login password")]
     SignInFailed,
+    /// Whoever was asked in a browser said no, or nothing.
+    #[error("the browser did not let this device in")]
+    NotLetIn,
+    /// What the browser brought comes from elsewhere: its address would pass for another server's.
+    #[error("the browser came back from {said}, and {asked} was asked")]
+    OtherIssuer {
+        /// What the answer calls its server.
+        said: String,
+        /// What was asked.
+        asked: String,
+    },
+    /// This device cannot hear a browser on the same computer.
+    #[error("listening for the browser on 127.0.0.1")]
+    Listening(#[source] io::Error),
+    /// Whoever signed up in a browser has an account already.
+    #[error("there is an account for that already")]
+    HasAccount,
     /// The login password was right, and the account asks for a second factor.
     #[error("this account asks for a second factor")]
     SecondFactorNeeded,
@@ -316,6 +333,12 @@ impl ClientError {
                 CERTIFICATE
             }
             Self::NoAnswer { .. } => "check --server: is it http or https, and is the port right?",
+            Self::NotLetIn => "try again, and let it in on the page",
+            Self::OtherIssuer { .. } => {
+                "give --server as the server calls itself, if that is the one you mean"
+            }
+            Self::Listening(_) => "`--device-code` needs no browser on this computer",
+            Self::HasAccount => "sign in with `etui login --browser`",
             Self::SecondFactorNeeded => {
                 "give the code of your authenticator app, or a recovery code: at the prompt, or by --second-factor-file"
             }
@@ -405,6 +428,7 @@ fn keyring_hint(error: &SecureStorageError) -> &'static str {
 fn server_hint(problem: &Problem) -> Option<&'static str> {
     Some(match problem.code {
         ErrorCode::AccountExists => "sign in with `etui login`",
+        ErrorCode::NoAccount => "make one with `etui signup --browser`",
         ErrorCode::SignUpClosed => "ask whoever runs the server to open sign-up",
         ErrorCode::TooManyRequests | ErrorCode::Unavailable | ErrorCode::Internal => "try again in a moment",
         ErrorCode::PlanLimit if problem.limit.as_ref().is_some_and(|limit| limit.what == "devices") => {

@@ -23,6 +23,7 @@ mod second_factor;
 mod secure_storage;
 mod store;
 mod unlock;
+mod way;
 
 pub use account::{
     LogIn, SignUp,
@@ -43,3 +44,4 @@ pub use kdf::KdfChoice;
 pub use random::{OsRandom, now_ms};
 pub use second_factor::SecondFactor;
 pub use secure_storage::{SecureStorageError, reach_keyring};
+pub use way::{Guide, Visit, Way};

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     failure::{Failure, Kind},
     home::{HomeError, HomeFolder},
+    visit,
 };
 
 /// What an agent prints when it listens.
@@ -121,6 +122,9 @@ impl Agent {
         loop {
             match frame::read(&mut self.stream).map_err(ended)?.ok_or(AgentError::Ended)? {
                 Reply::Progress { done, total } => progress(done, total),
+                Reply::Visit { url, user_code, device_id } => {
+                    visit::guide(&url, user_code.as_deref(), &device_id);
+                }
                 Reply::Failed(failure) => return Err(AgentError::Failed(failure)),
                 reply => return Ok(reply),
             }

@@ -1,10 +1,12 @@
 //! Between what crosses the socket and what the device understands.
 
+use std::sync::mpsc::Sender;
+
 use etui_chain::DeviceId;
 use etui_client::{
     BackupReport, Branch, Branches, ClientError, Device, DeviceInfo, DeviceLine, ErrorKind, Followed,
     HealReport, KdfChoice, Opened, OsRandom, PutAside, RecoveryCodes, SecondFactor, StoreOpensWith,
-    SyncFailure, SyncReport,
+    SyncFailure, SyncReport, Visit, Way,
 };
 use etui_crypto::{KdfParameters, KitError, LoginPassword, MasterPassword, RecoveryKit};
 use etui_vault::{
@@ -86,6 +88,24 @@ pub(super) fn master(typed: &Secret) -> Result<MasterPassword, Failure> {
 
 pub(super) fn login(typed: &Secret) -> Result<LoginPassword, Failure> {
     LoginPassword::new(typed.expose()).map_err(|refused| unassigned(&refused))
+}
+
+/// How to sign in; where to go for it is told to whoever asked.
+pub(super) fn way(asked: &protocol::Way, replies: &Sender<protocol::Reply>) -> Result<Way, Failure> {
+    let replies = replies.clone();
+    let guide = Box::new(move |visit: &Visit| {
+        // Whoever asked has gone away: the time for it runs out by itself.
+        let _ = replies.send(protocol::Reply::Visit {
+            url: Secret::new(&visit.url),
+            user_code: visit.user_code.clone(),
+            device_id: visit.device_id.to_string(),
+        });
+    });
+    Ok(match asked {
+        protocol::Way::LoginPassword(password) => Way::LoginPassword(login(password)?),
+        protocol::Way::Browser => Way::Browser(guide),
+        protocol::Way::DeviceCode => Way::DeviceCode(guide),
+    })
 }
 
 /// A password that cannot be typed alike everywhere is the person's to change, and no data was refused.

@@ -69,7 +69,7 @@ impl Keeper {
             Request::Unlock { .. }
             | Request::SignUp { .. }
             | Request::LogIn { .. }
-            | Request::Recover { .. } => self.open(request).await,
+            | Request::Recover { .. } => self.open(request, replies).await,
             Request::LogOut { force } => self.log_out(force).await,
             request => {
                 let device = self.device()?;
@@ -78,10 +78,10 @@ impl Keeper {
         }
     }
 
-    async fn open(&self, request: Request) -> Result<Reply, Failure> {
+    async fn open(&self, request: Request, replies: &Sender<Reply>) -> Result<Reply, Failure> {
         let held = self.device.borrow().clone();
         if let Some(device) = held {
-            return open_again(&device, request).await;
+            return open_again(&device, request, replies).await;
         }
         let device = match request {
             Request::Unlock { master_password, former: None } => {
@@ -92,13 +92,14 @@ impl Keeper {
                 Device::unlock_with_former(&self.home, &password, &former).await
             }
             Request::SignUp { credentials, kdf, invitation } => {
-                Device::sign_up(&self.home, sign_up(credentials, kdf, invitation.as_ref())?).await
+                let sign_up = sign_up(credentials, kdf, invitation.as_ref(), replies)?;
+                Device::sign_up(&self.home, sign_up).await
             }
             Request::LogIn { credentials, anew } => {
-                Device::log_in(&self.home, log_in(credentials, anew)?).await
+                Device::log_in(&self.home, log_in(credentials, anew, replies)?).await
             }
             Request::Recover { credentials, kit } => {
-                Device::recover(&self.home, log_in(credentials, false)?, convert::kit(&kit)?).await
+                Device::recover(&self.home, log_in(credentials, false, replies)?, convert::kit(&kit)?).await
             }
             _ => return Err(Problem::NotUnderstood.into()),
         };
@@ -135,11 +136,11 @@ impl Keeper {
 }
 
 /// Does what leaves the device unlocked as it is, whatever comes of it.
-async fn open_again(device: &Device, request: Request) -> Result<Reply, Failure> {
+async fn open_again(device: &Device, request: Request, replies: &Sender<Reply>) -> Result<Reply, Failure> {
     let opened = match request {
         Request::Unlock { master_password, .. } => device.unlock_again(&convert::master(&master_password)?),
         Request::LogIn { credentials, anew: false } => {
-            let again = device.log_in_again(&log_in(credentials, false)?).await;
+            let again = device.log_in_again(&log_in(credentials, false, replies)?).await;
             again.map_err(ClientError::while_signing_in)
         }
         _ => {
@@ -167,9 +168,14 @@ async fn push_edits(device: Rc<Device>) {
     }
 }
 
-fn sign_up(credentials: Credentials, kdf: Kdf, invitation: Option<&Secret>) -> Result<SignUp, Failure> {
+fn sign_up(
+    credentials: Credentials,
+    kdf: Kdf,
+    invitation: Option<&Secret>,
+    replies: &Sender<Reply>,
+) -> Result<SignUp, Failure> {
     Ok(SignUp {
-        login_password: convert::login(&credentials.login_password)?,
+        way: convert::way(&credentials.way, replies)?,
         master_password: convert::master(&credentials.master_password)?,
         server: credentials.server,
         email: credentials.email,
@@ -180,9 +186,9 @@ fn sign_up(credentials: Credentials, kdf: Kdf, invitation: Option<&Secret>) -> R
     })
 }
 
-fn log_in(credentials: Credentials, anew: bool) -> Result<LogIn, Failure> {
+fn log_in(credentials: Credentials, anew: bool, replies: &Sender<Reply>) -> Result<LogIn, Failure> {
     Ok(LogIn {
-        login_password: convert::login(&credentials.login_password)?,
+        way: convert::way(&credentials.way, replies)?,
         master_password: convert::master(&credentials.master_password)?,
         server: credentials.server,
         email: credentials.email,

@@ -181,7 +181,7 @@ pub(crate) struct Credentials {
     /// The account's e-mail address.
     pub(crate) email: String,
     /// Who you are.
-    pub(crate) login_password: Secret,
+    pub(crate) way: Way,
     /// What else the account asks for when signing in.
     pub(crate) second_factor: Option<Secret>,
     /// What you can read.
@@ -192,6 +192,18 @@ pub(crate) struct Credentials {
     pub(crate) use_keyring: bool,
     /// Whether the person has agreed to a key derivation that takes much memory.
     pub(crate) accept_kdf_memory: bool,
+}
+
+/// By what somebody says to the server who they are.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Way {
+    /// A login password.
+    LoginPassword(Secret),
+    /// A browser on this computer.
+    Browser,
+    /// A browser anywhere, where a code is typed.
+    DeviceCode,
 }
 
 /// What is asked about the ways to sign in.
@@ -326,7 +338,7 @@ pub(crate) enum Edit {
     Restore,
 }
 
-/// One answer. Any number of [`Reply::Progress`] may come before it.
+/// One answer. Any number of [`Reply::Progress`] and [`Reply::Visit`] may come before it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reply {
@@ -349,6 +361,15 @@ pub(crate) enum Reply {
         done: usize,
         /// Steps in all.
         total: usize,
+    },
+    /// Not done yet: the person is to open a page.
+    Visit {
+        /// Which.
+        url: Secret,
+        /// What to type there.
+        user_code: Option<String>,
+        /// How the page names this device.
+        device_id: String,
     },
     /// The answer to [`Request::Status`].
     Status(Box<Status>),

@@ -187,7 +187,7 @@ fn deliver(stream: &mut Stream, answers: &Receiver<Reply>) -> bool {
         if frame::write(stream, &reply).is_err() {
             return false;
         }
-        if !matches!(reply, Reply::Progress { .. }) {
+        if !matches!(reply, Reply::Progress { .. } | Reply::Visit { .. }) {
             return true;
         }
     }

@@ -14,7 +14,7 @@ use crate::{
         self, Agent, AgentError, convert,
         idle::{DEFAULT_MINUTES, MAX_MINUTES},
         platform,
-        protocol::{Credentials, FreshSignIn, Head, Question, Reply, Request, Unlocked},
+        protocol::{Credentials, FreshSignIn, Head, Question, Reply, Request, Unlocked, Way},
     },
     context::Context,
     failure::{Failure, Kind},
@@ -64,6 +64,27 @@ pub(super) struct IdleArguments {
 impl IdleArguments {
     pub(super) fn minutes(self) -> u32 {
         self.idle_minutes.unwrap_or(DEFAULT_MINUTES)
+    }
+}
+
+/// Signing in by a browser, in place of a login password.
+#[derive(Debug, Default, Clone, Copy, Args)]
+pub(super) struct BrowserArguments {
+    /// By a browser on this computer, which opens: with a provider, a passkey, whatever the server offers there
+    #[arg(long, conflicts_with_all = ["device_code", "login_password_file"])]
+    browser: bool,
+    /// By a browser anywhere: this shows the code to type there
+    #[arg(long, conflicts_with = "login_password_file")]
+    device_code: bool,
+}
+
+impl BrowserArguments {
+    const fn way(self) -> Option<Way> {
+        match self {
+            Self { browser: true, .. } => Some(Way::Browser),
+            Self { device_code: true, .. } => Some(Way::DeviceCode),
+            Self { .. } => None,
+        }
     }
 }
 
@@ -119,15 +140,25 @@ pub(super) struct Who {
 
 impl Who {
     /// Everything that the agent needs, asked for where it was not given.
-    pub(super) fn credentials(self, login: Choice, master: Choice) -> Result<Credentials, Failure> {
+    pub(super) fn credentials(
+        self,
+        browser: BrowserArguments,
+        login: Choice,
+        master: Choice,
+    ) -> Result<Credentials, Failure> {
         let Self { server, email, given } = self;
         let (file, what) = (given.login_password_file.as_ref(), "login password");
-        let login_password = match login {
-            Choice::New => new_login_password(file, what, &[&email])?,
-            Choice::Given => given_password(file, what)?,
+        let way = match (browser.way(), login) {
+            (Some(way), _) => way,
+            (None, Choice::New) => Way::LoginPassword(new_login_password(file, what, &[&email])?),
+            (None, Choice::Given) => Way::LoginPassword(given_password(file, what)?),
+        };
+        let login_password = match &way {
+            Way::LoginPassword(password) => Some(password),
+            Way::Browser | Way::DeviceCode => None,
         };
         let (file, what) = (given.master_password_file.as_ref(), "master password");
-        let judge = |master: &Secret| check_new_master(master, Some(&login_password), &[&email]);
+        let judge = |master: &Secret| check_new_master(master, login_password, &[&email]);
         let master_password = match master {
             Choice::New => new_password(file, what, &[&email], judge)?,
             Choice::Given => given_password(file, what)?,
@@ -138,7 +169,7 @@ impl Who {
         Ok(Credentials {
             server,
             email,
-            login_password,
+            way,
             second_factor: None,
             master_password,
             device_name,

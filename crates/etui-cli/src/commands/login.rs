@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    account::{self, AccountArguments, Choice, ConsentArguments, SecondFactorArguments},
+    account::{self, AccountArguments, BrowserArguments, Choice, ConsentArguments, SecondFactorArguments},
     unlock,
 };
 use crate::{
@@ -25,6 +25,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     account: AccountArguments,
     #[command(flatten)]
+    browser: BrowserArguments,
+    #[command(flatten)]
     second_factor: SecondFactorArguments,
     #[command(flatten)]
     consent: ConsentArguments,
@@ -36,6 +38,8 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   etui login --server https://etui.example.org --email ada@example.org
+  etui login --browser --server https://etui.example.org --email ada@example.org
+  etui login --device-code --server https://etui.example.org --email ada@example.org
   ETUI_HOME=~/second etui login --server http://localhost:8484 --email ada@example.org \\
        --login-password-file login.txt --master-password-file master.txt
   etui login --anew --server https://etui.example.org --email ada@example.org";
@@ -43,7 +47,8 @@ Examples:
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     let idle = arguments.account.idle;
     let anew = arguments.anew;
-    let mut credentials = arguments.account.who()?.credentials(Choice::Given, Choice::Given)?;
+    let mut credentials =
+        arguments.account.who()?.credentials(arguments.browser, Choice::Given, Choice::Given)?;
     credentials.second_factor = arguments.second_factor.read()?;
     credentials.accept_kdf_memory = arguments.consent.accept_kdf_memory;
     let email = credentials.email.clone();

@@ -11,7 +11,7 @@ use etui_crypto::RecoveryKit;
 use serde_json::json;
 
 use super::{
-    account::{self, AccountArguments, Choice, ConsentArguments, SecondFactorArguments},
+    account::{self, AccountArguments, BrowserArguments, Choice, ConsentArguments, SecondFactorArguments},
     export::refuse_stdout,
 };
 use crate::{
@@ -172,7 +172,7 @@ fn use_kit(
     let idle = account.idle;
     let who = account.who()?;
     let kit = read_kit(kit, account_id)?;
-    let mut credentials = who.credentials(Choice::Given, Choice::New)?;
+    let mut credentials = who.credentials(BrowserArguments::default(), Choice::Given, Choice::New)?;
     credentials.second_factor = second_factor.read()?;
     credentials.accept_kdf_memory = consent.accept_kdf_memory;
     let email = credentials.email.clone();

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    account::{self, AccountArguments, Choice},
+    account::{self, AccountArguments, BrowserArguments, Choice},
     kdf::KdfArguments,
 };
 use crate::{agent::protocol::Request, context::Context, failure::Failure, secret_input};
@@ -22,6 +22,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     account: AccountArguments,
     #[command(flatten)]
+    browser: BrowserArguments,
+    #[command(flatten)]
     kdf: KdfArguments,
     /// Read the link of an invitation from a file (`-`: standard input), where the server takes nobody without one
     #[arg(long, value_name = "FILE")]
@@ -31,6 +33,7 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   etui signup --server https://etui.example.org --email ada@example.org
+  etui signup --browser --server https://etui.example.org --email ada@example.org
   etui signup --server http://localhost:8484 --email ada@example.org \\
        --login-password-file login.txt --master-password-file master.txt";
 
@@ -42,7 +45,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
     let idle = arguments.account.idle;
     let kdf = arguments.kdf.kdf;
     let invitation = arguments.invitation_file.as_deref().map(secret_input::from_file).transpose()?;
-    let credentials = arguments.account.who()?.credentials(Choice::New, Choice::New)?;
+    let credentials = arguments.account.who()?.credentials(arguments.browser, Choice::New, Choice::New)?;
     let email = credentials.email.clone();
     let unlocked = account::open(context, idle, Request::SignUp { credentials, kdf, invitation })?;
     context.output.document(&json!({ "email": email, "unlocked": true }))?;

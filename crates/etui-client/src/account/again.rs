@@ -1,9 +1,9 @@
 //! Signing in again on a device that is set up. The local copy stays what it is.
 
 use etui_api::email::normalize_email;
-use etui_crypto::{KeysetKey, MasterPassword, check_password_reuse};
+use etui_crypto::{KeysetKey, MasterPassword};
 
-use super::{LogIn, address::ServerAddress, login_proof};
+use super::{LogIn, address::ServerAddress};
 use crate::{
     ClientError, Device, Home,
     api::Api,
@@ -18,13 +18,12 @@ impl Device {
     /// [`ClientError::OtherAccount`], [`ClientError::WrongMasterPassword`], [`ClientError::SignInFailed`]; then the
     /// session is the one that was there.
     pub async fn log_in_again(&self, log_in: &LogIn) -> Result<(), ClientError> {
-        check_password_reuse(&log_in.login_password, &log_in.master_password)?;
+        log_in.way.check_reuse(&log_in.master_password)?;
         if !self.is_of(&log_in.email) || !ServerAddress::parse(&log_in.server)?.is(self.server()) {
             return Err(self.other_account());
         }
         self.unlock_again(&log_in.master_password)?;
-        let proof = login_proof(&log_in.email, &log_in.login_password)?;
-        self.begin_session(&log_in.email, proof, log_in.second_factor.as_ref()).await?;
+        self.begin_session_by(&log_in.way, &log_in.email, log_in.second_factor.as_ref()).await?;
         self.finish_signing_in(log_in).await
     }
 
@@ -75,8 +74,8 @@ impl Device {
             (inner.engine.account_id(), inner.engine.device_id())
         };
         let api = Api::new(&ServerAddress::parse(&log_in.server)?.to_string())?;
-        let proof = login_proof(&log_in.email, &log_in.login_password)?;
-        let session = api.sign_in(&log_in.email, proof, device_id, log_in.second_factor.as_ref()).await?;
+        let second_factor = log_in.second_factor.as_ref();
+        let session = log_in.way.sign_in(&api, &log_in.email, device_id, second_factor).await?;
         if session.account_id != account_id {
             return Err(self.other_account());
         }
@@ -106,8 +105,7 @@ pub(super) async fn log_in_again(home: &Home, log_in: &LogIn) -> Result<Device, 
     if !ServerAddress::parse(&log_in.server)?.is(device.server()) {
         return device.move_to(log_in).await;
     }
-    let proof = login_proof(&log_in.email, &log_in.login_password)?;
-    device.begin_session(&log_in.email, proof, log_in.second_factor.as_ref()).await?;
+    device.begin_session_by(&log_in.way, &log_in.email, log_in.second_factor.as_ref()).await?;
     device.finish_signing_in(log_in).await?;
     Ok(device)
 }

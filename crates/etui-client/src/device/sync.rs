@@ -10,7 +10,7 @@ use super::{
     Device, Inner, SyncFailure, SyncOutcome,
     plan::{self, Room},
 };
-use crate::{ClientError, SecondFactor, evidence::Evidence, now_ms, store::key, unlock};
+use crate::{ClientError, SecondFactor, Way, evidence::Evidence, now_ms, store::key, unlock};
 
 /// How often an exchange starts over because other devices were quicker.
 const MAX_ROUNDS: usize = 20;
@@ -79,6 +79,18 @@ impl Device {
     ) -> Result<(), ClientError> {
         let device_id = self.inner.borrow().engine.device_id();
         self.api.sign_in(email, proof, device_id, second_factor).await?;
+        self.save_session()
+    }
+
+    /// The same, by any way to sign in.
+    pub(crate) async fn begin_session_by(
+        &self,
+        way: &Way,
+        email: &str,
+        second_factor: Option<&SecondFactor>,
+    ) -> Result<(), ClientError> {
+        let device_id = self.inner.borrow().engine.device_id();
+        way.sign_in(&self.api, email, device_id, second_factor).await?;
         self.save_session()
     }
 

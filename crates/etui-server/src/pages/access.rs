@@ -108,6 +108,15 @@ pub(super) enum Visitor {
 }
 
 impl Visit {
+    /// Ends it, here and for whoever has copied its cookie.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn end(&self, app: &App) -> Result<(), ApiError> {
+        app.store.take_pending(self.secret_hash, Purpose::Page, clock::now_ms()).await?;
+        Ok(())
+    }
+
     /// Uses one of the few tries at a code up that a page session has.
     ///
     /// # Errors

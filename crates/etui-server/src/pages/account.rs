@@ -7,13 +7,8 @@ use etui_store::{CredentialChange, Identity, Ways};
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{
-    Next, Page, PageError, PageForm, PageQuery, Visitor, access::Visit, hidden, passkeys, see_other,
-};
+use super::{Next, Page, PageError, PageForm, Visitor, access::Visit, hidden, passkeys, see_other};
 use crate::{app::App, credentials, document::escape, newcomer::Newcomer};
-
-#[derive(Deserialize)]
-pub(super) struct Nothing {}
 
 #[derive(Deserialize)]
 pub(super) struct Unlink {
@@ -21,11 +16,7 @@ pub(super) struct Unlink {
     subject: String,
 }
 
-pub(super) async fn show(
-    State(app): State<Arc<App>>,
-    visit: Option<Visit>,
-    _query: PageQuery<Nothing>,
-) -> Result<Response, PageError> {
+pub(super) async fn show(State(app): State<Arc<App>>, visit: Option<Visit>) -> Result<Response, PageError> {
     match visit.map(|visit| visit.visitor) {
         None => Ok(see_other(&Next::Account.sign_in(), [])),
         Some(Visitor::Newcomer(newcomer)) => Ok(no_account(&app, &newcomer)),

@@ -10,7 +10,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::{
-    Next, Page, PageError, PageForm, PageQuery,
+    Next, Page, PageError, PageForm,
     access::Visit,
     authorize::{Choice, choices},
     hidden, see_other,
@@ -22,9 +22,6 @@ use crate::{
     limits::{self, Target},
     parameters::Client,
 };
-
-#[derive(Deserialize)]
-pub(super) struct Nothing {}
 
 #[derive(Deserialize)]
 pub(super) struct Typed {
@@ -40,7 +37,7 @@ pub(super) struct Decision {
 const WARNING: &str = "<p role=\"alert\"><strong>Type only a code that your own device shows you now.</strong> Nobody from \
      this server, and nobody who helps you, ever needs one. A code that somebody sent you lets them into your account.</p>";
 
-pub(super) async fn show(visit: Option<Visit>, _query: PageQuery<Nothing>) -> Response {
+pub(super) async fn show(visit: Option<Visit>) -> Response {
     if visit.is_none() {
         return see_other(&Next::Device.sign_in(), []);
     }

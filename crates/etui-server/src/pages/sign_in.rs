@@ -7,8 +7,8 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::{
-    Browser, Next, Page, PageAccess, PageError, PageForm, PageQuery, access, browser, link, passkeys,
-    provider, see_other, with_cookies,
+    Browser, Next, Page, PageAccess, PageError, PageForm, PageQuery, access, access::Visit, browser, link,
+    passkeys, provider, see_other, with_cookies,
 };
 use crate::app::App;
 
@@ -38,8 +38,15 @@ pub(super) async fn show(
     Ok(with_cookies(Page::with_passkeys("Sign in", &content).respond(StatusCode::OK), cookie))
 }
 
-pub(super) async fn sign_out(_form: PageForm<Nothing>) -> Response {
-    see_other("/sign-in", [access::close()])
+pub(super) async fn sign_out(
+    State(app): State<Arc<App>>,
+    visit: Option<Visit>,
+    _form: PageForm<Nothing>,
+) -> Result<Response, PageError> {
+    if let Some(visit) = visit {
+        visit.end(&app).await?;
+    }
+    Ok(see_other("/sign-in", [access::close()]))
 }
 
 /// Each way brings its own form.

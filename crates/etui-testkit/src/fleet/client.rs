@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use etui_client::{ClientError, Device, ErrorKind, Home, KdfChoice, LogIn, OsRandom, SignUp, now_ms};
+use etui_client::{ClientError, Device, ErrorKind, Home, KdfChoice, LogIn, OsRandom, SignUp, Way, now_ms};
 use etui_crypto::{LoginPassword, MasterPassword};
 use etui_vault::{Entry, EntryType, Filter, NewEntry, SecretText};
 
@@ -68,7 +68,7 @@ impl Client {
         let sign_up = SignUp {
             server: self.url.clone(),
             email: email(self.account),
-            login_password: login_password(),
+            way: Way::LoginPassword(login_password()),
             master_password: master_password(),
             device_name: format!("client {}", self.number),
             kdf: KdfChoice::Keep,
@@ -125,7 +125,7 @@ async fn log_in(account: usize, url: &str, home: PathBuf) -> Device {
     let log_in = LogIn {
         server: url.to_owned(),
         email: email(account),
-        login_password: login_password(),
+        way: Way::LoginPassword(login_password()),
         master_password: master_password(),
         device_name: "another device".to_owned(),
         use_keyring: false,

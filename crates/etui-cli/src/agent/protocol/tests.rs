@@ -32,7 +32,7 @@ fn debug_shows_no_secret() {
     let credentials = Credentials {
         server: "https://etui.test".to_owned(),
         email: "ada@example.org".to_owned(),
-        login_password: Secret::new("login-secret"),
+        way: Way::LoginPassword(Secret::new("login-secret")),
         second_factor: None,
         master_password: Secret::new("master-secret"),
         device_name: "laptop".to_owned(),

@@ -8,6 +8,7 @@ use url::form_urlencoded;
 const MAX_HOPS: usize = 12;
 
 /// See the module. What it does is what browsers do: cookies go to their server alone, and requests say where they are from.
+#[derive(Clone)]
 pub(crate) struct TestBrowser {
     client: Client,
     cookies: BTreeMap<(String, String), String>,

@@ -1,0 +1,193 @@
+//! Devices that a browser lets in, told with the real programs and, where it takes one, a real provider.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, ChildStderr, Stdio},
+};
+
+use etui_services::{
+    ProviderAddress,
+    provider::{CLIENT_ID, CLIENT_SECRET},
+};
+use etui_testkit::{Device, EMAIL, Server, Stage};
+use test_browser::{Seen, TestBrowser};
+use tokio::runtime::{Builder, Runtime};
+
+#[expect(dead_code, reason = "the tests of the server use all of it")]
+#[path = "../../etui-server/tests/api/support/browser.rs"]
+mod test_browser;
+
+/// The server at the address that it gives itself: the answer of a browser must come from there.
+fn url(server: &Server) -> String {
+    format!("http://localhost:{}", server.address().port())
+}
+
+/// A browser that is waited for.
+struct Browser {
+    runtime: Runtime,
+    browser: TestBrowser,
+}
+
+impl Browser {
+    fn new() -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        Self { runtime, browser: TestBrowser::new() }
+    }
+
+    fn open(&mut self, address: &str) -> Seen {
+        self.runtime.block_on(self.browser.open(address))
+    }
+
+    fn submit(&mut self, page: &Seen, action: &str, fields: &[(&str, &str)]) -> Seen {
+        self.runtime.block_on(self.browser.submit(page, action, fields))
+    }
+
+    fn sign_in_at_provider(&mut self, page: Seen, name: &str) -> Seen {
+        self.runtime.block_on(self.browser.sign_in_at_provider(page, name))
+    }
+}
+
+/// A command that waits for a browser, and what it has said.
+struct Waiting {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+}
+
+impl Waiting {
+    fn start(device: &Device, arguments: &[&str]) -> Self {
+        let mut command = device.command(arguments);
+        // Nothing opens by itself: the test is the browser.
+        command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        Self { child, stderr }
+    }
+
+    /// The next line that stands by itself: an address, a code.
+    fn shown(&mut self) -> String {
+        let mut all = String::new();
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.stderr.read_line(&mut line).unwrap(), 0, "it ended: {all}");
+            all.push_str(&line);
+            if let Some(shown) = line.strip_prefix("  ") {
+                return shown.trim().to_owned();
+            }
+        }
+    }
+
+    /// How it ended, with what it said last.
+    fn end(mut self) -> (Option<i32>, String) {
+        let said = std::io::read_to_string(&mut self.stderr).unwrap();
+        (self.child.wait().unwrap().code(), said)
+    }
+}
+
+fn arguments<'a>(verb: &'a str, url: &'a str, way: &[&'a str]) -> Vec<&'a str> {
+    let account = [verb, "--server", url, "--email", EMAIL, "--master-password-file", "master"];
+    [&account, way].concat()
+}
+
+fn sign_up(device: &Device, url: &str) {
+    device.ok(&arguments("signup", url, &["--login-password-file", "login"]));
+}
+
+/// A browser in which the account of a device is open.
+fn opened(device: &Device) -> Browser {
+    let address = device.json(&["account", "open"])["url"].as_str().unwrap().to_owned();
+    let mut browser = Browser::new();
+    let page = browser.open(&address);
+    let page = browser.submit(&page, "/hand-over", &[]);
+    assert!(page.text.contains(EMAIL), "{}", page.text);
+    browser
+}
+
+fn decide(browser: &mut Browser, page: &Seen, action: &str, decision: &str) -> Seen {
+    browser.submit(page, action, &[("decision", decision)])
+}
+
+#[test]
+fn a_browser_on_the_same_computer_lets_a_device_in_or_does_not() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let url = url(&server);
+    let (one, two, three) = (stage.device("one"), stage.device("two"), stage.device("three"));
+    sign_up(&one, &url);
+    one.add("GitHub", "ada", "hunter2-correct");
+    one.ok(&["sync"]);
+    let mut browser = opened(&one);
+
+    let mut waiting = Waiting::start(&two, &arguments("login", &url, &["--browser"]));
+    let page = browser.open(&waiting.shown());
+    let done = decide(&mut browser, &page, "/authorize", "allow");
+    assert_eq!((done.status, done.url.host_str()), (200, Some("127.0.0.1")));
+    assert!(done.text.contains("You can close this page"), "{}", done.text);
+    let (code, said) = waiting.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(two.field("GitHub", "password"), "hunter2-correct");
+
+    let mut waiting = Waiting::start(&three, &arguments("login", &url, &["--browser"]));
+    let page = browser.open(&waiting.shown());
+    decide(&mut browser, &page, "/authorize", "refuse");
+    let (code, said) = waiting.end();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("did not let this device in"), "{said}");
+}
+
+#[test]
+fn a_browser_elsewhere_lets_a_device_in_by_its_code() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let url = url(&server);
+    let (one, two) = (stage.device("one"), stage.device("two"));
+    sign_up(&one, &url);
+    one.add("GitHub", "ada", "hunter2-correct");
+    one.ok(&["sync"]);
+    let mut browser = opened(&one);
+
+    let mut waiting = Waiting::start(&two, &arguments("login", &url, &["--device-code"]));
+    let page = browser.open(&waiting.shown());
+    let page = browser.submit(&page, "/device/look", &[("user_code", &waiting.shown())]);
+    let page = decide(&mut browser, &page, "/device/decide", "allow");
+    assert!(page.text.contains("is let in"), "{}", page.text);
+    let (code, said) = waiting.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(two.field("GitHub", "password"), "hunter2-correct");
+}
+
+#[test]
+fn an_account_is_made_and_signed_in_to_by_a_provider_alone() {
+    let stage = Stage::new();
+    let provider = ProviderAddress::free().unwrap();
+    stage.write("secret", CLIENT_SECRET);
+    stage.set(&format!(
+        "[[provider]]\nname = 'work'\ntitle = 'Work'\nissuer = '{}'\nclient_id = '{CLIENT_ID}'\n\
+         client_secret_file = '{}'\n",
+        provider.issuer(),
+        stage.path().join("secret").display()
+    ));
+    let server = stage.serve();
+    let url = url(&server);
+    let _provider = provider.start(&[&format!("{url}/sign-in/provider/callback")]).unwrap();
+    let (one, two) = (stage.device("one"), stage.device("two"));
+
+    for (device, verb) in [(&one, "signup"), (&two, "login")] {
+        let mut browser = Browser::new();
+        let mut waiting = Waiting::start(device, &arguments(verb, &url, &["--browser"]));
+        let page = browser.open(&waiting.shown());
+        let page = browser.submit(&page, "/sign-in/provider/work", &[]);
+        let page = browser.sign_in_at_provider(page, "alice");
+        decide(&mut browser, &page, "/authorize", "allow");
+        let (code, said) = waiting.end();
+        assert_eq!(code, Some(0), "{verb}: {said}");
+    }
+    one.add("GitHub", "ada", "hunter2-correct");
+    one.ok(&["sync"]);
+    two.ok(&["sync"]);
+    assert_eq!(two.field("GitHub", "password"), "hunter2-correct");
+    let ways = two.json(&["account", "ways"]);
+    assert_eq!(
+        (&ways["login_password"], ways["identities"][0]["subject"].as_str()),
+        (&false.into(), Some("alice"))
+    );
+}
