@@ -11,11 +11,11 @@ use crate::{
 };
 
 /// An npm package.
-pub struct NpmPackage {
+pub(crate) struct NpmPackage {
     /// The package.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The only version that will do, so that every machine tests with the same.
-    pub version: &'static str,
+    pub(crate) version: &'static str,
 }
 
 impl NpmPackage {
@@ -23,7 +23,7 @@ impl NpmPackage {
     ///
     /// # Errors
     /// It cannot be installed.
-    pub fn modules(&self) -> anyhow::Result<PathBuf> {
+    pub(crate) fn modules(&self) -> anyhow::Result<PathBuf> {
         let Self { name, version } = self;
         let folder = cache_folder().join("services").join(format!("{name}-{version}"));
         let modules = folder.join("node_modules");

@@ -6,23 +6,18 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream},
     os::{fd::OwnedFd, unix::fs::symlink},
-    path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 use tempfile::TempDir;
 
-use crate::{
-    process::{cache_folder, run, say},
-    system_packages,
-};
+use crate::npm::NpmPackage;
 
-const PACKAGE: &str = "oidc-provider";
-const VERSION: &str = "9.13.3";
+const PACKAGE: NpmPackage = NpmPackage { name: "oidc-provider", version: "9.13.3" };
 const SCRIPT: &str = include_str!("provider.mjs");
 const PATIENCE: Duration = Duration::from_mins(1);
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
@@ -68,7 +63,7 @@ impl ProviderAddress {
     /// # Errors
     /// It cannot be installed, or does not start.
     pub fn start(self, redirect_uris: &[&str]) -> anyhow::Result<Provider> {
-        let modules = install()?;
+        let modules = PACKAGE.modules()?;
         let folder = tempfile::Builder::new().prefix("etui-provider-").tempdir()?;
         symlink(modules, folder.path().join("node_modules"))?;
         let script = folder.path().join("provider.mjs");
@@ -108,25 +103,4 @@ impl Drop for Provider {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// The folder with its modules; installed if it is not there yet, by one of all that ask at once.
-fn install() -> anyhow::Result<PathBuf> {
-    let folder = cache_folder().join("services").join(format!("{PACKAGE}-{VERSION}"));
-    let modules = folder.join("node_modules");
-    fs::create_dir_all(&folder)?;
-    let lock = fs::File::create(folder.join("lock"))?;
-    lock.lock().context("waiting for another installation")?;
-    if folder.join("complete").is_file() {
-        return Ok(modules);
-    }
-    system_packages::ensure_for_npm()?;
-    say(&format!("Installing {PACKAGE} {VERSION} (once)"))?;
-    fs::write(folder.join("package.json"), r#"{"private":true}"#)?;
-    let mut npm = Command::new("npm");
-    npm.args(["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
-    run(npm.arg(format!("{PACKAGE}@{VERSION}")).current_dir(&folder))?;
-    ensure!(modules.join(PACKAGE).is_dir(), "{} has no {PACKAGE}", modules.display());
-    fs::write(folder.join("complete"), [])?;
-    Ok(modules)
 }
