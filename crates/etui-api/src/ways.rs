@@ -12,6 +12,7 @@ pub const MAX_PASSKEYS: usize = 32;
 pub const MAX_PASSKEY_NAME_CHARS: usize = 64;
 
 /// `GET /v1/account/ways`: every way to sign in.
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own that the page answers")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ways {
     /// The address that names the account.
