@@ -32,8 +32,10 @@ pub(crate) async fn every_schema_is_brought_up_to_this_version_with_its_data(bac
         let store = Store::open(&config).await.unwrap();
         assert_verified(&store, content).await;
         assert_ready_to_sign_in(&backend, &store).await;
-        // The vaults that are there have never been compacted.
-        assert_eq!(store.compact_next(0).await.unwrap(), None);
+        if name == "m0001" {
+            // What has never been compacted is not compacted at the start, all of it at once.
+            assert_eq!(store.compact_next(0).await.unwrap(), None);
+        }
         while store.compact_next(u64::from(u32::MAX)).await.unwrap().is_some() {}
         assert_verified(&store, content).await;
         store.close().await;
