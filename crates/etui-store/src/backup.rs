@@ -96,7 +96,8 @@ impl Store {
             default_plan: self.default_plan().to_owned(),
         };
         let backup = Self::look(&config).await?;
-        let unfinished = folder.join(UNFINISHED_FILE);
+        // Beside what it becomes part of: others may be restoring from the same backup.
+        let unfinished = self.inner().folder.join(UNFINISHED_FILE);
         let database = brought_up(backup.database(), &unfinished).await?;
         let keys = segment_keys(&database).await?;
         let objects = &self.inner().objects;

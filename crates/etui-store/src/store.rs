@@ -74,6 +74,8 @@ impl WeakStore {
 }
 
 pub(crate) struct Inner {
+    /// The data folder.
+    pub(crate) folder: PathBuf,
     pub(crate) database: DatabaseConnection,
     pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) reader: Reader,
@@ -199,6 +201,7 @@ impl Store {
         let objects: Arc<dyn ObjectStore> = Arc::new(Measured::new(objects, metrics.clone()));
         let one_writer = database.get_database_backend() == DbBackend::Sqlite;
         Self(Arc::new(Inner {
+            folder: config.data.clone(),
             database,
             reader: Reader::new(Arc::clone(&objects), config.objects.reading(), metrics.clone()),
             metrics,

@@ -39,7 +39,8 @@ pub(crate) async fn every_schema_is_brought_up_to_this_version_with_its_data(bac
         while store.compact_next(u64::from(u32::MAX)).await.unwrap().is_some() {}
         assert_verified(&store, content).await;
         store.close().await;
-        let restored = (backend.another)().open().await;
+        let elsewhere = (backend.another)();
+        let restored = elsewhere.open().await;
         restored.restore(&folder).await.unwrap();
         assert_verified(&restored, content).await;
     }
