@@ -8,6 +8,7 @@ mod errors;
 mod events;
 mod letters;
 mod limits;
+mod matrix;
 mod metrics;
 mod monitoring;
 mod passkeys;

@@ -8,4 +8,4 @@ mod server;
 pub(crate) use authenticator::{Authenticator, Lie};
 pub(crate) use browser::{Seen, TestBrowser};
 pub(crate) use person::{Person, body, commit_frames, object, put, record};
-pub(crate) use server::{Answer, TestServer, client, frames_body, send};
+pub(crate) use server::{Answer, TestServer, client, frames_body, read, send};

@@ -10,7 +10,7 @@ use etui_api::{
 };
 use etui_server::{serve::Server, settings::Settings};
 use etui_store::Store;
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -177,7 +177,11 @@ fn redact(value: &mut Value) {
 
 /// Sends and reads the whole answer.
 pub(crate) async fn send(request: RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
+    read(request.send().await.unwrap()).await
+}
+
+/// Reads the whole of an answer.
+pub(crate) async fn read(response: Response) -> Answer {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     Answer { status, headers, body: response.bytes().await.unwrap().to_vec() }
 }
