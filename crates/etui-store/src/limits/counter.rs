@@ -58,7 +58,12 @@ impl Counter {
         let owed_ms = self.forgiven_ms.clamp(now_ms, latest_ms);
         let forgiven_ms = (owed_ms + limit.forgive_ms).min(latest_ms);
         let failures = (forgiven_ms - now_ms).div_ceil(limit.forgive_ms);
-        let after = Self { forgiven_ms, next_ms: now_ms + limit.delay_ms(failures) };
+        // Who waited for a lock has an older idea of now than who had it: a free try must not put itself ahead of that.
+        let next_ms = match limit.delay_ms(failures) {
+            0 => self.next_ms.min(now_ms),
+            delay_ms => now_ms + delay_ms,
+        };
+        let after = Self { forgiven_ms, next_ms };
         Charge { after, added_ms: forgiven_ms - owed_ms }
     }
 
@@ -95,6 +100,16 @@ mod tests {
         assert_eq!(LIMIT.delay_ms(u64::MAX), 45_000);
     }
 
+    #[test]
+    fn free_tries_at_once_keep_nobody_waiting_whichever_is_noted_first() {
+        let counter = (0..3).fold(Counter::default(), |counter: Counter, number| {
+            let now_ms = NOW_MS - number;
+            assert_eq!(counter.wait_ms(&LIMIT, now_ms), 0, "{number}");
+            counter.charge(&LIMIT, now_ms).after
+        });
+        assert!(counter.has_failed(NOW_MS));
+    }
+
     fn failed(times: u32, now_ms: u64) -> Counter {
         (0..times).fold(Counter::default(), |counter, _| counter.charge(&LIMIT, now_ms).after)
     }
@@ -104,7 +119,8 @@ mod tests {
         let counter = failed(100, NOW_MS);
         assert_eq!(counter.forgiven_ms, NOW_MS + 5 * 60_000);
         let later = counter.charge(&LIMIT, NOW_MS + 3 * 60_000).after;
-        assert_eq!(later.next_ms, NOW_MS + 3 * 60_000, "two are left, and the third is free");
+        let now_ms = NOW_MS + 3 * 60_000;
+        assert_eq!(later.wait_ms(&LIMIT, now_ms), 0, "two are left, and the third is free");
         assert!(counter.has_failed(NOW_MS + 5 * 60_000 - 1) && !counter.has_failed(NOW_MS + 5 * 60_000));
     }
 
