@@ -226,9 +226,20 @@ impl Node<'_> {
     /// # Panics
     /// If anything is missing or altered.
     pub fn verify(&self) -> String {
+        self.administer(&["verify"])
+    }
+
+    /// What `etui-server` says to another command, with this node's settings.
+    ///
+    /// # Panics
+    /// If it does not succeed.
+    pub fn administer(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(program("etui-server"));
+        command.args(arguments).arg("--data").arg(&self.data);
         let settings = self.stage.path().join(SETTINGS_FILE);
-        command.args(["verify", "--data"]).arg(&self.data).arg("--config").arg(settings);
+        if settings.exists() {
+            command.arg("--config").arg(settings);
+        }
         let output = command.envs(self.environment.iter().cloned()).output().expect("etui-server runs");
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(output.status.success(), "{said}");

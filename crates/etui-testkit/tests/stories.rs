@@ -185,3 +185,19 @@ fn a_recovery_kit_opens_the_account_once_it_was_tested() {
     two.ok(&["lock"]);
     two.ok(&["unlock", "--master-password-file", "new"]);
 }
+
+#[test]
+fn people_come_by_invitation_where_a_server_asks_for_one() {
+    const GIVEN: [&str; 2] = ["--invitation-file", "invitation"];
+    let stage = Stage::new();
+    let node = stage.node("inviting").with("ETUI_SIGN_UP", "invite");
+    let _server = node.serve();
+    let (one, two) = (node.device("one"), node.device("two"));
+    let refused = one.fails(2, &one.credentials("signup"));
+    assert!(refused.contains("takes new accounts by invitation"), "{refused}");
+    stage.write("invitation", &node.administer(&["admin", "invite"]));
+    one.ok(&[&one.credentials("signup")[..], &GIVEN].concat());
+    let again = two.fails(1, &[&two.credentials("signup")[..], &GIVEN].concat());
+    assert!(again.contains("needs an invitation"), "it counts once: {again}");
+    two.log_in();
+}

@@ -37,8 +37,8 @@ async fn a_guesser_is_slowed_down_and_the_owner_is_not() {
     assert!(["14", "15"].contains(&wait_s.as_str()), "{wait_s}");
 
     let new_device = SignIn { device_id: DeviceId::new([222; 16]).unwrap(), ..person.sign_in() };
-    let waits = server.post_json("/v1/sessions", &new_device).await;
-    assert_eq!(waits.code(), ErrorCode::TooManyRequests, "a new device waits, for seconds");
+    let slowed = server.post_json("/v1/sessions", &new_device).await;
+    assert_eq!(slowed.code(), ErrorCode::TooManyRequests, "a new device waits, for seconds");
     let known = server.post_json("/v1/sessions", &person.sign_in()).await;
     assert_eq!(known.status, 200, "a known one does not");
 }

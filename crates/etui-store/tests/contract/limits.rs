@@ -110,22 +110,22 @@ pub(crate) async fn a_device_is_known_until_it_is_sent_away(backend: &Backend) {
 /// Many tries at one target at once, over all of the stores in turn: as many are looked at as if they came one by one.
 pub(crate) async fn race(nodes: &[Store]) {
     let target = Try { own: vec![count(1, LIMIT)], shared: None };
-    let tries = (0..60_usize).map(|number| {
+    let racing = (0..60_usize).map(|number| {
         let (store, target) = (nodes[number % nodes.len()].clone(), target.clone());
         tokio::spawn(async move { charge(&store, &target, NOW_MS).await })
     });
     let mut looked_at = 0;
-    for running in tries.collect::<Vec<_>>() {
+    for running in racing.collect::<Vec<_>>() {
         looked_at += u64::from(running.await.unwrap().is_ok());
     }
     assert_eq!(looked_at, LIMIT.free + 1);
 
     // From places and at targets that cross, whoever waits for whom: nobody waits for ever, and nothing is counted twice.
     let crossing = (0..60_u8).map(|number| {
-        let (store, tried) =
-            (nodes[usize::from(number) % nodes.len()].clone(), tried(number % 3, 20 + number % 4));
+        let store = nodes[usize::from(number) % nodes.len()].clone();
+        let crossed = tried(number % 3, 20 + number % 4);
         tokio::spawn(async move {
-            let charged = charge(&store, &tried, NOW_MS).await;
+            let charged = charge(&store, &crossed, NOW_MS).await;
             if let Ok(charged) = &charged
                 && number % 5 == 0
             {
