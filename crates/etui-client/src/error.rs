@@ -444,8 +444,7 @@ fn server_hint(problem: &Problem) -> Option<&'static str> {
             "the server takes not even a fresh token: its clock may be wrong; your changes stay on this device"
         }
         ErrorCode::AccountLeaving => {
-            "`etui account keep` keeps it, `etui account download --to FILE` takes along what the server holds; what is on \
-             this device stays either way"
+            "until it is gone it can be kept; what is on this device stays either way"
         }
         ErrorCode::StorageFull => "tell whoever runs the server; your changes stay on this device",
         _ => return None,
