@@ -72,7 +72,9 @@ impl Ledgers {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let of_vault = slots.by_head.iter().filter(|(_, slot)| slot.ledger.vault_id() == vault_id);
         let heads: Vec<Digest> = of_vault.map(|(head_hash, _)| *head_hash).collect();
-        heads.iter().for_each(|head_hash| slots.remove(head_hash));
+        for head_hash in &heads {
+            slots.remove(head_hash);
+        }
     }
 }
 

@@ -207,7 +207,7 @@ fn check_end(file: &[u8]) {
     let before = file[..file.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
     let end: Value = serde_json::from_slice(&file[before..]).unwrap();
     assert_eq!(end["end"]["sha256"], Digest::of(&[&file[..before]]).to_string());
-    assert_eq!(end["end"]["lines"], file[..before].iter().filter(|byte| **byte == b'\n').count());
+    assert_eq!(end["end"]["lines"], file[..before].split_inclusive(|byte| *byte == b'\n').count());
 }
 
 async fn post(server: &TestServer, path: &str, session: &Session) -> Answer {

@@ -131,7 +131,7 @@ pub(crate) async fn a_download_holds_everything_that_is_told(backend: &Backend) 
             lines.iter().filter(|line| line["table"] == holding.table).map(|line| &line["row"]).collect();
         let expected = count(backend, holding.table, holding.whose, &client, &authority).await;
         assert!(expected > 0, "{} has a row to tell of", holding.table);
-        assert_eq!(rows.len() as i64, expected, "rows of {}", holding.table);
+        assert_eq!(i64::try_from(rows.len()).unwrap(), expected, "rows of {}", holding.table);
         for (column, given) in holding.columns {
             let told = rows.iter().all(|row| row.get(column).is_some());
             assert_eq!(told, matches!(given, Given::Told(_)), "{}.{column}", holding.table);
