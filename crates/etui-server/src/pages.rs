@@ -112,10 +112,10 @@ impl<'a> Page<'a> {
     }
 
     fn policy(&self) -> HeaderValue {
-        let targets: String = self.form_targets.iter().map(|target| format!(" {target}")).collect();
+        let targets = [&["'self'"], self.form_targets].concat().join(" ");
         let script = if self.script.is_some() { "script-src 'self'; connect-src 'self'; " } else { "" };
         let policy = format!(
-            "default-src 'none'; {script}style-src 'unsafe-inline'; form-action 'self'{targets}; \
+            "default-src 'none'; {script}style-src 'unsafe-inline'; form-action {targets}; \
              frame-ancestors 'none'; base-uri 'none'"
         );
         HeaderValue::from_str(&policy).expect("origins are header values")

@@ -47,7 +47,7 @@ pub(crate) async fn begin_registration(app: &App, fresh: &Fresh) -> Result<Cerem
         let detail = format!("At most {MAX_PASSKEYS} passkeys: remove one first.");
         return Err(ApiError::because(ErrorCode::TooLarge, detail));
     }
-    let known = ways.passkeys.into_iter().map(|passkey| passkey.credential_id.into()).collect();
+    let known = ways.passkeys.into_iter().map(|passkey| passkey.credential_id).collect();
     let handle = Uuid::from_bytes(*account_id.as_bytes());
     let begun = offered(app)?.start_passkey_registration(handle, &ways.email, &ways.email, Some(known));
     let (options, state) = begun.map_err(|_| ApiError::internal(&NotBegun))?;
@@ -83,7 +83,7 @@ pub(crate) async fn finish_registration(
     }
     let passkey = offered(app)?.finish_passkey_registration(&credential, &state);
     let passkey = passkey.map_err(refused)?;
-    let credential_id = passkey.cred_id().to_vec();
+    let credential_id = passkey.cred_id().clone();
     let added = ways::Passkey {
         id: id(&credential_id).to_string(),
         name: name.clone(),

@@ -105,13 +105,13 @@ impl TokenKeys {
 
     fn of(file: KeyFile) -> Option<Self> {
         let KeyFile { issuer, refresh_key, keys } = file;
-        let keys = keys.into_iter().map(TokenKey::of).collect::<Option<Vec<_>>>()?;
+        let keys = keys.iter().map(TokenKey::of).collect::<Option<Vec<_>>>()?;
         (!keys.is_empty()).then_some(Self { issuer, refresh_key: refresh_key.0, keys })
     }
 }
 
 impl TokenKey {
-    fn of(entry: KeyEntry) -> Option<Self> {
+    fn of(entry: &KeyEntry) -> Option<Self> {
         let pkcs8 = Zeroizing::new([&PKCS8_PREFIX[..], &*entry.seed.0].concat());
         let encoding = EncodingKey::from_ed_der(&pkcs8);
         let mut public = Jwk::from_encoding_key(&encoding, Algorithm::EdDSA).ok()?;

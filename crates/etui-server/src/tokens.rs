@@ -283,6 +283,8 @@ fn validation(issuer: &str) -> Validation {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use jsonwebtoken::EncodingKey;
     use serde_json::{Value, json};
 
@@ -482,7 +484,6 @@ mod tests {
                 (&json!("OKP"), &json!("Ed25519"), &json!("EdDSA"))
             );
         }
-        use std::os::unix::fs::PermissionsExt as _;
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
     }

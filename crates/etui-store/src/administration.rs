@@ -25,7 +25,7 @@ mod plans;
 pub(crate) use plans::require as require_plan;
 
 /// Accounts in one answer.
-const PAGE_ACCOUNTS: u64 = 100;
+const PAGE_ACCOUNTS: usize = 100;
 /// The columns that [`account`] reads.
 const COLUMNS: &str = "account_id, email, role, plan, created_ms, disabled_ms, delete_at_ms, \
      (SELECT MAX(last_seen_ms) FROM session WHERE session.account_id = account.account_id)";
@@ -56,11 +56,11 @@ impl Store {
             "SELECT {COLUMNS} FROM account WHERE email > $1 AND email LIKE $2 ESCAPE '\\' ORDER BY email LIMIT $3"
         );
         let after = search.after.clone().unwrap_or_default();
-        let values = [after.into(), pattern(search.text.as_deref()).into(), sql::number(PAGE_ACCOUNTS + 1)];
+        let values = [after.into(), pattern(search.text.as_deref()).into(), sql::number(PAGE_ACCOUNTS as u64 + 1)];
         let rows = sql::rows(self.database(), "listing accounts", &query, values).await?;
         let mut accounts = rows.iter().map(account).collect::<Result<Vec<_>, _>>()?;
-        let more = accounts.len() as u64 > PAGE_ACCOUNTS;
-        accounts.truncate(PAGE_ACCOUNTS as usize);
+        let more = accounts.len() > PAGE_ACCOUNTS;
+        accounts.truncate(PAGE_ACCOUNTS);
         let next = accounts.last().filter(|_| more).map(|last| last.email.clone());
         Ok(AdminAccounts { accounts, next })
     }

@@ -63,6 +63,7 @@ impl fmt::Debug for TotpSecret {
 }
 
 /// Every way to sign in to one account.
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 #[derive(Debug)]
 pub struct Ways {
     /// The address that names the account.

@@ -147,7 +147,7 @@ pub(crate) struct Keys {
 
 impl Keys {
     pub(crate) fn of(state: &State) -> Self {
-        Self { kdf: state.kdf.clone(), keysets: state.keysets.clone() }
+        Self { kdf: state.kdf, keysets: state.keysets.clone() }
     }
 
     /// Whoever knows only how the account was unlocked before does not stay signed in.

@@ -124,7 +124,7 @@ fn say_ready() -> io::Result<()> {
 
 /// What a connection hands to the thread with the keys.
 enum Call {
-    Ask { request: Request, replies: Sender<Reply> },
+    Ask { request: Box<Request>, replies: Sender<Reply> },
     Closed,
 }
 
@@ -179,7 +179,7 @@ fn answer(
         other => other,
     };
     let (replies, answers) = channel();
-    calls.send(Call::Ask { request, replies }).is_ok() && deliver(stream, &answers)
+    calls.send(Call::Ask { request: Box::new(request), replies }).is_ok() && deliver(stream, &answers)
 }
 
 fn deliver(stream: &mut Stream, answers: &Receiver<Reply>) -> bool {
@@ -213,9 +213,9 @@ async fn serve(mut calls: UnboundedReceiver<Call>, keeper: &Rc<Keeper>, idle: &R
             return None;
         }
         match call {
-            Some(Call::Ask { request: Request::Lock, replies }) => return Some(replies),
+            Some(Call::Ask { request, replies }) if matches!(*request, Request::Lock) => return Some(replies),
             Some(Call::Closed) if keeper.holds_nothing() => return None,
-            Some(Call::Ask { request, replies }) => dispatch(request, replies, keeper, idle),
+            Some(Call::Ask { request, replies }) => dispatch(*request, replies, keeper, idle),
             Some(Call::Closed) | None => {}
         }
     }

@@ -19,7 +19,7 @@ impl KeptSession {
     pub(crate) fn new(refresh_token: Token) -> Self {
         let mut random = Zeroizing::new([0; 16]);
         OsRandom.fill(&mut *random);
-        let request_id = Token::new(URL_SAFE_NO_PAD.encode(&*random));
+        let request_id = Token::new(URL_SAFE_NO_PAD.encode(*random));
         Self { refresh_token, request_id }
     }
 

@@ -78,15 +78,14 @@ impl Device {
     pub(super) fn take_back(
         &self,
         vault_id: VaultId,
-        limit: PlanLimit,
+        limit: &PlanLimit,
         room: &mut Room,
     ) -> Result<(), ClientError> {
         let mut inner = self.inner.borrow_mut();
         let added = inner.engine.in_flight(&vault_id).map_or(0, |sent| sent.added() as u64);
         let step = inner.engine.withdraw_push(vault_id)?;
         inner.take(step)?;
-        let PlanLimit { allowed, wanted, .. } = limit;
-        *room = Room::of(allowed, wanted.saturating_sub(added));
+        *room = Room::of(limit.allowed, limit.wanted.saturating_sub(added));
         Ok(())
     }
 

@@ -265,7 +265,7 @@ impl Device {
                     Err(error) if has_moved(&error) => return Ok(false),
                     Err(error) => {
                         let limit = plan::limit_of(&error).ok_or(error)?;
-                        self.take_back(*vault_id, limit, &mut exchange.room)?;
+                        self.take_back(*vault_id, &limit, &mut exchange.room)?;
                         return Ok(false);
                     }
                 }

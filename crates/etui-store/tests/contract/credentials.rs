@@ -68,7 +68,7 @@ pub(crate) async fn of_two_changes_at_once_a_way_remains(backend: &Backend) {
         let refused = [left, right].into_iter().filter_map(Result::err).collect::<Vec<_>>();
         assert!(matches!(refused[..], [StoreError::LastWay]), "{refused:?}");
         let ways = store.ways(own.account_id()).await.unwrap();
-        assert!(ways.login_password != !ways.identities.is_empty());
+        assert_eq!(ways.login_password, ways.identities.is_empty());
         store.close().await;
         place.remove().await;
     }

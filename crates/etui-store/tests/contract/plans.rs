@@ -44,24 +44,24 @@ pub(crate) async fn with_two_vaults(backend: &Backend) -> (Store, Client, Author
 
 pub(crate) async fn entries_of_all_vaults_count_and_only_growth_is_refused(backend: &Backend) {
     let (store, mut client, authority, [first, second]) = with_two_vaults(backend).await;
-    let [a, b, c, d]: [ObjectId; 4] = std::array::from_fn(|_| client.id());
-    push(&store, &mut client, &authority, first, &[Edit::Put(a, 8), Edit::Put(b, 8)]).await;
-    push(&store, &mut client, &authority, second, &[Edit::Put(c, 8)]).await;
+    let [one, two, three, four]: [ObjectId; 4] = std::array::from_fn(|_| client.id());
+    push(&store, &mut client, &authority, first, &[Edit::Put(one, 8), Edit::Put(two, 8)]).await;
+    push(&store, &mut client, &authority, second, &[Edit::Put(three, 8)]).await;
     give(&store, &authority, entries(3)).await;
     let used = store.entitlements(&authority).await.unwrap().used;
     assert_eq!(used, Used { entries: 3, devices: 1, vaults: 2 }, "settings of a vault are no entry");
 
-    let refused = client.edit(second, &[Edit::Put(d, 8)]);
+    let refused = client.edit(second, &[Edit::Put(four, 8)]);
     let error = limit(store.push(&authority, second, refused.clone()).await);
     assert_eq!(error, ("entries".to_owned(), 3, 4));
     assert_eq!(store.entitlements(&authority).await.unwrap().used, used, "nothing was stored");
 
     // One goes and one comes; one is changed; settings are changed.
-    push(&store, &mut client, &authority, first, &[Edit::Purge(a), Edit::Put(d, 8)]).await;
+    push(&store, &mut client, &authority, first, &[Edit::Purge(one), Edit::Put(four, 8)]).await;
     give(&store, &authority, entries(1)).await;
-    push(&store, &mut client, &authority, first, &[Edit::Put(b, 20_000)]).await;
+    push(&store, &mut client, &authority, first, &[Edit::Put(two, 20_000)]).await;
     push(&store, &mut client, &authority, first, &[Edit::Put(first.id().into(), 8)]).await;
-    push(&store, &mut client, &authority, second, &[Edit::Purge(c)]).await;
+    push(&store, &mut client, &authority, second, &[Edit::Purge(three)]).await;
     let e = client.id();
     let refused = client.edit(second, &[Edit::Put(e, 8)]);
     assert_eq!(limit(store.push(&authority, second, refused).await).2, 3, "there are two, and room for one");
@@ -140,7 +140,6 @@ pub(crate) async fn every_act_is_noted_in_the_account_that_it_is_about(backend: 
 /// What administrators did to an account, in order.
 async fn acts(backend: &Backend, authority: &Authority) -> Vec<String> {
     let account = authority.pseudonyms().account();
-    let hex: String = account.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     let select =
         "SELECT action, account FROM audit_event WHERE actor = 'administrator' ORDER BY event_number";
     let database = backend.connect().await;
@@ -150,7 +149,7 @@ async fn acts(backend: &Backend, authority: &Authority) -> Vec<String> {
     rows.iter()
         .filter(|row| {
             let of: Vec<u8> = row.try_get_by_index(1).unwrap();
-            of.iter().map(|byte| format!("{byte:02x}")).collect::<String>() == hex
+            of == account.as_bytes()
         })
         .map(|row| row.try_get_by_index(0).unwrap())
         .collect()

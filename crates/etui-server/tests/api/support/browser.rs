@@ -87,13 +87,11 @@ impl TestBrowser {
             let request = request.header("cookie", self.cookies_for(&url)).header("sec-fetch-site", site);
             let response = request.send().await.unwrap();
             self.keep_cookies(&url, &response);
-            match next(&url, &response) {
-                Some(next) => url = next,
-                None => {
-                    let status = response.status().as_u16();
-                    return Seen { url, status, text: response.text().await.unwrap() };
-                }
-            }
+            let Some(next) = next(&url, &response) else {
+                let status = response.status().as_u16();
+                return Seen { url, status, text: response.text().await.unwrap() };
+            };
+            url = next;
         }
         panic!("too many hops, the last to {url}");
     }

@@ -262,10 +262,10 @@ impl Twin {
                 lines.push(format!("{:?}", store.push(authority, vault_id, upload).await?));
             }
             Request::State(upload) => {
-                lines.push(format!("{:?}", store.push_state(authority, upload, now_ms).await?))
+                lines.push(format!("{:?}", store.push_state(authority, upload, now_ms).await?));
             }
             Request::Heal(upload) => {
-                lines.push(format!("{:?}", store.heal(authority, upload, now_ms).await?))
+                lines.push(format!("{:?}", store.heal(authority, upload, now_ms).await?));
             }
             Request::ReplaceLoginHash { before } => {
                 let [before, after] =
