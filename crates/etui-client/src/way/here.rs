@@ -148,7 +148,7 @@ async fn respond(stream: &mut TcpStream, status: &str, text: &str) {
 fn random_text() -> Token {
     let mut bytes = Zeroizing::new([0; 32]);
     OsRandom.fill(&mut *bytes);
-    Token::new(URL_SAFE_NO_PAD.encode(*bytes))
+    Token::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()))
 }
 
 #[cfg(test)]

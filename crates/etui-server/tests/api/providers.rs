@@ -14,16 +14,16 @@ use crate::support::{Person, Seen, TestBrowser, TestServer, send};
 pub(crate) struct Place {
     pub(crate) server: TestServer,
     issuers: Vec<String>,
-    _providers: Vec<Provider>,
-    _secrets: tempfile::TempDir,
+    providers: Vec<Provider>,
+    #[expect(dead_code, reason = "it is there for as long as this is")]
+    secrets: tempfile::TempDir,
 }
 
 impl Place {
     pub(crate) async fn with_providers(count: usize) -> Self {
         let (mut place, addresses) = Self::without_their_start(count).await;
         let callback = format!("{}/sign-in/provider/callback", place.server.public_url());
-        place._providers =
-            addresses.into_iter().map(|address| address.start(&[&callback]).unwrap()).collect();
+        place.providers = addresses.into_iter().map(|address| address.start(&[&callback]).unwrap()).collect();
         place
     }
 
@@ -44,7 +44,7 @@ impl Place {
         });
         let settings: Vec<_> = settings.collect();
         let server = TestServer::start_with(|options| options.providers = settings).await;
-        (Self { server, issuers, _providers: Vec::new(), _secrets: secrets }, addresses)
+        (Self { server, issuers, providers: Vec::new(), secrets }, addresses)
     }
 
     pub(crate) fn address(&self, path: &str) -> String {
