@@ -56,7 +56,8 @@ impl Store {
             "SELECT {COLUMNS} FROM account WHERE email > $1 AND email LIKE $2 ESCAPE '\\' ORDER BY email LIMIT $3"
         );
         let after = search.after.clone().unwrap_or_default();
-        let values = [after.into(), pattern(search.text.as_deref()).into(), sql::number(PAGE_ACCOUNTS as u64 + 1)];
+        let values =
+            [after.into(), pattern(search.text.as_deref()).into(), sql::number(PAGE_ACCOUNTS as u64 + 1)];
         let rows = sql::rows(self.database(), "listing accounts", &query, values).await?;
         let mut accounts = rows.iter().map(account).collect::<Result<Vec<_>, _>>()?;
         let more = accounts.len() > PAGE_ACCOUNTS;

@@ -57,7 +57,9 @@ mod tests {
     fn a_share_is_that_of_the_accounts_and_only_grows() {
         assert_eq!((share_of("search", 0), share_of("search", 100)), (0, 10_000));
         // Four standard deviations around so many of 10,000 draws.
-        for (share, expected, apart) in [(1, 100_usize, 40), (10, 1000, 120), (50, 5000, 200), (90, 9000, 120)] {
+        for (share, expected, apart) in
+            [(1, 100_usize, 40), (10, 1000, 120), (50, 5000, 200), (90, 9000, 120)]
+        {
             let found = share_of("search", share);
             assert!(found.abs_diff(expected) < apart, "{share} %: {found}");
         }

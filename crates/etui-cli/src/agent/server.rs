@@ -213,7 +213,9 @@ async fn serve(mut calls: UnboundedReceiver<Call>, keeper: &Rc<Keeper>, idle: &R
             return None;
         }
         match call {
-            Some(Call::Ask { request, replies }) if matches!(*request, Request::Lock) => return Some(replies),
+            Some(Call::Ask { request, replies }) if matches!(*request, Request::Lock) => {
+                return Some(replies);
+            }
             Some(Call::Closed) if keeper.holds_nothing() => return None,
             Some(Call::Ask { request, replies }) => dispatch(*request, replies, keeper, idle),
             Some(Call::Closed) | None => {}

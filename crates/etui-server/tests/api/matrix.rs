@@ -4,7 +4,7 @@
 mod scene;
 mod table;
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, io::Write as _};
 
 use etui_api::ErrorCode;
 use reqwest::RequestBuilder;
@@ -62,7 +62,7 @@ impl fmt::Debug for Expected {
 async fn nobody_does_what_is_not_theirs_to_do() {
     let operations = operations();
     every_operation_has_its_line(&operations);
-    let scene = Scene::set().await;
+    let scene = Box::pin(Scene::set()).await;
     let before = scene.what_the_holder_has().await;
     let (mut asked, mut wrong) = (0, Vec::new());
     for operation in &operations {
@@ -78,7 +78,8 @@ async fn nobody_does_what_is_not_theirs_to_do() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(scene.what_the_holder_has().await, before, "whoever was refused has changed nothing");
-    println!("The matrix: {} operations, {} askers, {asked} requests.", operations.len(), Asker::ALL.len());
+    let size = format!("{} operations, {} askers, {asked} requests", operations.len(), Asker::ALL.len());
+    writeln!(std::io::stdout(), "The matrix: {size}.").unwrap();
 }
 
 /// Whoever is to be refused tries it on the holder. Whoever is heard may change something: each gets an account of its own.
@@ -153,21 +154,31 @@ fn expected(operation: &Operation, case: &Case, asker: Asker) -> Expected {
         (Nobody | Garbage | Half, _) => refused(ErrorCode::Unauthenticated),
         (Expired, _) => refused(ErrorCode::TokenExpired),
         // Tokens for the one are not for the other; that is looked at before the session is.
-        (WithScope, Needs::Admin) => Expected::Heard,
+        (WithScope, Needs::Admin) | (Leaving, Needs::Leaving | Needs::FreshOrLeaving) => Expected::Heard,
         (_, Needs::Admin) | (WithScope | Demoted, _) => refused(ErrorCode::NotAllowed),
         (Ended, Needs::Leaving) => refused(ErrorCode::NotFound),
         (Ended, _) => refused(ErrorCode::SessionEnded),
         (Disabled, _) => refused(ErrorCode::AccountDisabled),
         (Waiting, _) => refused(ErrorCode::DeviceNotApproved),
-        (Leaving, Needs::Leaving | Needs::FreshOrLeaving) => Expected::Heard,
         (Leaving, _) => refused(ErrorCode::AccountLeaving),
-        (_, Needs::Leaving) => refused(ErrorCode::NotFound),
-        (Stale, Needs::Fresh | Needs::FreshOrLeaving | Needs::FreshAdministrator) => {
-            refused(ErrorCode::FreshSignInRequired)
+        (Holder | Stranger | Stale | AdministratorWithoutScope, needs) => {
+            expected_of_a_session(operation, needs, asker)
         }
-        (Holder | Stranger, Needs::FreshAdministrator) => refused(ErrorCode::NotAllowed),
-        (Stranger, _) if operation.path.contains("_id}") => Expected::NotTheirs,
-        (Holder | Stranger | Stale | AdministratorWithoutScope, _) => Expected::Heard,
+    }
+}
+
+/// What a live session of an account gets.
+fn expected_of_a_session(operation: &Operation, needs: Needs, asker: Asker) -> Expected {
+    match (asker, needs) {
+        (_, Needs::Leaving) => Expected::Refused(ErrorCode::NotFound),
+        (Asker::Stale, Needs::Fresh | Needs::FreshOrLeaving | Needs::FreshAdministrator) => {
+            Expected::Refused(ErrorCode::FreshSignInRequired)
+        }
+        (Asker::Holder | Asker::Stranger, Needs::FreshAdministrator) => {
+            Expected::Refused(ErrorCode::NotAllowed)
+        }
+        (Asker::Stranger, _) if operation.path.contains("_id}") => Expected::NotTheirs,
+        _ => Expected::Heard,
     }
 }
 

@@ -201,7 +201,7 @@ impl Scene {
         scene.of_device("UPDATE session SET started_ms = 0 WHERE device_id = $1", stale).await;
         scene.of_device("UPDATE session SET awaits_approval = 1 WHERE device_id = $1", waiting).await;
         let problem = scene.server.post_json("/v1/sessions", &guarded.person.sign_in()).await.problem();
-        scene.half = problem.ticket.unwrap().expose().to_owned();
+        problem.ticket.unwrap().expose().clone_into(&mut scene.half);
         scene
     }
 
@@ -249,7 +249,7 @@ impl Scene {
                     .await;
             }
             Asker::Stale => {
-                self.run("UPDATE session SET started_ms = 0 WHERE account_id = $1", somebody).await
+                self.run("UPDATE session SET started_ms = 0 WHERE account_id = $1", somebody).await;
             }
             Asker::AdministratorWithoutScope => {
                 self.run("UPDATE account SET role = 'administrator' WHERE account_id = $1", somebody).await;

@@ -63,7 +63,7 @@ impl Authenticator {
         ]));
         let response =
             json!({ "attestationObject": encoded(&attestation), "clientDataJSON": encoded(&client_data) });
-        self.credential(response)
+        self.credential(&response)
     }
 
     /// Signs what is asked for.
@@ -84,10 +84,10 @@ impl Authenticator {
             "signature": encoded(signature.to_der().as_bytes()),
             "userHandle": encoded(&handle),
         });
-        self.credential(response)
+        self.credential(&response)
     }
 
-    fn credential(&self, response: Value) -> Value {
+    fn credential(&self, response: &Value) -> Value {
         let id = encoded(&self.credential_id);
         json!({ "id": id, "rawId": id, "type": "public-key", "response": response, "clientExtensionResults": {} })
     }
