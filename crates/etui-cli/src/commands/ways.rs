@@ -95,6 +95,7 @@ enum OnOff {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  etui account login-password change\n  etui account login-password remove")]
 struct LoginPassword {
     #[command(subcommand)]
     action: LoginPasswordAction,
@@ -125,6 +126,7 @@ enum LoginPasswordAction {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  etui account totp on\n  etui account totp off")]
 struct Totp {
     #[command(subcommand)]
     action: TotpAction,
