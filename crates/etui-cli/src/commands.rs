@@ -20,6 +20,7 @@ mod list;
 mod lock;
 mod login;
 mod logout;
+mod own_account;
 mod plan;
 mod recovery;
 mod refused;

@@ -1,5 +1,7 @@
 //! The ways to sign in to the account: reads and changes them, signing in anew where the session is too old.
 
+use std::path::Path;
+
 use etui_client::{ClientError, Device, TotpSetup};
 
 use super::{
@@ -13,13 +15,14 @@ pub(super) async fn answer(
     device: &Device,
     asked: &AccountRequest,
     fresh: Option<&FreshSignIn>,
+    progress: &dyn Fn(usize, usize),
 ) -> Result<Reply, Failure> {
-    let answer = match (once(device, asked).await?, fresh) {
+    let answer = match (once(device, asked, progress).await?, fresh) {
         (Err(ClientError::FreshSignInNeeded), Some(fresh)) => {
             let login_password = convert::login(&fresh.login_password)?;
             let second_factor = convert::second_factor(fresh.second_factor.as_ref());
             match device.sign_in_afresh(&login_password, second_factor.as_ref()).await {
-                Ok(()) => once(device, asked).await?,
+                Ok(()) => once(device, asked, progress).await?,
                 Err(error) => Err(error.while_signing_in()),
             }
         }
@@ -28,7 +31,11 @@ pub(super) async fn answer(
     answer.or_else(convert::asks)
 }
 
-async fn once(device: &Device, asked: &AccountRequest) -> Result<Result<Reply, ClientError>, Failure> {
+async fn once(
+    device: &Device,
+    asked: &AccountRequest,
+    progress: &dyn Fn(usize, usize),
+) -> Result<Result<Reply, ClientError>, Failure> {
     let done = |result: Result<(), ClientError>| result.map(|()| Reply::Done);
     Ok(match asked {
         AccountRequest::Ways => device.ways().await.map(|ways| Reply::Ways(Box::new(ways))),
@@ -54,6 +61,18 @@ async fn once(device: &Device, asked: &AccountRequest) -> Result<Result<Reply, C
         AccountRequest::SwitchApproval { on } => done(device.switch_device_approval(*on).await),
         AccountRequest::RenamePasskey { id, name } => done(device.rename_passkey(id, name).await),
         AccountRequest::RemovePasskey { id } => done(device.remove_passkey(id).await),
+        AccountRequest::Events { most } => {
+            let events = device.account_events(*most).await;
+            events.map(|events| Reply::Events(events.into_iter().map(convert::event).collect()))
+        }
+        AccountRequest::Download { to } => {
+            let report = device.download_everything(Path::new(to), Some(progress)).await;
+            report.map(|report| Reply::Downloaded { rows: report.rows, bytes: report.bytes })
+        }
+        AccountRequest::Delete => {
+            device.delete_account().await.map(|delete_at_ms| Reply::Leaves { delete_at_ms })
+        }
+        AccountRequest::Keep => done(device.keep_account().await),
     })
 }
 

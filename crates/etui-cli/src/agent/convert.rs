@@ -372,3 +372,16 @@ pub(super) fn refused(aside: PutAside) -> protocol::Refused {
         kept_bytes: aside.kept_bytes,
     }
 }
+/// An event of the audit log.
+pub(super) fn event(line: etui_client::EventLine) -> protocol::Event {
+    let etui_client::EventLine { event, device_name } = line;
+    protocol::Event {
+        time_ms: event.time_ms,
+        actor: event.actor,
+        action: event.action,
+        outcome: event.outcome,
+        device_id: event.device_id.map(|id| id.to_string()),
+        device_name,
+    }
+}
+

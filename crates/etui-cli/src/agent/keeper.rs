@@ -247,7 +247,10 @@ impl Answer<'_> {
                     self.device.change_master_password(&old, &new, &login, second.as_ref(), kdf).await;
                 changed.map(|()| Reply::Done).or_else(convert::asks)
             }
-            Request::Account { asked, fresh } => account::answer(self.device, &asked, fresh.as_ref()).await,
+            Request::Account { asked, fresh } => {
+                let progress = |done, total| self.progress(done, total);
+                account::answer(self.device, &asked, fresh.as_ref(), &progress).await
+            }
             Request::RecoveryCreate => {
                 let kit = self.device.recovery_create().await.map_err(convert::failure)?;
                 Ok(Reply::Kit(Secret::new(kit.to_qr_text().as_str())))

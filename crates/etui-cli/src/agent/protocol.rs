@@ -206,6 +206,25 @@ pub(crate) enum Way {
     DeviceCode,
 }
 
+/// One event of the audit log.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Event {
+    /// When, in ms since 1970.
+    pub(crate) time_ms: u64,
+    /// Who did it.
+    pub(crate) actor: String,
+    /// What was done.
+    pub(crate) action: String,
+    /// What came of it.
+    pub(crate) outcome: String,
+    /// The device that it is about.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) device_id: Option<String>,
+    /// What that is called.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) device_name: Option<String>,
+}
+
 /// What is asked about the ways to sign in.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -258,6 +277,20 @@ pub(crate) enum AccountRequest {
         /// Its id.
         id: String,
     },
+    /// The audit log, newest first.
+    Events {
+        /// At most so many.
+        most: usize,
+    },
+    /// Everything that the server holds, as one file.
+    Download {
+        /// Where to.
+        to: String,
+    },
+    /// Delete the account.
+    Delete,
+    /// Keep it after all.
+    Keep,
 }
 
 /// What signing in anew on an unlocked device needs.
@@ -409,6 +442,20 @@ pub(crate) enum Reply {
         url: Secret,
         /// The secret alone.
         secret: Secret,
+    },
+    /// The answer to [`AccountRequest::Events`].
+    Events(Vec<Event>),
+    /// The answer to [`AccountRequest::Download`].
+    Downloaded {
+        /// Rows of tables.
+        rows: u64,
+        /// Length of the file.
+        bytes: u64,
+    },
+    /// The answer to [`AccountRequest::Delete`].
+    Leaves {
+        /// When the account will be gone, in ms since 1970.
+        delete_at_ms: u64,
     },
     /// New recovery codes.
     RecoveryCodes(Vec<Secret>),

@@ -293,8 +293,17 @@ fn ask_until_open(agent: &mut Agent, request: &mut Request) -> Result<Unlocked, 
 
 /// Asks the agent, and the person for whatever the agent then asks for.
 pub(super) fn ask_person(agent: &mut Agent, request: &mut Request) -> Result<Reply, Failure> {
+    ask_person_with(agent, request, |_, _| {})
+}
+
+/// The same, and hears how far it is.
+pub(super) fn ask_person_with(
+    agent: &mut Agent,
+    request: &mut Request,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<Reply, Failure> {
     loop {
-        match agent.ask(request)? {
+        match agent.ask_with(request, &mut progress)? {
             Reply::Asks { question, failure } => answer(question, request).ok_or(failure)?,
             reply => return Ok(reply),
         }

@@ -6,7 +6,10 @@ use clap::{Args, Subcommand};
 use etui_client::{Passkey, Ways};
 use serde_json::json;
 
-use super::account::{self, given_password, new_login_password};
+use super::{
+    account::{self, given_password, new_login_password},
+    own_account,
+};
 use crate::{
     agent::{
         AgentError,
@@ -38,7 +41,9 @@ Examples:
   etui account totp on
   etui account recovery-codes
   etui account passkeys rename 3f9a 'Key ring'
-  etui account approval on";
+  etui account approval on
+  etui account events
+  etui account download --to everything.jsonl";
 
 #[derive(Debug, Subcommand)]
 enum Action {
@@ -65,11 +70,45 @@ enum Action {
     Approval(Switch),
     /// Whether a link by mail signs in
     Links(Switch),
+    /// Show what was done with the account, newest first
+    #[command(after_help = "Examples:\n  etui account events\n  etui account events --most 1000 --json")]
+    Events {
+        /// Show at most so many
+        #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+        most: usize,
+    },
+    /// Fetch everything that the server holds about the account, as one file
+    ///
+    /// JSON, an object a line: rows as they are, states, commits and records as they were signed and sealed. It is read back
+    /// before it has its name.
+    #[command(after_help = "Example:\n  etui account download --to everything.jsonl")]
+    Download {
+        /// Where to
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        #[command(flatten)]
+        fresh: Fresh,
+    },
+    /// Have the server delete the account and everything of it
+    ///
+    /// All other devices are signed out. Until the day that is said the account can be kept; then it is gone for good. What is
+    /// on this device stays until `etui logout`.
+    #[command(after_help = "Examples:\n  etui account delete\n  etui account delete --yes --login-password-file login.txt")]
+    Delete {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        fresh: Fresh,
+    },
+    /// Keep an account that was deleted, while it is still there
+    #[command(after_help = "Example:\n  etui account keep")]
+    Keep,
 }
 
 /// Signing in once more, where the session is too old for a change.
-#[derive(Debug, Args)]
-struct Fresh {
+#[derive(Debug, Default, Args)]
+pub(super) struct Fresh {
     /// Read the login password from a file, where it is asked for (`-`: standard input)
     #[arg(long, value_name = "FILE")]
     login_password_file: Option<PathBuf>,
@@ -219,6 +258,10 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
                 "A new device needs no approval any more."
             })
         }
+        Action::Events { most } => own_account::events(context, most),
+        Action::Download { to, fresh } => own_account::download(context, &to, &fresh),
+        Action::Delete { yes, fresh } => own_account::delete(context, yes, &fresh),
+        Action::Keep => own_account::keep(context),
         Action::Links(Switch { to, fresh }) => {
             let on = to == OnOff::On;
             change(context, AccountRequest::SwitchLinks { on }, &fresh)?;
@@ -364,8 +407,7 @@ fn passkeys(context: &Context, action: Option<PasskeyAction>) -> Result<(), Fail
 }
 
 fn ways(context: &Context) -> Result<Ways, Failure> {
-    let nothing = Fresh { login_password_file: None, second_factor_file: None };
-    match ask(context, AccountRequest::Ways, &nothing)? {
+    match ask(context, AccountRequest::Ways, &Fresh::default())? {
         Reply::Ways(ways) => Ok(*ways),
         _ => Err(AgentError::OtherVersion.into()),
     }
@@ -389,7 +431,7 @@ fn find(passkeys: Vec<Passkey>, prefix: &str) -> Result<Passkey, Failure> {
     }
 }
 
-fn change(context: &Context, asked: AccountRequest, fresh: &Fresh) -> Result<(), Failure> {
+pub(super) fn change(context: &Context, asked: AccountRequest, fresh: &Fresh) -> Result<(), Failure> {
     match ask(context, asked, fresh)? {
         Reply::Done => Ok(()),
         _ => Err(AgentError::OtherVersion.into()),
@@ -397,13 +439,13 @@ fn change(context: &Context, asked: AccountRequest, fresh: &Fresh) -> Result<(),
 }
 
 /// Asks the agent; where the session is too old it signs in with what is given, or what the person is asked for.
-fn ask(context: &Context, asked: AccountRequest, fresh: &Fresh) -> Result<Reply, Failure> {
+pub(super) fn ask(context: &Context, asked: AccountRequest, fresh: &Fresh) -> Result<Reply, Failure> {
     let mut request = Request::Account { asked, fresh: fresh.read()? };
     account::ask_person(&mut context.agent()?, &mut request)
 }
 
 impl Fresh {
-    fn read(&self) -> Result<Option<FreshSignIn>, Failure> {
+    pub(super) fn read(&self) -> Result<Option<FreshSignIn>, Failure> {
         let file = |file: &Option<PathBuf>| file.as_deref().map(secret_input::from_file).transpose();
         let (login_password, second_factor) =
             (file(&self.login_password_file)?, file(&self.second_factor_file)?);

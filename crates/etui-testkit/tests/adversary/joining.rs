@@ -73,6 +73,7 @@ fn it_gives_a_keyset_that_was_replaced() {
     for [old, new] in [["master", "between"], ["between", "master"]] {
         scene.other.change_master_password(old, new);
     }
+    scene.victim.wire().mend();
     scene.victim.log_in_again();
     is_refused(&scene, catalogue::replaced_keyset(&old), "keyset_hash");
     joins(&scene);
