@@ -159,9 +159,22 @@ impl Stage {
         String::from_utf8(output.stderr).expect("it says text")
     }
 
+    /// Removes what is past its time, beside the running server.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn purge(&self) {
+        let output = self.beside_the_server(&["purge"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     fn admin(&self, arguments: &[&str]) -> Output {
+        self.beside_the_server(&[&["admin"], arguments].concat())
+    }
+
+    fn beside_the_server(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(program("etui-server"));
-        command.arg("admin").args(arguments).arg("--data").arg(self.data());
+        command.args(arguments).arg("--data").arg(self.data());
         let settings = self.path().join(SETTINGS_FILE);
         if settings.is_file() {
             command.arg("--config").arg(settings);

@@ -384,4 +384,3 @@ pub(super) fn event(line: etui_client::EventLine) -> protocol::Event {
         device_name,
     }
 }
-

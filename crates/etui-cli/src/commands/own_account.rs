@@ -4,7 +4,11 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{account, export::destination, ways::{self, Fresh}};
+use super::{
+    account,
+    export::destination,
+    ways::{self, Fresh},
+};
 use crate::{
     agent::{
         AgentError,
@@ -21,7 +25,8 @@ use crate::{
 const CONFIRMATION: &str = "delete";
 
 pub(super) fn events(context: &Context, most: usize) -> Result<(), Failure> {
-    let Reply::Events(events) = ways::ask(context, AccountRequest::Events { most }, &Fresh::default())? else {
+    let Reply::Events(events) = ways::ask(context, AccountRequest::Events { most }, &Fresh::default())?
+    else {
         return Err(AgentError::OtherVersion.into());
     };
     context.output.document(&events)?;
@@ -41,7 +46,8 @@ pub(super) fn download(context: &Context, to: &Path, fresh: &Fresh) -> Result<()
     let asked = AccountRequest::Download { to: to.clone() };
     let mut request = Request::Account { asked, fresh: fresh.read()? };
     let bar = Progress::start(context, 0, "fetching KiB");
-    let reply = account::ask_person_with(&mut context.agent()?, &mut request, |done, total| bar.set(done, total));
+    let reply =
+        account::ask_person_with(&mut context.agent()?, &mut request, |done, total| bar.set(done, total));
     bar.finish();
     let Reply::Downloaded { rows, bytes } = reply? else { return Err(AgentError::OtherVersion.into()) };
     context.output.document(&json!({ "file": to, "rows": rows, "bytes": bytes }))?;

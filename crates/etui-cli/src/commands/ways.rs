@@ -93,7 +93,9 @@ enum Action {
     ///
     /// All other devices are signed out. Until the day that is said the account can be kept; then it is gone for good. What is
     /// on this device stays until `etui logout`.
-    #[command(after_help = "Examples:\n  etui account delete\n  etui account delete --yes --login-password-file login.txt")]
+    #[command(
+        after_help = "Examples:\n  etui account delete\n  etui account delete --yes --login-password-file login.txt"
+    )]
     Delete {
         /// Do not ask
         #[arg(long)]
@@ -134,7 +136,9 @@ enum OnOff {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  etui account login-password change\n  etui account login-password remove")]
+#[command(
+    after_help = "Examples:\n  etui account login-password change\n  etui account login-password remove"
+)]
 struct LoginPassword {
     #[command(subcommand)]
     action: LoginPasswordAction,

@@ -1,0 +1,78 @@
+//! An account is looked at, taken along, deleted, kept after all, and deleted for good: by its holder, with the real programs.
+
+use std::fs;
+
+use etui_testkit::{
+    EMAIL, Stage,
+    canary::{Canary, files, leak},
+};
+
+const SECRET: &str = "canary-of-a-leaving-account";
+
+#[test]
+fn whoever_leaves_takes_everything_along_and_may_stay_after_all() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let (one, two) = (stage.device("one"), stage.device("two"));
+    one.sign_up();
+    two.log_in();
+    one.add("Bank", "ada", SECRET);
+    one.ok(&["sync"]);
+    let before = one.contents();
+
+    let events = one.json(&["account", "events"]);
+    let did = |action: &str| events.as_array().expect("a list").iter().any(|event| event["action"] == action);
+    assert!(did("sign_up") && did("new_device"), "{events}");
+
+    let file = stage.path().join("everything.jsonl");
+    let report = one.json(&["account", "download", "--to", file.to_str().expect("a path")]);
+    let text = fs::read_to_string(&file).expect("a file");
+    assert_eq!(report["bytes"].as_u64(), Some(text.len() as u64));
+    assert!(text.contains(EMAIL) && text.lines().count() > 10);
+    assert_eq!(leak(&[Canary::text("the secret", SECRET)], text.as_bytes()), None, "sealed as it is");
+
+    assert!(one.fails_on_terminal("account delete", &["no"]).contains("nothing was changed"));
+    one.json(&["account", "delete", "--yes"]);
+    two.fails(1, &["sync"]);
+    assert!(one.fails(1, &["sync"]).contains("being deleted"));
+    assert_eq!(one.contents(), before, "what is on the device stays");
+    one.ok(&["account", "keep"]);
+    one.ok(&["sync"]);
+    two.log_in();
+    assert_eq!(two.contents(), before);
+}
+
+#[test]
+fn whoever_has_left_is_nowhere_on_the_server() {
+    let stage = Stage::new();
+    stage.set("deletion_grace_days = 0\n");
+    let server = stage.serve();
+    let one = stage.device("one");
+    one.sign_up();
+    one.add("Bank", "ada", SECRET);
+    one.ok(&["sync"]);
+    let status = one.json(&["status"]);
+    let id = |name: &str| status[name].as_str().expect("an id").to_owned();
+    let canaries = [
+        Canary::text("the address", EMAIL),
+        of_id("the account", &id("account_id")),
+        of_id("the device", &id("device_id")),
+    ];
+    let log = stage.path().join("server.log");
+    let anywhere = || {
+        let held = files(&stage.data()).into_iter().map(|(_, bytes)| bytes);
+        held.chain([fs::read(&log).expect("a log")]).find_map(|bytes| leak(&canaries, &bytes))
+    };
+    assert!(anywhere().is_some(), "the search finds what is there");
+
+    one.json(&["account", "delete", "--yes"]);
+    stage.purge();
+    assert_eq!(anywhere(), None);
+    one.fails(1, &["sync"]);
+    server.stop();
+    assert_eq!(anywhere(), None);
+}
+
+fn of_id(name: &str, hex: &str) -> Canary {
+    Canary::bytes(name, &data_encoding::HEXLOWER.decode(hex.as_bytes()).expect("hex"))
+}
