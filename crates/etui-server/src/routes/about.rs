@@ -23,6 +23,17 @@ pub(crate) async fn about(
     Ok(Json(ServerInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         sign_up: app.settings.sign_up_mode(was_forwarded(&headers)),
-        methods: vec![Method::LoginPassword],
+        methods: methods(&app),
     }))
+}
+
+/// The ways to sign in that somebody may have here.
+fn methods(app: &App) -> Vec<Method> {
+    let offered = [
+        (Method::LoginPassword, true),
+        (Method::Link, app.sends_mail()),
+        (Method::Provider, app.providers.iter().next().is_some()),
+        (Method::Passkey, app.passkeys.is_some()),
+    ];
+    offered.into_iter().filter_map(|(method, is_offered)| is_offered.then_some(method)).collect()
 }
