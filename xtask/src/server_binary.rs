@@ -6,8 +6,8 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::process::{cargo, output, run as run_command, say, target_folder};
 
-/// Stripped. Of this signing in takes 7 MiB: providers, passkeys, mail, and the traces that show them (`docs/design/0008`).
-const MOST_BYTES: u64 = 30 * 1024 * 1024;
+/// Stripped.
+const MOST_BYTES: u64 = 25 * 1024 * 1024;
 const BYTES_PER_MIB: u64 = 1024 * 1024;
 
 /// How the names of all functions begin that SQLCipher adds to SQLite.
