@@ -72,11 +72,11 @@ pub(crate) async fn asked_with(app: &App, user_code: &str) -> Result<DeviceId, A
     Ok(asked.device_id)
 }
 
-/// Decides about it, once.
+/// Decides about it, once: the device.
 ///
 /// # Errors
 /// `wrong_code`.
-pub(crate) async fn decide(app: &App, user_code: &str, let_in: Option<LetIn>) -> Result<(), ApiError> {
+pub(crate) async fn decide(app: &App, user_code: &str, let_in: Option<LetIn>) -> Result<DeviceId, ApiError> {
     let now_ms = clock::now_ms();
     let typed = user_code_hash(app, user_code)?;
     let asked = app.store.take_pending(typed, Purpose::UserCode, now_ms).await?;
@@ -87,7 +87,7 @@ pub(crate) async fn decide(app: &App, user_code: &str, let_in: Option<LetIn>) ->
     let body =
         serde_json::to_vec(&Waiting { device_id, outcome }).map_err(|error| ApiError::internal(&error))?;
     app.store.replace_pending(device_code, Purpose::DeviceCode, &before, account_id, &body).await?;
-    Ok(())
+    Ok(device_id)
 }
 
 /// What was decided: a session, once.

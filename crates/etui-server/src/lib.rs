@@ -42,6 +42,7 @@ pub mod problem;
 mod provider;
 mod recovery_codes;
 pub mod refresh_token;
+mod refusals;
 pub mod retention;
 mod routes;
 mod second_factor;

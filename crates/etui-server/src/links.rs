@@ -10,7 +10,7 @@ use etui_api::{
     session::{Method, Token},
 };
 use etui_chain::{AccountId, DeviceId, Digest};
-use etui_store::Purpose;
+use etui_store::{Action, Purpose};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
     mailed::Mailed,
     pages::Next,
     problem::ApiError,
+    refusals,
     sign_in::{self, PATIENCE, Proven},
 };
 
@@ -69,18 +70,27 @@ pub(crate) async fn sign_in(
     token: &Token,
 ) -> Result<Proven, ApiError> {
     let mailed = Mailed::find(app, token).await?;
+    let account_id = mailed.account_id;
+    let required = require_program(app, &mailed, device_id, ticket).await;
+    required.inspect_err(refusals::noted(app, account_id, Action::SignIn, Some(device_id)))?;
+    mailed.take(app, Purpose::Link).await?;
+    Ok(Proven { account_id, device_id, method: Method::Link, twice: false })
+}
+
+/// The device that asked, with its ticket; without one, whatever was asked for nowhere.
+async fn require_program(
+    app: &App,
+    mailed: &Mailed,
+    device_id: DeviceId,
+    ticket: Option<&Token>,
+) -> Result<(), ApiError> {
     if mailed.begun != ticket.map(sign_in::secret_hash).transpose()? {
         return Err(sign_in::no_longer_valid());
     }
-    if ticket.is_some() {
-        let starter: Starter = sign_in::body(&mailed.begun(app, Purpose::Link).await?.body)?;
-        if starter != (Starter::Program { device_id }) {
-            return Err(sign_in::no_longer_valid());
-        }
+    if mailed.begun.is_some() && starter(app, mailed).await? != (Starter::Program { device_id }) {
+        return Err(sign_in::no_longer_valid());
     }
-    let account_id = mailed.account_id;
-    mailed.take(app, Purpose::Link).await?;
-    Ok(Proven { account_id, device_id, method: Method::Link, twice: false })
+    Ok(())
 }
 
 /// Who holds the account, and where the browser that asked goes on. A token that whoever runs the server has printed counts in any
@@ -94,17 +104,26 @@ pub(crate) async fn open(
     token: &Token,
 ) -> Result<(AccountId, Next), ApiError> {
     let mailed = Mailed::find(app, token).await?;
-    let next = if mailed.begun.is_none() {
-        Next::Account
-    } else {
-        match sign_in::body(&mailed.begun(app, Purpose::Link).await?.body)? {
-            Starter::Browser { browser: asked, next } if Some(asked) == browser => next,
-            _ => return Err(elsewhere()),
-        }
-    };
     let account_id = mailed.account_id;
+    let next = next(app, &mailed, browser).await;
+    let next = next.inspect_err(refusals::noted(app, account_id, Action::SignIn, None))?;
     mailed.take(app, Purpose::Link).await?;
     Ok((account_id, next))
+}
+
+async fn next(app: &App, mailed: &Mailed, browser: Option<Digest>) -> Result<Next, ApiError> {
+    if mailed.begun.is_none() {
+        return Ok(Next::Account);
+    }
+    match starter(app, mailed).await? {
+        Starter::Browser { browser: asked, next } if Some(asked) == browser => Ok(next),
+        _ => Err(elsewhere()),
+    }
+}
+
+/// Who asked for it.
+async fn starter(app: &App, mailed: &Mailed) -> Result<Starter, ApiError> {
+    sign_in::body(&mailed.begun(app, Purpose::Link).await?.body)
 }
 
 fn elsewhere() -> ApiError {

@@ -8,7 +8,7 @@ use etui_api::{
     ways::{self, Ceremony, MAX_PASSKEY_NAME_CHARS, MAX_PASSKEYS, NewPasskey},
 };
 use etui_chain::{AccountId, Digest, Id};
-use etui_store::{CredentialChange, Fresh, Purpose};
+use etui_store::{Action, CredentialChange, Fresh, Purpose};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use url::Url;
@@ -21,6 +21,7 @@ use crate::{
     app::App,
     clock, credentials,
     problem::ApiError,
+    refusals,
     sign_in::{self, PATIENCE, no_longer_valid},
 };
 
@@ -111,11 +112,11 @@ pub(crate) async fn begin(app: &App) -> Result<Ceremony, ApiError> {
     Ok(Ceremony { ticket, options })
 }
 
-/// Whose passkey it was that signed what it was asked to.
+/// Whose passkey it was that signed what it was asked to. A signature that is wrong is noted as a refusal of `action`.
 ///
 /// # Errors
 /// `no_longer_valid`; `passkey_refused`, with nothing changed.
-pub(crate) async fn verify(app: &App, answer: PasskeyAnswer) -> Result<AccountId, ApiError> {
+pub(crate) async fn verify(app: &App, answer: PasskeyAnswer, action: Action) -> Result<AccountId, ApiError> {
     let taken = take(app, Purpose::PasskeyAssertion, &answer.ticket).await?;
     let state: DiscoverableAuthentication = sign_in::body(&taken.body)?;
     let credential: PublicKeyCredential = parse(answer.credential)?;
@@ -127,10 +128,11 @@ pub(crate) async fn verify(app: &App, answer: PasskeyAnswer) -> Result<AccountId
     let (account_id, before) = found.ok_or_else(|| ApiError::new(ErrorCode::PasskeyRefused))?;
     let mut passkey: Passkey = sign_in::body(&before)?;
     let result = verifier.finish_discoverable_authentication_v2(&credential, state, &passkey);
-    let result = result.map_err(refused)?;
+    let result = result.map_err(refused).inspect_err(refusals::noted(app, account_id, action, None))?;
     passkey.update_credential(&result);
     // Of two uses at once that count alike, one is a copy's.
     if !app.store.use_passkey(credential_id, &before, &stored(&passkey)?, clock::now_ms()).await? {
+        refusals::note(app, account_id, action, None);
         return Err(ApiError::new(ErrorCode::PasskeyRefused));
     }
     Ok(account_id)

@@ -7,7 +7,7 @@ use etui_api::{
     session::{Factor, Token},
 };
 use etui_chain::{AccountId, DeviceId, Digest};
-use etui_store::Purpose;
+use etui_store::{Action, Purpose};
 
 use crate::{
     app::App,
@@ -15,7 +15,7 @@ use crate::{
     limits::{self, Target},
     passkeys,
     problem::ApiError,
-    recovery_codes,
+    recovery_codes, refusals,
     sign_in::{self, Proven, no_longer_valid},
     totp,
 };
@@ -62,6 +62,7 @@ pub(crate) async fn check(
     let tried = app.store.try_pending(secret_hash, purpose, clock::now_ms()).await?;
     tried.ok_or_else(no_longer_valid)?;
     if !is_right(app, account_id, factor).await? {
+        refusals::note(app, account_id, Action::ShowSecondFactor, device);
         return Err(ApiError::new(ErrorCode::WrongCode));
     }
     let taken = app.store.take_pending(secret_hash, purpose, clock::now_ms()).await?;
@@ -74,6 +75,8 @@ async fn is_right(app: &App, account_id: AccountId, factor: Factor) -> Result<bo
     match factor {
         Factor::Totp(code) => totp::use_code(app, account_id, &code).await,
         Factor::RecoveryCode(code) => recovery_codes::use_code(app, account_id, &code).await,
-        Factor::Passkey(answer) => Ok(passkeys::verify(app, answer).await? == account_id),
+        Factor::Passkey(answer) => {
+            Ok(passkeys::verify(app, answer, Action::ShowSecondFactor).await? == account_id)
+        }
     }
 }

@@ -8,7 +8,7 @@ use etui_api::{
     session::{Method, Session, Token},
 };
 use etui_chain::{AccountId, DeviceId, Digest};
-use etui_store::{Begun, NewPending, Purpose};
+use etui_store::{Action, Begun, NewPending, Purpose};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     mail::{self, Letter, NewDevice},
     one_time,
     problem::ApiError,
+    refusals,
     routes::sessions,
 };
 
@@ -41,14 +42,17 @@ pub(crate) struct Proven {
 /// `second_factor_required` with a ticket, if one is set up and was not shown; `account_disabled`.
 pub(crate) async fn complete(app: &App, proven: Proven) -> Result<Session, ApiError> {
     let completed = complete_uncounted(app, &proven).await;
-    app.metrics.signed_in(
-        proven.method,
-        match &completed {
-            Ok(_) => "done",
-            Err(error) if error.problem().code == ErrorCode::SecondFactorRequired => "second_factor_asked",
-            Err(_) => "refused",
-        },
-    );
+    let outcome = match completed.as_ref().map_err(|error| error.problem().code) {
+        Ok(_) => "done",
+        Err(ErrorCode::SecondFactorRequired) => "second_factor_asked",
+        Err(code) => {
+            if code == ErrorCode::AccountDisabled {
+                refusals::note(app, proven.account_id, Action::SignIn, Some(proven.device_id));
+            }
+            "refused"
+        }
+    };
+    app.metrics.signed_in(proven.method, outcome);
     completed
 }
 

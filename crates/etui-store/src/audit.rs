@@ -10,7 +10,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::{
-    Store, StoreError, random_bytes,
+    Fresh, Store, StoreError, random_bytes,
     sql::{self, Columns as _},
 };
 
@@ -21,7 +21,7 @@ mod list;
 /// Bytes of a pseudonym.
 const PSEUDONYM_BYTES: usize = 16;
 
-/// Refused sign-ins of one account that are noted within an hour.
+/// Refusals of one kind that are noted of an account within an hour.
 const MAX_REFUSED: u64 = 10;
 const HOUR_MS: u64 = 60 * 60_000;
 
@@ -133,6 +133,12 @@ names! {
         SignUp = "sign_up",
         /// A session was begun, or not.
         SignIn = "sign_in",
+        /// A second factor was shown by whoever had shown a first one; only that it was wrong is noted by itself.
+        ShowSecondFactor = "show_second_factor",
+        /// Somebody signed in to the pages of the server, in a browser.
+        OpenPages = "open_pages",
+        /// A device that asked for it was let in by a browser, or turned away.
+        LetDeviceIn = "let_device_in",
         /// A device signed in for the first time.
         NewDevice = "new_device",
         /// A device was approved by another.
@@ -220,14 +226,34 @@ pub(crate) async fn insert<C: ConnectionTrait>(
 }
 
 impl Store {
-    /// Notes that a stranger did not get into an account, at most [`MAX_REFUSED`] times an hour: whoever tries a million times
-    /// fills no table.
+    /// Notes what the holder of an account did, of which nothing else is kept.
     ///
     /// # Errors
     /// `Database`.
-    pub async fn note_refused_sign_in(
+    pub async fn note(
+        &self,
+        fresh: &Fresh,
+        action: Action,
+        device_id: Option<DeviceId>,
+        outcome: Outcome,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        let pseudonyms = fresh.pseudonyms();
+        let object = device_id.map(|device_id| pseudonyms.of(device_id));
+        let transaction = self.begin().await?;
+        insert(&*transaction, pseudonyms, Actor::Holder, action, object, outcome, now_ms).await?;
+        transaction.commit().await
+    }
+
+    /// Notes that a stranger did not get into an account, at most [`MAX_REFUSED`] times an hour for each action: whoever tries a
+    /// million times fills no table.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn note_refused(
         &self,
         account_id: AccountId,
+        action: Action,
         device_id: Option<DeviceId>,
         now_ms: u64,
     ) -> Result<(), StoreError> {
@@ -239,7 +265,7 @@ impl Store {
         let row = sql::row(&*transaction, "looking an account up", KEY, [sql::id(account_id)]).await?;
         let Some(row) = row else { return Ok(()) };
         let pseudonyms = Pseudonyms::from_column(account_id, row.column(0)?);
-        let (action, outcome) = (Action::SignIn, Outcome::Refused);
+        let outcome = Outcome::Refused;
         let values = [
             pseudonyms.account().0.to_vec().into(),
             action.name().into(),

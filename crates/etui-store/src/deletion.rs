@@ -2,15 +2,13 @@
 //!
 //! `docs/design/0012-deletion-and-export.md` says what is gone when.
 
-use std::time::Duration;
-
 use etui_chain::AccountId;
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::{
-    Action, Actor, Fresh, Leaving, Outcome, Store, StoreError,
+    Action, Actor, Fresh, Leaving, Notice, Outcome, Store, StoreError,
     audit::{self, Pseudonyms},
-    session,
+    mail, session,
     sql::{self, Columns as _},
     sqlite,
 };
@@ -20,20 +18,21 @@ const BATCH: u64 = 64;
 const REMOVING: &str = "removing an account";
 
 impl Store {
-    /// Has an account deleted after `grace`: when that will be, in ms since 1970. Every other session ends, and what was begun.
+    /// Has an account deleted at a time in ms since 1970. Every other session ends, and what was begun; the holder is told by a
+    /// letter, where any are sent.
     ///
     /// # Errors
     /// `NotFound` if the account is gone; `Leaving` if it is being deleted already.
     pub async fn delete_account(
         &self,
         fresh: &Fresh,
-        grace: Duration,
+        delete_at_ms: u64,
+        notice: Option<&Notice>,
         now_ms: u64,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<(), StoreError> {
         const SELECT: &str = "SELECT delete_at_ms FROM account WHERE account_id = $1";
         const UPDATE: &str = "UPDATE account SET delete_at_ms = $2 WHERE account_id = $1";
         let account_id = fresh.account_id();
-        let delete_at_ms = now_ms.saturating_add(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
         let transaction = self.begin().await?;
         let query = format!("{SELECT}{}", sql::for_update(&*transaction));
         let row = sql::row(&*transaction, "looking an account up", &query, [sql::id(account_id)]).await?;
@@ -43,11 +42,14 @@ impl Store {
         let values = [sql::id(account_id), sql::number(delete_at_ms)];
         sql::execute(&*transaction, "deleting an account", UPDATE, values).await?;
         session::end_all_but(&*transaction, account_id, fresh.session_id()).await?;
+        if let Some(notice) = notice {
+            mail::notify(&*transaction, account_id, notice, now_ms).await?;
+        }
         let (actor, action, outcome) = (Actor::Holder, Action::DeleteAccount, Outcome::Done);
         audit::insert(&*transaction, fresh.pseudonyms(), actor, action, None, outcome, now_ms).await?;
         transaction.commit().await?;
         self.inner().events.forget(account_id);
-        Ok(delete_at_ms)
+        Ok(())
     }
 
     /// Keeps an account that its holder had deleted.

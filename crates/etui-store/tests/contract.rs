@@ -148,6 +148,7 @@ macro_rules! contracts {
             downloads_end_with_their_time_and_leave_nothing
             records_go_when_their_time_is_over
             refused_sign_ins_fill_no_table
+            what_the_holder_did_elsewhere_is_noted
             an_account_of_an_older_program_gets_its_key;
         durability:
             everything_is_there_after_reopening

@@ -7,8 +7,8 @@ use axum::{
     response::Response,
 };
 use etui_api::{ErrorCode, session::Token};
-use etui_chain::{AccountId, Digest, Id};
-use etui_store::{FRESH_MS, Fresh, Pending, Purpose, SessionId};
+use etui_chain::{AccountId, DeviceId, Digest, Id};
+use etui_store::{Action, FRESH_MS, Fresh, Outcome, Pending, Purpose, SessionId};
 use http::{HeaderValue, request::Parts};
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ use crate::{
     newcomer::Newcomer,
     one_time,
     problem::ApiError,
-    sign_in,
+    refusals, sign_in,
 };
 
 const PAGE_COOKIE: &str = "__Host-etui-page";
@@ -54,13 +54,20 @@ pub(crate) async fn go_on(
     Ok(see_other(&next.address(), [cookie]))
 }
 
-/// Opens the pages for whoever holds an account, all factors shown: the cookie that does it.
+/// Opens the pages for whoever holds an account, all factors shown, and notes it: the cookie that does it.
 ///
 /// # Errors
-/// The store's.
+/// `account_disabled`, which is noted, too.
 pub(super) async fn open(app: &App, proof: Proof) -> Result<HeaderValue, ApiError> {
-    let until_ms = clock::now_ms().saturating_add(FRESH_MS);
-    begin(app, Some(proof.account_id), PageBody { visitor: Who::Holder(proof), until_ms }).await
+    let (now_ms, action, account_id) = (clock::now_ms(), Action::OpenPages, proof.account_id);
+    let present = app.store.present(account_id, proof.session_id.map(SessionId::new)).await;
+    let present = present.map_err(ApiError::from);
+    let fresh = present.inspect_err(refusals::noted(app, account_id, action, None))?;
+    let until_ms = now_ms.saturating_add(FRESH_MS);
+    let body = PageBody { visitor: Who::Holder(proof), until_ms };
+    let cookie = begin(app, Some(account_id), body).await?;
+    app.store.note(&fresh, action, None, Outcome::Done, now_ms).await?;
+    Ok(cookie)
 }
 
 /// Opens them for somebody without an account.
@@ -105,6 +112,24 @@ pub(super) struct Visit {
 pub(super) enum Visitor {
     Holder(PageAccess),
     Newcomer(Newcomer),
+}
+
+impl Visitor {
+    /// Notes what the holder of an account decided about a device that asked to be let in.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn note_decision(
+        &self,
+        app: &App,
+        device_id: DeviceId,
+        outcome: Outcome,
+    ) -> Result<(), ApiError> {
+        if let Self::Holder(PageAccess { fresh, .. }) = self {
+            app.store.note(fresh, Action::LetDeviceIn, Some(device_id), outcome, clock::now_ms()).await?;
+        }
+        Ok(())
+    }
 }
 
 impl Visit {
@@ -218,13 +243,13 @@ fn cookie(value: &str, seconds: u64) -> HeaderValue {
     cookies::set(PAGE_COOKIE, value, seconds, SameSite::Lax)
 }
 
-impl From<Visitor> for LetIn {
-    fn from(visitor: Visitor) -> Self {
+impl From<&Visitor> for LetIn {
+    fn from(visitor: &Visitor) -> Self {
         match visitor {
             Visitor::Holder(PageAccess { proof: Proof { account_id, twice, .. }, .. }) => {
-                Self::Holder { account_id, twice }
+                Self::Holder { account_id: *account_id, twice: *twice }
             }
-            Visitor::Newcomer(newcomer) => Self::Newcomer(newcomer),
+            Visitor::Newcomer(newcomer) => Self::Newcomer(newcomer.clone()),
         }
     }
 }

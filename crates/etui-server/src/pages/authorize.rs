@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{extract::State, response::Response};
 use etui_api::{ErrorCode, session::Token};
 use etui_chain::DeviceId;
-use etui_store::Purpose;
+use etui_store::{Outcome, Purpose};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
@@ -40,6 +40,16 @@ pub(super) struct Decision {
 pub(super) enum Choice {
     Allow,
     Refuse,
+}
+
+impl Choice {
+    /// As the audit log has it.
+    pub(super) const fn outcome(self) -> Outcome {
+        match self {
+            Self::Allow => Outcome::Done,
+            Self::Refuse => Outcome::Refused,
+        }
+    }
 }
 
 pub(super) async fn show(
@@ -74,8 +84,9 @@ pub(super) async fn decide(
     };
     let answer = match decision {
         Choice::Refuse => ("error", Token::new("access_denied".to_owned())),
-        Choice::Allow => ("code", code(&app, &asked, visit.visitor.into()).await?),
+        Choice::Allow => ("code", code(&app, &asked, LetIn::from(&visit.visitor)).await?),
     };
+    visit.visitor.note_decision(&app, asked.device_id, decision.outcome()).await?;
     Ok(see_other(&back(&app, &asked, answer), []))
 }
 

@@ -77,16 +77,15 @@ pub(super) async fn decide(
     let attempt = limits::attempt(&app, client, Target::Code, None).await?;
     visit.try_code(&app).await?;
     let let_in = match decision {
-        Choice::Allow => Some(LetIn::from(visit.visitor)),
+        Choice::Allow => Some(LetIn::from(&visit.visitor)),
         Choice::Refuse => None,
     };
-    let allowed = let_in.is_some();
-    device_code::decide(&app, &user_code, let_in).await?;
+    let device_id = device_code::decide(&app, &user_code, let_in).await?;
     attempt.succeeded(&app).await?;
-    let content = if allowed {
-        "<p>The device is let in. It goes on by itself; you can close this page.</p>"
-    } else {
-        "<p>The device is not let in.</p>"
+    visit.visitor.note_decision(&app, device_id, decision.outcome()).await?;
+    let content = match decision {
+        Choice::Allow => "<p>The device is let in. It goes on by itself; you can close this page.</p>",
+        Choice::Refuse => "<p>The device is not let in.</p>",
     };
     Ok(Page::new("Let a device in", content).respond(StatusCode::OK))
 }

@@ -17,7 +17,7 @@ use etui_api::{
     ways::{Ceremony, NewPasskey},
 };
 use etui_chain::Id;
-use etui_store::Passkey;
+use etui_store::{Action, Passkey};
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use time::OffsetDateTime;
@@ -176,7 +176,7 @@ async fn sign_in(
     PageForm(SignInForm { next, answered }): PageForm<SignInForm>,
 ) -> Result<Response, PageError> {
     let attempt = limits::attempt(&app, client, Target::Code, None).await?;
-    let account_id = passkeys::verify(&app, answered.read()?).await?;
+    let account_id = passkeys::verify(&app, answered.read()?, Action::SignIn).await?;
     attempt.succeeded(&app).await?;
     let proof = Proof { account_id, twice: true, session_id: None };
     go_on(&app, &browser, proof, &Next::read(next.as_deref())).await

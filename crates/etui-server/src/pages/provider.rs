@@ -12,7 +12,7 @@ use axum::{
 };
 use etui_api::{ErrorCode, session::Token};
 use etui_chain::{AccountId, Digest};
-use etui_store::{CredentialChange, Purpose};
+use etui_store::{Action, CredentialChange, Purpose};
 use http::{HeaderName, HeaderValue, StatusCode};
 use openidconnect::{AuthorizationCode, Nonce, PkceCodeVerifier};
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,7 @@ use crate::{
     parameters::Client,
     problem::ApiError,
     provider::{Arrival, Identified, Provider},
+    refusals,
     sign_in::{self, PATIENCE},
 };
 
@@ -195,8 +196,9 @@ async fn sign_in_as(
         return go_on(app, browser, Proof { account_id, twice: false, session_id: None }, next).await;
     }
     if let Some(email) = &identified.email
-        && app.store.login(email).await?.is_some()
+        && let Some(login) = app.store.login(email).await?
     {
+        refusals::note(app, login.account_id, Action::SignIn, None);
         return Ok(not_linked(provider, email));
     }
     let cookie = access::open_for_newcomer(app, Newcomer::from(identified)).await?;

@@ -60,6 +60,15 @@ async fn a_token_for_administration_is_an_administrators_and_for_nothing_else() 
         let refused = scene.get(path).await;
         assert_eq!((refused.status, refused.code()), (403, ErrorCode::NotAllowed), "{path}");
     }
+    // The scope alone administers nothing: whose token it is, is asked for each request.
+    let role = Scene::of(&scene.person, "/role");
+    assert_eq!(scene.put(&role, json!({ "role": "administrator" })).await.status, 204);
+    let theirs = scene.server.administer(&scene.session).await;
+    let accounts = async || scene.server.ask(Method::GET, "/v1/admin/accounts", &theirs, None).await;
+    assert_eq!(accounts().await.status, 200);
+    assert_eq!(scene.put(&role, json!({ "role": "person" })).await.status, 204);
+    let refused = accounts().await;
+    assert_eq!((refused.status, refused.code()), (403, ErrorCode::NotAllowed), "no administrator any more");
 }
 
 #[tokio::test]
@@ -98,6 +107,8 @@ async fn a_disabled_account_is_out_until_it_is_enabled() {
     assert_eq!(sign_in.code(), ErrorCode::AccountDisabled);
     assert_eq!(scene.put(&path, json!({ "disabled": false })).await.status, 204);
     assert_eq!(scene.server.get("/v1/devices", &scene.session).await.status, 200);
+    let refused = scene.server.refused(&scene.session, 1).await;
+    assert_eq!(refused, [("sign_in".to_owned(), Some(scene.person.device_id))]);
 }
 
 #[tokio::test]

@@ -89,6 +89,9 @@ async fn a_bad_assertion_is_refused_and_changes_nothing() {
         assert_eq!(keyed.sign_in(lie).await.code(), ErrorCode::PasskeyRefused, "{lie:?}");
         assert_eq!(keyed.ways().await, before, "{lie:?}");
     }
+    let refused = keyed.server.refused(&keyed.session, 6).await;
+    // Whose it would be is not known of one that names somebody else.
+    assert_eq!(refused, vec![("sign_in".to_owned(), None); 6]);
     assert_eq!(keyed.sign_in(Lie::None).await.status, 200, "the counter is the one of the last right answer");
 }
 
@@ -179,6 +182,8 @@ async fn a_passkey_is_a_second_factor_and_needs_none() {
     let shown = SecondFactor { ticket: ticket.clone(), factor: wrong };
     let answer = keyed.server.post_json("/v1/sessions/second-factor", &shown).await;
     assert_eq!(answer.code(), ErrorCode::PasskeyRefused);
+    let refused = keyed.server.refused(&keyed.session, 1).await;
+    assert_eq!(refused, [("show_second_factor".to_owned(), None)]);
     let factor = Factor::Passkey(keyed.signed(Lie::None).await);
     let answer = keyed.server.post_json("/v1/sessions/second-factor", &SecondFactor { ticket, factor }).await;
     assert_eq!(answer.status, 200, "{answer:?}");

@@ -100,6 +100,11 @@ async fn a_program_on_the_same_computer_is_let_in_once() {
     let session: Session = answer.json();
     let devices: Devices = place.server.get("/v1/devices", &session).await.json();
     assert!(devices.devices.iter().any(|device| device.current && device.device_id == device_id()));
+    let done = place.server.done_by_the_holder(&session).await;
+    let expected =
+        [("new_device", Some(device_id())), ("let_device_in", Some(device_id())), ("open_pages", None)]
+            .map(|(action, device_id)| (action.to_owned(), "done".to_owned(), device_id));
+    assert_eq!(done[..3], expected);
     assert_eq!(place.exchange(&code, VERIFIER, device_id()).await.code(), ErrorCode::NoLongerValid);
 }
 
@@ -190,7 +195,8 @@ async fn a_device_without_a_browser_waits_until_it_is_let_in() {
     let answer = place.poll(&begun.device_code).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let session: Session = answer.json();
-    assert_eq!(place.server.get("/v1/devices", &session).await.status, 200);
+    let done = place.server.done_by_the_holder(&session).await;
+    assert_eq!(done[1], ("let_device_in".to_owned(), "done".to_owned(), Some(device_id())), "{done:?}");
     assert_eq!(place.poll(&begun.device_code).await.code(), ErrorCode::NoLongerValid, "one session");
     let page = place.type_code(&mut browser, &begun.user_code).await;
     assert_eq!(page.status, 401, "the code is used up: {}", page.text);
@@ -199,10 +205,13 @@ async fn a_device_without_a_browser_waits_until_it_is_let_in() {
 #[tokio::test]
 async fn a_device_that_is_refused_gets_nothing() {
     let place = Place::with_providers(0).await;
-    let (_, _, mut browser) = place.signed_in().await;
+    let (_, session, mut browser) = place.signed_in().await;
     let begun = place.begin().await;
     let page = place.type_code(&mut browser, &begun.user_code).await;
     browser.submit(&page, "/device/decide", &[("decision", "refuse")]).await;
+    let done = place.server.done_by_the_holder(&session).await;
+    // A device that was never one of the account has no name in its log but the pseudonym.
+    assert_eq!(done[0], ("let_device_in".to_owned(), "refused".to_owned(), None));
     assert_eq!(place.poll(&begun.device_code).await.code(), ErrorCode::AccessDenied);
     assert_eq!(place.poll(&begun.device_code).await.code(), ErrorCode::NoLongerValid);
 }

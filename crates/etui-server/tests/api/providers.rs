@@ -214,6 +214,8 @@ async fn an_address_neither_signs_in_nor_links() {
         let page = browser.open(&place.address("/account")).await;
         assert!(!page.text.contains("Ways to sign in"), "{name}");
     }
+    let refused = place.server.refused(&session, 1).await;
+    assert_eq!(refused, [("sign_in".to_owned(), None)], "the one whose address is vouched for");
     let page = place.hand_over(&mut owner, &session).await;
     assert!(!page.text.contains("Unlink"), "nothing was linked: {}", page.text);
     let page = place.link(&mut owner, "a", "victim-true").await;

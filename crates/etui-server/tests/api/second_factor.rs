@@ -121,6 +121,8 @@ async fn a_ticket_has_five_tries() {
         let answer = guarded.show(&ticket, Factor::Totp(Token::new(wrong.to_owned()))).await;
         assert_eq!(answer.code(), ErrorCode::WrongCode, "{wrong}");
     }
+    let refused = guarded.server.refused(&guarded.session, 5).await;
+    assert_eq!(refused, vec![("show_second_factor".to_owned(), Some(guarded.person.device_id)); 5]);
     let right = guarded.show(&ticket, Factor::Totp(code_at(&guarded.app, 1))).await;
     assert_eq!(right.code(), ErrorCode::NoLongerValid);
     let other = guarded.show(&Token::new("A".repeat(43)), Factor::Totp(code_at(&guarded.app, 1))).await;

@@ -65,7 +65,7 @@ pub(crate) async fn what_was_begun_goes_with_the_account(backend: &Backend) {
     let (store, client, authority, _) = signed_up(backend).await;
     let secret = begin(&store, Some(client.account_id), 1).await;
     let fresh = authority.fresh(NOW_MS).unwrap();
-    store.delete_account(&fresh, Duration::ZERO, NOW_MS).await.unwrap();
+    store.delete_account(&fresh, NOW_MS, None, NOW_MS).await.unwrap();
     let kept = Duration::MAX;
     let retention = Retention { audit_events: kept, known_devices: kept, invitations: kept };
     store.purge(&retention, NOW_MS).await.unwrap();

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use etui_chain::{Digest, ObjectId, VaultId};
 use etui_store::{
-    Authority, CredentialChange, Download, Holder, Identity, Invitation, NewPending, Page, Purpose,
-    Retention, Role, Store, StoreError, TotpSecret,
+    Action, Authority, CredentialChange, Download, Holder, Identity, Invitation, NewPending, Notice, Outcome,
+    Page, Purpose, Retention, Role, Store, StoreError, TotpSecret,
     holdings::{Given, HOLDINGS, Whose},
 };
 use futures_util::TryStreamExt as _;
@@ -18,7 +18,7 @@ use crate::{
     pushes::push,
 };
 
-const GRACE: Duration = Duration::from_hours(7 * 24);
+const GRACE_MS: u64 = 7 * DAY_MS;
 const HOUR_MS: u64 = DAY_MS / 24;
 const DAY: Duration = Duration::from_hours(24);
 const RETENTION: Retention = Retention {
@@ -55,8 +55,8 @@ pub(crate) async fn a_deleted_account_is_in_no_table_and_no_object(backend: &Bac
     let segments = backend.object_count("segments").await;
 
     let fresh = authority.fresh(NOW_MS).unwrap();
-    let delete_at_ms = store.delete_account(&fresh, GRACE, NOW_MS).await.unwrap();
-    assert_eq!(delete_at_ms, NOW_MS + 7 * DAY_MS);
+    let delete_at_ms = NOW_MS + GRACE_MS;
+    store.delete_account(&fresh, delete_at_ms, None, NOW_MS).await.unwrap();
     let purged = store.purge(&RETENTION, delete_at_ms - 1).await.unwrap();
     assert_eq!(purged.accounts, 0, "not before its time");
     let purged = store.purge(&RETENTION, delete_at_ms).await.unwrap();
@@ -89,7 +89,8 @@ pub(crate) async fn a_backup_under_way_finds_what_is_being_deleted(backend: &Bac
         push(&store, &mut client, &authority, vault_id, &[Edit::Put(id, LARGE)]).await;
     }
     let fresh = authority.fresh(NOW_MS).unwrap();
-    let delete_at_ms = store.delete_account(&fresh, GRACE, NOW_MS).await.unwrap();
+    let delete_at_ms = NOW_MS + GRACE_MS;
+    store.delete_account(&fresh, delete_at_ms, None, NOW_MS).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let removal = async {
         store.purge(&RETENTION, delete_at_ms).await.unwrap();
@@ -104,12 +105,17 @@ pub(crate) async fn a_deleted_account_can_be_kept_until_its_grace_is_over(backen
     let (device_id, session) = (client.id(), client.session());
     let second = store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap().authority;
     let fresh = first.fresh(NOW_MS).unwrap();
-    let delete_at_ms = store.delete_account(&fresh, GRACE, NOW_MS).await.unwrap();
+    let delete_at_ms = NOW_MS + GRACE_MS;
+    let notice = Notice { body: b"it will be gone".to_vec(), lifetime: DAY };
+    store.delete_account(&fresh, delete_at_ms, Some(&notice), NOW_MS).await.unwrap();
+    let letter = store.claim_mail(DAY, NOW_MS).await.unwrap().unwrap();
+    assert_eq!((letter.recipient, letter.body), (client.email(), notice.body.clone()), "its holder is told");
     assert!(store.authority(second.session_id(), NOW_MS).await.unwrap().is_none(), "others are signed out");
     let leaving = store.authority(first.session_id(), NOW_MS).await;
     assert!(matches!(leaving, Err(StoreError::Leaving { delete_at_ms: at }) if at == delete_at_ms));
-    let again = store.delete_account(&fresh, GRACE, NOW_MS + 5).await;
+    let again = store.delete_account(&fresh, delete_at_ms + 5, Some(&notice), NOW_MS + 5).await;
     assert!(matches!(again, Err(StoreError::Leaving { delete_at_ms: at }) if at == delete_at_ms));
+    assert_eq!(store.waiting_mail().await.unwrap(), 1, "once");
 
     let signed_in = client.sign_in(&store).await;
     let leaving = store.leaving(signed_in.session_id(), NOW_MS).await.unwrap().unwrap();
@@ -211,18 +217,38 @@ pub(crate) async fn records_go_when_their_time_is_over(backend: &Backend) {
 
 pub(crate) async fn refused_sign_ins_fill_no_table(backend: &Backend) {
     let (store, client, authority, _) = signed_up(backend).await;
+    let refuse = async |account_id, action, at_ms| {
+        store.note_refused(account_id, action, Some(client.device_id), at_ms).await.unwrap();
+    };
     for second in 0..60 {
-        let at_ms = NOW_MS + second * 1000;
-        store.note_refused_sign_in(client.account_id, Some(client.device_id), at_ms).await.unwrap();
+        refuse(client.account_id, Action::SignIn, NOW_MS + second * 1000).await;
     }
     let refused = async || {
         let events = store.events(&authority, PAGE).await.unwrap();
         events.iter().filter(|event| event.outcome == "refused").count()
     };
     assert_eq!(refused().await, 10);
-    store.note_refused_sign_in(client.account_id, None, NOW_MS + 2 * HOUR_MS).await.unwrap();
-    assert_eq!(refused().await, 11, "an hour later there is room");
-    store.note_refused_sign_in(Client::new(7).account_id, None, NOW_MS).await.unwrap();
+    refuse(client.account_id, Action::ShowSecondFactor, NOW_MS + 60_000).await;
+    assert_eq!(refused().await, 11, "whoever knows the first factor is not drowned out by who does not");
+    refuse(client.account_id, Action::SignIn, NOW_MS + 2 * HOUR_MS).await;
+    assert_eq!(refused().await, 12, "an hour later there is room");
+    refuse(Client::new(7).account_id, Action::SignIn, NOW_MS).await;
+}
+
+pub(crate) async fn what_the_holder_did_elsewhere_is_noted(backend: &Backend) {
+    let (store, client, authority, _) = signed_up(backend).await;
+    let fresh = authority.fresh(NOW_MS).unwrap();
+    let device = Some(client.device_id);
+    store.note(&fresh, Action::OpenPages, None, Outcome::Done, NOW_MS).await.unwrap();
+    store.note(&fresh, Action::LetDeviceIn, device, Outcome::Refused, NOW_MS).await.unwrap();
+    let events = store.events(&authority, PAGE).await.unwrap();
+    let told: Vec<_> = events[..2]
+        .iter()
+        .map(|event| (event.actor.as_str(), event.action.as_str(), event.object, event.outcome.as_str()))
+        .collect();
+    let named = device.map(|device_id| authority.pseudonyms().of(device_id));
+    let expected = [("holder", "let_device_in", named, "refused"), ("holder", "open_pages", None, "done")];
+    assert_eq!(told, expected);
 }
 
 pub(crate) async fn an_account_of_an_older_program_gets_its_key(backend: &Backend) {

@@ -8,19 +8,18 @@ use etui_api::{
     email::normalize_email,
     session::{Method, Session, SignIn},
 };
-use etui_chain::{AccountId, DeviceId};
+use etui_store::Action;
 
 use crate::{
     app::App,
     body::JsonBody,
-    clock,
     document::Problems,
     keeping::Keeping,
     limits::{self, Target},
-    log::{self, Cause},
     login::Compared,
     parameters::Client,
     problem::ApiError,
+    refusals,
     sign_in::{self, Proven},
 };
 
@@ -48,7 +47,7 @@ pub(crate) async fn create(
     let compared = app.login.compare(login_proof, stored).await?;
     let (Some(account_id), true) = (account_id, !matches!(compared, Compared::Different)) else {
         if let Some(account_id) = account_id {
-            note_refused(&app, account_id, device_id);
+            refusals::note(&app, account_id, Action::SignIn, Some(device_id));
         }
         return Err(ApiError::new(ErrorCode::SignInFailed));
     };
@@ -58,15 +57,4 @@ pub(crate) async fn create(
     }
     let proven = Proven { account_id, device_id, method: Method::LoginPassword, twice: false };
     sign_in::complete(&app, proven).await.map(|session| keeping.answer(session))
-}
-
-/// Beside the answer, which must not take longer for an address that names an account.
-fn note_refused(app: &Arc<App>, account_id: AccountId, device_id: DeviceId) {
-    let app = Arc::clone(app);
-    tokio::spawn(async move {
-        let noted = app.store.note_refused_sign_in(account_id, Some(device_id), clock::now_ms()).await;
-        if let Err(error) = noted {
-            log::warn("a refused sign-in was not noted").cause(Some(Cause::of(&error))).write();
-        }
-    });
 }

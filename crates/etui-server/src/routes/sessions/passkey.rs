@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use etui_api::session::{Method, PasskeySignIn, Session};
+use etui_store::Action;
 
 use crate::{
     app::App,
@@ -32,7 +33,7 @@ pub(crate) async fn create(
     JsonBody(PasskeySignIn { answer, device_id }): JsonBody<PasskeySignIn>,
 ) -> Result<Response, ApiError> {
     let attempt = limits::attempt(&app, client, Target::Code, Some(device_id)).await?;
-    let account_id = passkeys::verify(&app, answer).await?;
+    let account_id = passkeys::verify(&app, answer, Action::SignIn).await?;
     attempt.succeeded(&app).await?;
     let proven = Proven { account_id, device_id, method: Method::Passkey, twice: true };
     sign_in::complete(&app, proven).await.map(|session| keeping.answer(session))

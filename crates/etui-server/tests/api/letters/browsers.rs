@@ -24,7 +24,7 @@ fn link(letter: &Received) -> String {
 async fn a_link_signs_in_the_browser_that_asked_when_its_user_says_so() {
     let mailing = Mailing::start().await;
     let person = Person::new(1);
-    mailing.server.sign_up(&person).await;
+    let session = mailing.server.sign_up(&person).await;
     let [mut browser, mut scanner] = [TestBrowser::new(), TestBrowser::new()];
     let link = link(&ask(&mailing, &mut browser, &person.email, 1).await);
     for _ in 0..3 {
@@ -44,6 +44,10 @@ async fn a_link_signs_in_the_browser_that_asked_when_its_user_says_so() {
     assert!(account.text.contains(&person.email), "{}", account.text);
     let page = scanner.open(&link).await;
     assert_eq!(browser.submit(&page, "/sign-in/links/", &[]).await.status, 410, "it works once");
+
+    assert_eq!(mailing.server.refused(&session, 1).await, [("sign_in".to_owned(), None)], "elsewhere");
+    let done = mailing.server.done_by_the_holder(&session).await;
+    assert_eq!(done[0], ("open_pages".to_owned(), "done".to_owned(), None), "{done:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

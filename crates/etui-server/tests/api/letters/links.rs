@@ -58,7 +58,7 @@ async fn neither_of_them_is_worth_anything_alone_or_elsewhere() {
     let mailing = Mailing::start().await;
     let server = &mailing.server;
     let person = Person::new(1);
-    server.sign_up(&person).await;
+    let session = server.sign_up(&person).await;
     let first = asked(server, &person.email, 9).await;
     let token = code(&mailing.letter(1));
     let second = asked(server, &person.email, 8).await;
@@ -77,6 +77,9 @@ async fn neither_of_them_is_worth_anything_alone_or_elsewhere() {
     ] {
         assert_eq!(sign_in(server, token, ticket, number).await.code(), ErrorCode::NoLongerValid, "{why}");
     }
+    // Each is noted with whose token it was.
+    let refused = server.refused(&session, 7).await;
+    assert_eq!(refused, vec![("sign_in".to_owned(), None); 7]);
     assert_eq!(sign_in(server, &token, Some(&first.ticket), 9).await.status, 200, "none of it used it up");
     assert_eq!(sign_in(server, &other, Some(&second.ticket), 8).await.status, 200);
 }

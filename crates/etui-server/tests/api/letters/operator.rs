@@ -15,16 +15,18 @@ use reqwest::Method;
 use crate::support::{Person, TestBrowser, TestServer, send};
 
 /// The token of a link that is printed.
-fn printed(server: &TestServer, email: &str) -> Token {
-    let output = print_link(server, email);
+async fn printed(server: &TestServer, email: &str) -> Token {
+    let output = print_link(server, email).await;
     assert!(output.status.success(), "{output:?}");
     let link = String::from_utf8(output.stdout).unwrap();
     Token::new(link.trim().rsplit_once("/sign-in/links/").unwrap().1.to_owned())
 }
 
-fn print_link(server: &TestServer, email: &str) -> Output {
-    let folder = server.folder().to_str().unwrap();
-    admin(&["link", "--email", email, "--data", folder])
+/// Beside the server, which goes on meanwhile: it may have the database's file locked.
+async fn print_link(server: &TestServer, email: &str) -> Output {
+    let (folder, email) = (server.folder().to_str().unwrap().to_owned(), email.to_owned());
+    let print = move || admin(&["link", "--email", &email, "--data", &folder]);
+    tokio::task::spawn_blocking(print).await.unwrap()
 }
 
 fn admin(arguments: &[&str]) -> Output {
@@ -41,7 +43,7 @@ async fn a_printed_link_signs_in_once_where_it_comes_first() {
     let server = TestServer::start().await;
     let person = Person::new(1);
     server.sign_up(&person).await;
-    let token = printed(&server, &person.email);
+    let token = printed(&server, &person.email).await;
     let with_ticket = sign_in(&token, Some(Token::new("A".repeat(43))));
     let answer = server.post_json("/v1/sessions/link", &with_ticket).await;
     assert_eq!(answer.code(), ErrorCode::NoLongerValid, "it has no ticket");
@@ -51,7 +53,8 @@ async fn a_printed_link_signs_in_once_where_it_comes_first() {
     let again = server.post_json("/v1/sessions/link", &sign_in(&token, None)).await;
     assert_eq!(again.code(), ErrorCode::NoLongerValid);
 
-    let link = format!("{}/sign-in/links/{}", server.public_url(), printed(&server, &person.email).expose());
+    let token = printed(&server, &person.email).await;
+    let link = format!("{}/sign-in/links/{}", server.public_url(), token.expose());
     let mut browser = TestBrowser::new();
     let page = browser.open(&link).await;
     let arrived = browser.submit(&page, "/sign-in/links/", &[]).await;
@@ -64,12 +67,12 @@ async fn none_is_printed_for_who_is_not_there_or_wants_none() {
     let server = TestServer::start().await;
     let person = Person::new(1);
     let session = server.sign_up(&person).await;
-    let nobody = print_link(&server, "nobody@example.org");
+    let nobody = print_link(&server, "nobody@example.org").await;
     assert!(!nobody.status.success());
     assert!(String::from_utf8(nobody.stderr).unwrap().contains("no account with that address"));
     let request = server.request(Method::PUT, "/v1/account/links").json(&Switch { on: false });
     assert_eq!(send(request.bearer_auth(session.access_token.expose())).await.status, 204);
-    let unwanted = print_link(&server, &person.email);
+    let unwanted = print_link(&server, &person.email).await;
     assert!(!unwanted.status.success() && unwanted.stdout.is_empty(), "{unwanted:?}");
 }
 

@@ -6,8 +6,10 @@ use etui_api::{
     ErrorCode, Problem,
     admin::AdminSession,
     frame::{CONTENT_TYPE, Frame, FrameReader},
+    privacy::AuditEvents,
     session::{Session, Token},
 };
+use etui_chain::DeviceId;
 use etui_server::{serve::Server, settings::Settings};
 use etui_store::Store;
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -126,6 +128,29 @@ impl TestServer {
         let answer = self.post_frames(&path, session, &commit_frames(&commit, &records)).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         person.accept(&commit);
+    }
+
+    /// What strangers were refused, and with which device, as soon as so many are noted: that is done beside the answers.
+    pub(crate) async fn refused(&self, session: &Session, count: usize) -> Vec<(String, Option<DeviceId>)> {
+        loop {
+            let page: AuditEvents = self.get("/v1/account/events", session).await.json();
+            let refused = page.events.into_iter().filter(|event| event.outcome == "refused");
+            let refused = refused.filter(|event| event.actor == "stranger");
+            let refused: Vec<_> = refused.map(|event| (event.action, event.device_id)).collect();
+            if refused.len() >= count {
+                return refused;
+            }
+        }
+    }
+
+    /// What the holder did, and with which device, newest first.
+    pub(crate) async fn done_by_the_holder(
+        &self,
+        session: &Session,
+    ) -> Vec<(String, String, Option<DeviceId>)> {
+        let page: AuditEvents = self.get("/v1/account/events", session).await.json();
+        let done = page.events.into_iter().filter(|event| event.actor == "holder");
+        done.map(|event| (event.action, event.outcome, event.device_id)).collect()
     }
 
     pub(crate) async fn stop(self) {

@@ -289,7 +289,7 @@ impl Twin {
             Request::Approve(device_id) => store.approve_device(authority, device_id, now_ms).await?,
             Request::DeleteAccount => {
                 let fresh = store.present(authority.account_id(), None).await?;
-                store.delete_account(&fresh, Duration::ZERO, now_ms).await?;
+                store.delete_account(&fresh, now_ms, None, now_ms).await?;
                 lines.push(format!("{:?}", store.purge(&FOR_EVER, now_ms).await?));
             }
             other => lines.extend(read(store, authority, other, now_ms).await?),
