@@ -9,6 +9,8 @@ mod operator;
 use etui_server::settings::{Given, Settings};
 use etui_services::{Received, Smtp};
 
+pub(crate) use operator::printed;
+
 use crate::support::TestServer;
 
 /// A server that sends mail, and where it arrives.

@@ -3,6 +3,7 @@
 mod accounts;
 mod administration;
 mod browsers;
+mod budget;
 mod document;
 mod errors;
 mod events;

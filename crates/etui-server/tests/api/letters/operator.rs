@@ -15,7 +15,7 @@ use reqwest::Method;
 use crate::support::{Person, TestBrowser, TestServer, send};
 
 /// The token of a link that is printed.
-async fn printed(server: &TestServer, email: &str) -> Token {
+pub(crate) async fn printed(server: &TestServer, email: &str) -> Token {
     let output = print_link(server, email).await;
     assert!(output.status.success(), "{output:?}");
     let link = String::from_utf8(output.stdout).unwrap();

@@ -14,6 +14,8 @@ pub(crate) struct TestBrowser {
     cookies: BTreeMap<(String, String), String>,
     /// Addresses at which going on ends: somebody else listens there, or nobody.
     stop_at: Vec<String>,
+    /// Where a proxy says it is.
+    address: Option<String>,
 }
 
 /// A page, or where going on has ended.
@@ -28,7 +30,7 @@ impl TestBrowser {
     pub(crate) fn new() -> Self {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let client = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
-        Self { client, cookies: BTreeMap::new(), stop_at: Vec::new() }
+        Self { client, cookies: BTreeMap::new(), stop_at: Vec::new(), address: None }
     }
 
     /// Does not go where this begins.
@@ -38,6 +40,11 @@ impl TestBrowser {
 
     pub(crate) fn stop_nowhere(&mut self) {
         self.stop_at.clear();
+    }
+
+    /// Is somewhere else from now on, as a proxy in front of the server says.
+    pub(crate) fn is_at(&mut self, address: &str) {
+        self.address = Some(address.to_owned());
     }
 
     /// Types an address.
@@ -54,10 +61,14 @@ impl TestBrowser {
         self.go(target, Some(pairs), "same-origin").await
     }
 
+    /// Sends what a form of the server's own page would.
+    pub(crate) async fn send(&mut self, address: &str, fields: &[(&str, &str)]) -> Seen {
+        self.send_from("same-origin", address, fields).await
+    }
+
     /// What a page of somebody else makes this browser send.
     pub(crate) async fn submit_from_elsewhere(&mut self, address: &str, fields: &[(&str, &str)]) -> Seen {
-        let pairs = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        self.go(Url::parse(address).unwrap(), Some(pairs), "cross-site").await
+        self.send_from("cross-site", address, fields).await
     }
 
     /// Signs in at a provider under a name, and lets the server know who that is.
@@ -68,6 +79,11 @@ impl TestBrowser {
             return self.submit(&page, "/interaction/", &[]).await;
         }
         page
+    }
+
+    async fn send_from(&mut self, site: &str, address: &str, fields: &[(&str, &str)]) -> Seen {
+        let pairs = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        self.go(Url::parse(address).unwrap(), Some(pairs), site).await
     }
 
     async fn go(&mut self, url: Url, form: Option<Vec<(String, String)>>, site: &str) -> Seen {
@@ -85,6 +101,10 @@ impl TestBrowser {
                 None => self.client.get(url.clone()),
             };
             let request = request.header("cookie", self.cookies_for(&url)).header("sec-fetch-site", site);
+            let request = match &self.address {
+                Some(address) => request.header("x-forwarded-for", address),
+                None => request,
+            };
             let response = request.send().await.unwrap();
             self.keep_cookies(&url, &response);
             let Some(next) = next(&url, &response) else {
