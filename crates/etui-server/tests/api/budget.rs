@@ -50,17 +50,18 @@ async fn no_route_looks_at_more_guesses_at_one_account_than_that_of_the_login_pa
     let guessed = SECRETS.iter().filter_map(|secret| secret.kind.guess());
     let guessed = guessed.chain(PAGES.iter().map(|(_, guess)| *guess)).filter(|guess| guess.is_at_one());
     let second_factors: Vec<_> = guessed.filter(|guess| *guess != Guess::LoginPassword).collect();
-    let mut table = format!("looked at within a day: {most} login passwords");
+    let mut table = vec![format!("{most} login passwords")];
     let mut alone = 0;
     for guess in &second_factors {
         let count = day_of_guesses(&scene, &[*guess]).await;
         assert!((1..=most).contains(&count), "{guess:?}: {count} of at most {most}");
-        table += &format!(", {count} by {guess:?}");
+        table.push(format!("{count} by {guess:?}"));
         alone = alone.max(count);
     }
     let together = day_of_guesses(&scene, &second_factors).await;
     assert!(together <= alone, "by turns {second_factors:?} have {together}, and one of them has {alone}");
-    writeln!(std::io::stdout(), "{table}; by turns {together}.").unwrap();
+    table.push(format!("{together} by turns"));
+    writeln!(std::io::stdout(), "Guesses looked at within a day: {}.", table.join(", ")).unwrap();
 }
 
 /// A code for a device says itself whose it is: it is guessed at from a place, and not at an account.

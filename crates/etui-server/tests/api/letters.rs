@@ -14,13 +14,13 @@ pub(crate) use operator::printed;
 use crate::support::TestServer;
 
 /// A server that sends mail, and where it arrives.
-struct Mailing {
-    server: TestServer,
+pub(crate) struct Mailing {
+    pub(crate) server: TestServer,
     smtp: Smtp,
 }
 
 impl Mailing {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let smtp = Smtp::start().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("server.toml");

@@ -5,6 +5,7 @@ mod administration;
 mod browsers;
 mod budget;
 mod document;
+mod equal_work;
 mod errors;
 mod events;
 mod letters;
