@@ -4,6 +4,7 @@
 //! is locked, so that everything it knew is gone with it.
 
 mod account;
+mod caller;
 pub(crate) mod client;
 pub(crate) mod convert;
 mod frame;

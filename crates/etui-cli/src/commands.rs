@@ -9,6 +9,7 @@ mod completions;
 mod devices;
 mod doctor;
 mod edit;
+mod email;
 mod export;
 mod generate;
 mod get;

@@ -5,6 +5,7 @@
 //! knows dies with its process: to lock is to end it.
 
 mod agent;
+mod asking;
 mod commands;
 mod context;
 mod entry_view;

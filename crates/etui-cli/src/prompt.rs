@@ -21,7 +21,12 @@ pub(crate) fn secret(what: &str) -> Result<Secret, InputError> {
 
 /// Asks for a secret that turned out to be needed; none where nobody is there to ask, as in a script.
 pub(crate) fn secret_of_person(what: &str) -> Option<Secret> {
-    std::io::stdin().is_terminal().then(|| secret(what).ok()).flatten()
+    somebody_is_there().then(|| secret(what).ok()).flatten()
+}
+
+/// Whether there is a terminal, with somebody to ask.
+pub(crate) fn somebody_is_there() -> bool {
+    std::io::stdin().is_terminal()
 }
 
 /// Asks for a new secret twice and says honestly how strong it is. `related`: what a guesser would try first. One that must
@@ -45,7 +50,7 @@ pub(crate) fn new_secret(
 /// Asks for a line that may be seen.
 pub(crate) fn line(what: &str) -> Result<String, InputError> {
     let missing = |source| InputError::NoTerminal { what: what.to_owned(), source };
-    if !std::io::stdin().is_terminal() {
+    if !somebody_is_there() {
         return Err(missing(std::io::ErrorKind::NotConnected.into()));
     }
     write!(std::io::stderr(), "{what}: ").map_err(missing)?;

@@ -9,6 +9,7 @@ pub(crate) mod testing;
 use std::collections::BTreeMap;
 
 use etui_api::{
+    ErrorCode,
     account::{Keysets, SignUp as SignUpHeader},
     session::LoginProof,
     sync::encode_header,
@@ -24,7 +25,7 @@ use etui_vault::{AccountSettings, VaultSettings};
 use zeroize::Zeroizing;
 
 use crate::{
-    ClientError, Device, Home, Invitation, KdfChoice, OsRandom, SecondFactor, Way,
+    Ask, ClientError, Device, Home, Invitation, KdfChoice, OsRandom, SecondFactor, Wanted, Way,
     api::Api,
     evidence::Evidence,
     invitation,
@@ -71,10 +72,22 @@ pub struct LogIn {
     pub use_keyring: bool,
     /// What else the person shows, where the account asks for a second factor.
     pub second_factor: Option<SecondFactor>,
+    /// What to do on a new device with an account that is being deleted.
+    pub if_leaving: IfLeaving,
     /// Whether the person has agreed to a key derivation that takes much memory.
     pub accept_kdf_memory: bool,
     /// Whether what is in the folder is put aside, unread, and the folder becomes a new device.
     pub anew: bool,
+}
+
+/// What to do with an account that is being deleted: nothing of it is given to a new device.
+pub enum IfLeaving {
+    /// Leave it at that.
+    Refuse,
+    /// Keep the account.
+    Keep,
+    /// Ask the person.
+    Ask(Ask),
 }
 
 impl Device {
@@ -135,7 +148,8 @@ impl Device {
         let api = Api::new(&server)?;
         let (device_id, seed) = new_device_in(home)?;
         let session = way.sign_in(&api, &email, device_id, log_in.second_factor.as_ref()).await?;
-        let unlock = unlock::way_in(&keysets(&api, home, device_id).await?, KeysetKind::Master)?;
+        let unlock =
+            unlock::way_in(&keysets(&api, home, device_id, &log_in.if_leaving).await?, KeysetKind::Master)?;
         let (state, named_records) = newest_state(&api).await?;
         let consent = Consent::of(log_in.accept_kdf_memory);
         let (master_key, keyset) =
@@ -167,7 +181,8 @@ impl Device {
         let api = Api::new(&server)?;
         let (device_id, seed) = new_device_in(home)?;
         way.sign_in(&api, &email, device_id, log_in.second_factor.as_ref()).await?;
-        let unlock = unlock::way_in(&keysets(&api, home, device_id).await?, KeysetKind::Recovery)?;
+        let unlock =
+            unlock::way_in(&keysets(&api, home, device_id, &log_in.if_leaving).await?, KeysetKind::Recovery)?;
         let (state, named_records) = newest_state(&api).await?;
         let keyset = unlock::open_with_kit(&unlock, &state, &kit)?;
 
@@ -270,12 +285,36 @@ fn new_device_in(home: &Home) -> Result<(DeviceId, Zeroizing<[u8; 32]>), ClientE
 }
 
 /// The first thing that a new device is given, or not, until another one approves it.
-async fn keysets(api: &Api, home: &Home, device_id: DeviceId) -> Result<Keysets, ClientError> {
-    let answer = api.keysets().await;
-    if matches!(answer, Err(ClientError::AwaitsApproval)) {
-        home.wait_as(device_id)?;
+async fn keysets(
+    api: &Api,
+    home: &Home,
+    device_id: DeviceId,
+    if_leaving: &IfLeaving,
+) -> Result<Keysets, ClientError> {
+    match api.keysets().await {
+        Err(ClientError::AwaitsApproval) => {
+            home.wait_as(device_id)?;
+            Err(ClientError::NewDeviceWaits { device_id, server: api.server().to_owned() })
+        }
+        Err(ClientError::Server(problem)) if problem.code == ErrorCode::AccountLeaving => {
+            if !if_leaving.keeps(problem.delete_at_ms.unwrap_or_default()).await {
+                return Err(ClientError::Server(problem));
+            }
+            api.keep_account().await?;
+            api.keysets().await
+        }
+        answer => answer,
     }
-    answer
+}
+
+impl IfLeaving {
+    async fn keeps(&self, delete_at_ms: u64) -> bool {
+        match self {
+            Self::Refuse => false,
+            Self::Keep => true,
+            Self::Ask(ask) => ask(Wanted::KeepAccount { delete_at_ms }).await.is_some(),
+        }
+    }
 }
 
 async fn sign_up_header(
@@ -286,7 +325,7 @@ async fn sign_up_header(
 ) -> Result<SignUpHeader, ClientError> {
     let login_proof = match way {
         Way::LoginPassword(password) => Some(login_proof(email, password)?),
-        Way::Browser(_) | Way::DeviceCode(_) => None,
+        Way::Browser(_) | Way::DeviceCode(_) | Way::Link { .. } => None,
     };
     let ticket = way.ticket(api, device_id).await?;
     Ok(SignUpHeader { email: email.to_owned(), login_proof, device_id, invitation: None, ticket })

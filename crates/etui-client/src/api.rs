@@ -4,6 +4,7 @@ mod answer;
 mod browser;
 mod history;
 mod kept;
+mod links;
 mod news;
 mod own_account;
 mod patience;
@@ -136,16 +137,12 @@ impl Api {
         request: RequestBuilder,
         second_factor: Option<&SecondFactor>,
     ) -> Result<Session, ClientError> {
-        // A renewal on its way would take the end of the former session for the end of this one.
-        let _one_at_a_time = self.refreshing.lock().await;
-        let session = match answered(request.timeout(self.patience.small_answer), "signing in").await {
+        match self.opened(request).await {
             Err(ClientError::Server(problem)) if problem.code == ErrorCode::SecondFactorRequired => {
                 self.show_second_factor(problem.ticket, second_factor).await
             }
             other => other,
-        }?;
-        self.keep(&session);
-        Ok(session)
+        }
     }
 
     async fn show_second_factor(
@@ -154,10 +151,34 @@ impl Api {
         second_factor: Option<&SecondFactor>,
     ) -> Result<Session, ClientError> {
         let ticket = ticket.ok_or_else(|| self.not_a_server())?;
-        let factor = second_factor.ok_or(ClientError::SecondFactorNeeded)?.factor();
-        let shown = session::SecondFactor { ticket, factor };
-        let request = self.request(Method::POST, "/v1/sessions/second-factor").json(&shown);
-        answered(request.timeout(self.patience.small_answer), "signing in").await
+        let second_factor = second_factor.ok_or(ClientError::SecondFactorNeeded)?;
+        let mut refused = None;
+        while let Some(factor) = second_factor.factor(refused.is_some()).await {
+            let shown = session::SecondFactor { ticket: ticket.clone(), factor };
+            let request = self.request(Method::POST, "/v1/sessions/second-factor").json(&shown);
+            match self.opened(request).await {
+                // The server counts the tries.
+                Err(ClientError::Server(problem)) if problem.code == ErrorCode::WrongCode => {
+                    refused = Some(ClientError::Server(problem));
+                }
+                other => return other,
+            }
+        }
+        Err(refused.unwrap_or(ClientError::SecondFactorNeeded))
+    }
+
+    async fn opened(&self, request: RequestBuilder) -> Result<Session, ClientError> {
+        // A renewal on its way would take the end of the former session for the end of this one.
+        let _one_at_a_time = self.refreshing.lock().await;
+        let session = answered(request.timeout(self.patience.small_answer), "signing in").await?;
+        self.keep(&session);
+        Ok(session)
+    }
+
+    /// Goes on with a session that was opened beside this one.
+    pub(crate) async fn go_on_with(&self, session: &Session) {
+        let _one_at_a_time = self.refreshing.lock().await;
+        self.keep(session);
     }
 
     /// Ends the session on the server.

@@ -1,6 +1,7 @@
 //! An unlocked device: reading, changing, syncing.
 
-mod admin;
+pub(crate) mod admin;
+mod email;
 mod follow;
 mod heal;
 mod history;
@@ -34,6 +35,7 @@ use crate::{
 };
 
 pub use admin::DeviceLine;
+pub use email::EmailChange;
 pub use follow::{Branch, Branches, Followed};
 pub use heal::HealReport;
 pub use own_account::EventLine;

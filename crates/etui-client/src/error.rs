@@ -3,7 +3,7 @@
 use std::{error::Error, io, path::PathBuf};
 
 use etui_api::{ErrorCode, Problem};
-use etui_chain::{ObjectId, Refusal, Refused};
+use etui_chain::{DeviceId, ObjectId, Refusal, Refused};
 use etui_crypto::{KitError, PasswordFault};
 use etui_sync::EngineError;
 use etui_vault::EditError;
@@ -86,6 +86,15 @@ pub enum ClientError {
     /// This device cannot hear a browser on the same computer.
     #[error("listening for the browser on 127.0.0.1")]
     Listening(#[source] io::Error),
+    /// What a letter brings, or whoever runs the server has printed, was asked for and not given.
+    #[error("signing in by a link: there is none")]
+    NoLink,
+    /// A link signs in to an account that there is.
+    #[error("a link signs in and makes no account")]
+    LinkMakesNoAccount,
+    /// No other address waits on this device to be confirmed.
+    #[error("confirming an address: none waits on this device")]
+    NoUnconfirmedEmail,
     /// Whoever signed up in a browser has an account already.
     #[error("there is an account for that already")]
     HasAccount,
@@ -101,6 +110,14 @@ pub enum ClientError {
     /// The account asks for the approval of new devices, and nobody has approved this one yet.
     #[error("another device has to approve this one first")]
     AwaitsApproval,
+    /// The same while this device is being set up.
+    #[error("this device, {}, waits until another one approves it", short(*device_id))]
+    NewDeviceWaits {
+        /// How it is named elsewhere.
+        device_id: DeviceId,
+        /// Where the server is.
+        server: String,
+    },
     /// The account lists this device no more: nobody takes its changes.
     #[error(
         "this device was removed from the account; {unsent} of its changes can be sent no more and stay here"
@@ -265,6 +282,9 @@ impl ClientError {
             | Self::Edit(_)
             | Self::NeedsKdfConsent { .. }
             | Self::NeedsInvitation
+            | Self::NoLink
+            | Self::LinkMakesNoAccount
+            | Self::NoUnconfirmedEmail
             | Self::NeedsFormerMasterPassword => ErrorKind::Usage,
             _ => ErrorKind::Failed,
         }
@@ -322,6 +342,7 @@ impl ClientError {
                 "on a device that is signed in, `etui devices` shows it and `etui devices approve ID` lets it in; then \
                  run this command here again"
             }
+            Self::NewDeviceWaits { device_id, server } => return Some(waits_hint(*device_id, server)),
             Self::Removed { .. } => {
                 "everything can still be read here; `etui export` keeps it; then `etui logout --force` and `etui login` \
                  make this a device again"
@@ -338,12 +359,18 @@ impl ClientError {
                 "give --server as the server calls itself, if that is the one you mean"
             }
             Self::Listening(_) => "`--device-code` needs no browser on this computer",
+            Self::NoLink => {
+                "begin again where it can be pasted, or give a link that whoever runs the server has printed by --link-file"
+            }
+            Self::LinkMakesNoAccount => "choose a login password, or sign up with `etui signup --browser`",
+            Self::NoUnconfirmedEmail => "`etui account email change ADDRESS` begins it",
             Self::HasAccount => "sign in with `etui login --browser`",
             Self::SecondFactorNeeded => {
                 "give the code of your authenticator app, or a recovery code: at the prompt, or by --second-factor-file"
             }
             Self::FreshSignInNeeded => {
-                "give the login password: at the prompt, or by --login-password-file; without one: `etui login`"
+                "give the login password: at the prompt, or by --login-password-file; without one, `etui login --browser` or \
+                 `etui login --link` first"
             }
             Self::Offline { .. } => "try again when the server can be reached: `etui sync`",
             Self::OverPlan { .. } => {
@@ -390,6 +417,22 @@ impl From<EngineError> for ClientError {
             other => Self::Engine(other),
         }
     }
+}
+
+/// What the holder of an account can do, with another device and without one.
+fn waits_hint(device_id: DeviceId, server: &str) -> String {
+    let short = short(device_id);
+    format!(
+        "on a device that is signed in, `etui devices approve {short}`; then run this command here again. If you have lost every \
+         other device, open {server}/account in a browser, sign in, and sign the lost ones out there: then nobody is left to ask, \
+         and this command goes on. Where you cannot sign in there, whoever runs the server can print a link for it \
+         (`etui-server admin link`), or sign everything out (`etui-server admin sign-out`)"
+    )
+}
+
+/// As `etui devices` and the server's pages show it.
+fn short(device_id: DeviceId) -> String {
+    device_id.to_string().chars().take(8).collect()
 }
 
 fn refused_hint(refusal: Refusal) -> &'static str {
@@ -444,7 +487,8 @@ fn server_hint(problem: &Problem) -> Option<&'static str> {
             "the server takes not even a fresh token: its clock may be wrong; your changes stay on this device"
         }
         ErrorCode::AccountLeaving => {
-            "until it is gone it can be kept; what is on this device stays either way"
+            "until it is gone it can be kept: by `etui account keep` on a device that is set up, by `etui login --keep-account` on \
+             a new one"
         }
         ErrorCode::StorageFull => "tell whoever runs the server; your changes stay on this device",
         _ => return None,

@@ -6,6 +6,7 @@
 
 mod account;
 mod api;
+mod ask;
 mod backup;
 mod data_export;
 mod device;
@@ -26,14 +27,15 @@ mod unlock;
 mod way;
 
 pub use account::{
-    LogIn, SignUp,
+    IfLeaving, LogIn, SignUp,
     address::{ServerAddress, email_address},
 };
+pub use ask::{Ask, Wanted};
 pub use backup::{BackupReport, BackupVault, Opened, verify_backup};
 pub use data_export::DataExportReport;
 pub use device::{
-    Branch, Branches, Device, DeviceInfo, DeviceLine, EventLine, Followed, HealReport, Progress, PutAside,
-    StoreOpensWith, SyncFailure, SyncOutcome, SyncReport, VaultInfo,
+    Branch, Branches, Device, DeviceInfo, DeviceLine, EmailChange, EventLine, Followed, HealReport, Progress,
+    PutAside, StoreOpensWith, SyncFailure, SyncOutcome, SyncReport, VaultInfo,
 };
 pub use error::{ClientError, ErrorKind, file_hint};
 pub use etui_api::plan::AccountEntitlements;
@@ -44,4 +46,4 @@ pub use kdf::KdfChoice;
 pub use random::{OsRandom, now_ms};
 pub use second_factor::SecondFactor;
 pub use secure_storage::{SecureStorageError, reach_keyring};
-pub use way::{Guide, Visit, Way};
+pub use way::{Guide, Link, Visit, Way};

@@ -44,6 +44,9 @@ const NEWEST_SCHEMA: i64 = 1;
 pub(crate) mod key {
     pub(crate) const SIGNING_SEED: &str = "signing_seed";
     pub(crate) const EMAIL: &str = "email";
+    /// Ids of the devices that the person has been shown, one after another.
+    pub(crate) const SHOWN_DEVICES: &str = "shown_devices";
+    pub(crate) const UNCONFIRMED_EMAIL: &str = "unconfirmed_email";
     pub(crate) const SESSION: &str = "refresh_token";
     pub(crate) const PENDING_KIT: &str = "pending_kit";
     pub(super) const STATE_IN_FLIGHT: &str = "state_in_flight";

@@ -4,10 +4,13 @@ use etui_api::{ErrorCode, session::Session, session::Token};
 use etui_chain::DeviceId;
 use etui_crypto::{LoginPassword, MasterPassword, check_password_reuse};
 
-use crate::{ClientError, SecondFactor, account::login_proof, api::Api};
+use crate::{Ask, ClientError, SecondFactor, account::login_proof, api::Api};
 
 mod elsewhere;
 mod here;
+mod link;
+
+pub use link::Link;
 
 /// One way to sign in.
 pub enum Way {
@@ -17,6 +20,13 @@ pub enum Way {
     Browser(Guide),
     /// A browser on any computer does, after somebody has typed a code there.
     DeviceCode(Guide),
+    /// A link, to an account that there is already.
+    Link {
+        /// One that whoever runs the server has printed; without it one is sent by mail.
+        printed: Option<Link>,
+        /// Asks for what the letter brings.
+        ask: Ask,
+    },
 }
 
 /// Tells the person where to go.
@@ -37,7 +47,8 @@ impl Way {
     /// Signs in.
     ///
     /// # Errors
-    /// [`ClientError::SignInFailed`], [`ClientError::SecondFactorNeeded`], [`ClientError::NotLetIn`]; the server's.
+    /// [`ClientError::SignInFailed`], [`ClientError::SecondFactorNeeded`], [`ClientError::NotLetIn`], [`ClientError::NoLink`];
+    /// the server's.
     pub(crate) async fn sign_in(
         &self,
         api: &Api,
@@ -51,16 +62,21 @@ impl Way {
             }
             Self::Browser(guide) => here::sign_in(api, device_id, second_factor, guide).await,
             Self::DeviceCode(guide) => elsewhere::sign_in(api, device_id, second_factor, guide).await,
+            Self::Link { printed, ask } => {
+                link::sign_in(api, email, device_id, second_factor, printed.as_ref(), ask).await
+            }
         }
     }
 
     /// Finds out who somebody is that has no account yet: the ticket to make one.
     ///
     /// # Errors
-    /// [`ClientError::HasAccount`], and as [`Self::sign_in`].
+    /// [`ClientError::HasAccount`], [`ClientError::LinkMakesNoAccount`], and as [`Self::sign_in`].
     pub(crate) async fn ticket(&self, api: &Api, device_id: DeviceId) -> Result<Option<Token>, ClientError> {
-        if matches!(self, Self::LoginPassword(_)) {
-            return Ok(None);
+        match self {
+            Self::LoginPassword(_) => return Ok(None),
+            Self::Link { .. } => return Err(ClientError::LinkMakesNoAccount),
+            Self::Browser(_) | Self::DeviceCode(_) => {}
         }
         match self.sign_in(api, "", device_id, None).await {
             Err(ClientError::Server(problem)) if problem.code == ErrorCode::NoAccount => Ok(problem.ticket),
@@ -79,7 +95,7 @@ impl Way {
     pub(crate) fn check_reuse(&self, master: &MasterPassword) -> Result<(), ClientError> {
         match self {
             Self::LoginPassword(login) => Ok(check_password_reuse(login, master)?),
-            Self::Browser(_) | Self::DeviceCode(_) => Ok(()),
+            Self::Browser(_) | Self::DeviceCode(_) | Self::Link { .. } => Ok(()),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{
     io::{ErrorKind, Write as _},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, ChildStdin, Command, Output, Stdio},
     sync::Arc,
 };
 
@@ -104,22 +104,23 @@ impl Device {
     }
 
     fn seen_on_terminal(&self, command: &str, lines: &[&str]) -> (bool, String) {
+        let mut terminal = self.sit_down(command);
+        for line in lines {
+            terminal.type_line(line);
+        }
+        terminal.end()
+    }
+
+    /// Starts a command on a terminal of its own, where a person types what it asks for when they have it.
+    pub fn sit_down(&self, command: &str) -> Terminal {
         let mut terminal = Command::new("script");
         self.set_up(&mut terminal);
         let line = format!("'{}' {command}", program("etui").display());
         terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
-        let mut terminal = terminal
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("script runs (package bsdutils)");
-        let mut keyboard = terminal.stdin.take().expect("piped");
-        for line in lines {
-            writeln!(keyboard, "{line}").expect("it is typed");
-        }
-        let output = terminal.wait_with_output().expect("it ends");
-        drop(keyboard);
-        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+        let terminal = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut terminal = terminal.expect("script runs (package bsdutils)");
+        let keyboard = terminal.stdin.take().expect("piped");
+        Terminal { terminal, keyboard }
     }
 
     /// Runs a command with `--json` that must end with this exit code; the `error` that it said.
@@ -246,10 +247,36 @@ impl Device {
         }
     }
 
-    fn agent(&self) -> Option<Process> {
+    /// The process of the agent, if there is one.
+    pub fn agent(&self) -> Option<Process> {
         let socket = self.home.join("agent.sock");
         let socket = self.disk.as_ref().map_or_else(|| socket.clone(), |disk| disk.outside(&socket));
         Process::at_other_end(&UnixStream::connect(socket).ok()?)
+    }
+}
+
+/// A command on a terminal of its own.
+pub struct Terminal {
+    terminal: Child,
+    keyboard: ChildStdin,
+}
+
+impl Terminal {
+    /// Types a line.
+    pub fn type_line(&mut self, line: &str) {
+        writeln!(self.keyboard, "{line}").expect("it is typed");
+    }
+
+    /// Closes the terminal's window.
+    pub fn kill(mut self) {
+        self.terminal.kill().and_then(|()| self.terminal.wait()).expect("it is closed");
+    }
+
+    /// Waits until the command ends: whether it succeeded, and what was seen.
+    pub fn end(self) -> (bool, String) {
+        let output = self.terminal.wait_with_output().expect("it ends");
+        drop(self.keyboard);
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
 

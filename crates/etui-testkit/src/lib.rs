@@ -22,12 +22,13 @@ mod server;
 mod stage;
 mod wire;
 
-pub use device::Device;
+pub use device::{Device, Terminal};
 pub use folder::copy_folder;
 pub use keyring::{Keyring, KeyringItem};
 #[cfg(feature = "services-tests")]
 pub use link::Link;
 pub use outside::kept_outside;
+pub use process::Process;
 pub use server::Server;
 pub use stage::{EMAIL, LOGIN_PASSWORD, MASTER_PASSWORD, Node, Stage};
 pub use wire::{Exchange, Lying, Meeting, Wire};

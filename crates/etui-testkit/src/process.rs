@@ -20,7 +20,7 @@ pub(crate) fn program(name: &str) -> PathBuf {
 }
 
 /// A process that is not our child.
-pub(crate) struct Process(OwnedFd);
+pub struct Process(OwnedFd);
 
 impl Process {
     /// The one at the other end of a socket, unless it has ended.
@@ -41,7 +41,7 @@ impl Process {
     }
 
     /// Returns when it has ended, and with it all that it held.
-    pub(crate) fn wait(&self) {
+    pub fn wait(&self) {
         let mut ended = [PollFd::new(&self.0, PollFlags::IN)];
         while let Err(Errno::INTR) = poll(&mut ended, None) {}
     }

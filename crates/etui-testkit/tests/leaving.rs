@@ -43,6 +43,35 @@ fn whoever_leaves_takes_everything_along_and_may_stay_after_all() {
 }
 
 #[test]
+fn a_new_device_keeps_an_account_that_is_leaving() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let [one, two, three, four] = ["one", "two", "three", "four"].map(|name| stage.device(name));
+    one.sign_up();
+    one.add("Bank", "ada", SECRET);
+    one.ok(&["sync"]);
+    one.json(&["account", "delete", "--yes"]);
+    // The one that could keep it is gone.
+    one.ok(&["logout", "--force"]);
+
+    let log_in = two.credentials("login");
+    let refused = two.failure(1, &log_in);
+    assert!(refused["hint"].as_str().is_some_and(|hint| hint.contains("--keep-account")), "{refused}");
+    let seen = two.fails_on_terminal(&log_in.join(" "), &["n"]);
+    assert!(seen.contains("is being deleted") && seen.contains("Keep it"), "{seen}");
+    let seen = two.on_terminal(&log_in.join(" "), &["y"]);
+    assert!(seen.contains("Signed in"), "{seen}");
+    assert_eq!(two.field("Bank", "password"), SECRET);
+    three.log_in();
+    two.ok(&["sync"]);
+
+    two.json(&["account", "delete", "--yes"]);
+    four.ok(&[&four.credentials("login")[..], &["--keep-account"]].concat());
+    assert_eq!(four.field("Bank", "password"), SECRET);
+    two.ok(&["sync"]);
+}
+
+#[test]
 fn whoever_has_left_is_nowhere_on_the_server() {
     let stage = Stage::new();
     stage.set("deletion_grace_days = 0\n");

@@ -2,7 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use etui_testkit::Stage;
+use etui_services::{Received, Smtp};
+use etui_testkit::{Device, EMAIL, Stage};
 use totp_rs::Totp;
 
 const ANOTHER_LOGIN: &str = "quiet-lantern-9-orchard";
@@ -83,6 +84,166 @@ fn the_login_password_is_changed_by_whoever_is_present_and_never_to_the_master_p
     let seen = one.on_terminal("account approval on", &[ANOTHER_LOGIN]);
     assert!(seen.contains("whoever is present"), "{seen}");
     assert_eq!(one.json(&["account", "ways"])["approve_devices"], true);
+}
+
+#[test]
+fn a_link_by_mail_signs_in_and_a_second_factor_is_asked_for_after_it() {
+    let (stage, smtp) = with_mail();
+    let _server = stage.serve();
+    let [one, two, three] = ["one", "two", "three"].map(|name| stage.device(name));
+    one.sign_up();
+    one.add("Bank", "ada", "hunter2-correct");
+    one.ok(&["sync"]);
+
+    let link = login_by(&two, "--link");
+    let no_terminal = two.failure(2, &link.split(' ').collect::<Vec<_>>());
+    assert!(no_terminal["hint"].as_str().is_some_and(|hint| hint.contains("--link-file")), "{no_terminal}");
+    // Whoever goes away has to ask for another letter, and can.
+    let terminal = two.sit_down(&link);
+    let given_up = line_of(&letter(&smtp, "Signing in", 1));
+    let agent = two.agent().expect("it waits for the line");
+    terminal.kill();
+    agent.wait();
+    let mut terminal = two.sit_down(&link);
+    letter(&smtp, "Signing in", 2);
+    terminal.type_line(&given_up);
+    let (signed_in, seen) = terminal.end();
+    assert!(!signed_in && seen.contains("Begin again"), "{seen}");
+    let mut terminal = two.sit_down(&link);
+    terminal.type_line(&line_of(&letter(&smtp, "Signing in", 3)));
+    let (signed_in, seen) = terminal.end();
+    assert!(signed_in && seen.contains("a letter is on its way"), "{seen}");
+    assert_eq!(two.field("Bank", "password"), "hunter2-correct");
+
+    let setup = one.json(&["account", "totp", "on"]);
+    let app = Totp::from_url(setup["url"].as_str().expect("an address")).expect("one that apps know");
+    stage.write("ticket", setup["ticket"].as_str().expect("a ticket"));
+    write_code(&stage, &app, 0);
+    one.json(&["account", "totp", "confirm", "--ticket-file", "ticket", "--code-file", "code"]);
+    let mut terminal = three.sit_down(&login_by(&three, "--link"));
+    terminal.type_line(&line_of(&letter(&smtp, "Signing in", 4)));
+    terminal.type_line("000000");
+    write_code(&stage, &app, 1);
+    terminal.type_line(&std::fs::read_to_string(stage.path().join("code")).expect("a code"));
+    let (signed_in, seen) = terminal.end();
+    assert!(signed_in && seen.contains("That code is not right"), "one line, and another try: {seen}");
+    assert_eq!(three.field("Bank", "password"), "hunter2-correct");
+}
+
+#[test]
+fn a_link_that_the_operator_has_printed_signs_in_where_no_mail_is_sent() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let [one, two, three] = ["one", "two", "three"].map(|name| stage.device(name));
+    one.sign_up();
+    let print = || stage.administer(&["link", "--email", EMAIL]);
+
+    let seen = two.on_terminal(&login_by(&two, "--link"), &[print().trim()]);
+    assert!(seen.contains("sends no letters") && seen.contains("etui-server admin link"), "{seen}");
+    stage.write("link", &print());
+    let from_file = login_by(&three, "--link-file link");
+    let from_file: Vec<&str> = from_file.split(' ').collect();
+    three.ok(&from_file);
+    assert!(three.fails(1, &from_file).contains("Begin again"), "it counts once");
+    three.ok(&["sync"]);
+}
+
+#[test]
+fn another_address_is_confirmed_and_every_device_goes_on_with_it() {
+    const NEW: &str = "ada@new.example.org";
+    let (stage, smtp) = with_mail();
+    let _server = stage.serve();
+    let [one, two, three, stranger] = ["one", "two", "three", "stranger"].map(|name| stage.device(name));
+    one.sign_up();
+    two.log_in();
+    three.log_in();
+    assert_eq!(one.ok(&["account", "email"]).trim(), EMAIL);
+
+    // The proof is made with the new address: only a password that was accepted a moment ago makes the right one.
+    let change = ["account", "email", "change", NEW];
+    let asks = one.failure(1, &change);
+    assert!(asks["hint"].as_str().is_some_and(|hint| hint.contains("--login-password-file")), "{asks}");
+    stage.write("wrong", "not the login password");
+    let wrong = [&change[..], &["--login-password-file", "wrong"]].concat();
+    assert!(one.fails(1, &wrong).contains("did not accept"));
+    assert!(one.fails(2, &["account", "email", "confirm", "--line-file", "wrong"]).contains("none waits"));
+    let asked = one.json(&[&change[..], &["--login-password-file", "login"]].concat());
+    assert_eq!((&asked["confirmed"], &asked["expires_in_s"]), (&false.into(), &600.into()));
+    assert_eq!(one.json(&["status"])["email"], EMAIL, "nothing has changed yet");
+    let confirming = letter(&smtp, "Confirming", 1);
+    assert_eq!(confirming.to, [NEW]);
+    stage.write("line", &line_of(&confirming));
+    let confirmed = one.json(&["account", "email", "confirm", "--line-file", "line"]);
+    assert_eq!((&confirmed["email"], &confirmed["confirmed"]), (&NEW.into(), &true.into()));
+    assert_eq!(one.json(&["status"])["email"], NEW);
+    one.ok(&["sync"]);
+    one.ok(&with_address(&one, NEW));
+
+    // The others were signed out, and are still devices of this account: locked or not.
+    assert!(two.fails(1, &["sync"]).contains("signed out"));
+    assert!(
+        two.failure(1, &two.credentials("login"))["message"].as_str().is_some_and(|it| it.contains("accept"))
+    );
+    two.ok(&with_address(&two, NEW));
+    two.ok(&["sync"]);
+    three.lock_for_good();
+    three.ok(&with_address(&three, NEW));
+    three.ok(&["sync"]);
+    assert_eq!(three.json(&["status"])["email"], NEW);
+
+    // Another account at the same server is still another account, with the right password for it.
+    stranger.ok(&with_address_of(&stranger, "signup", "eve@example.org"));
+    let said = two.failure(1, &with_address(&two, "eve@example.org"));
+    assert!(said["message"].as_str().is_some_and(|it| it.contains(&format!("account is {NEW}"))), "{said}");
+    two.ok(&["sync"]);
+    assert_eq!(stranger.json(&["devices"]).as_array().map(Vec::len), Some(1), "it was not left there");
+
+    // On a terminal the line is asked for at once.
+    let mut terminal = one.sit_down("account email change ada@third.example.org --login-password-file login");
+    terminal.type_line(&line_of(&letter(&smtp, "Confirming", 2)));
+    let (changed, seen) = terminal.end();
+    assert!(changed && seen.contains("ada@third.example.org names the account"), "{seen}");
+    one.ok(&["sync"]);
+}
+
+/// A stage whose server sends letters, and where they arrive.
+fn with_mail() -> (Stage, Smtp) {
+    let (stage, smtp) = (Stage::new(), Smtp::start().expect("a mail server"));
+    stage.set(&format!("mail_server = '{}'\nmail_from = 'etui@example.org'\n", smtp.address()));
+    (stage, smtp)
+}
+
+/// The so many-th letter about something, once it is there.
+fn letter(smtp: &Smtp, about: &str, number: usize) -> Received {
+    let mut arrived = 0;
+    loop {
+        let letters = smtp.wait_for(arrived + 1).expect("a letter");
+        arrived = letters.len();
+        let mut about_it = letters.into_iter().filter(|letter| letter.subject.starts_with(about));
+        if let Some(letter) = about_it.nth(number - 1) {
+            return letter;
+        }
+    }
+}
+
+/// The line of a letter that is to be copied.
+fn line_of(letter: &Received) -> String {
+    letter.text.lines().find_map(|line| line.strip_prefix("    ")).expect("a line to copy").to_owned()
+}
+
+fn login_by(device: &Device, way: &str) -> String {
+    let account = [&device.credentials("login")[..5], &["--master-password-file", "master"]].concat();
+    format!("{} {way}", account.join(" "))
+}
+
+fn with_address<'a>(device: &'a Device, address: &'a str) -> [&'a str; 9] {
+    with_address_of(device, "login", address)
+}
+
+fn with_address_of<'a>(device: &'a Device, verb: &'a str, address: &'a str) -> [&'a str; 9] {
+    let mut arguments = device.credentials(verb);
+    arguments[4] = address;
+    arguments
 }
 
 /// What the app shows so many steps from now; one ahead counts already.

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use etui_client::{ClientError, Device, TotpSetup};
+use etui_client::{ClientError, Device, EmailChange, TotpSetup};
+use etui_crypto::LoginPassword;
 
 use super::{
+    caller::Caller,
     convert,
     protocol::{AccountRequest, FreshSignIn, Reply},
 };
@@ -15,14 +17,14 @@ pub(super) async fn answer(
     device: &Device,
     asked: &AccountRequest,
     fresh: Option<&FreshSignIn>,
-    progress: &dyn Fn(usize, usize),
+    caller: &Caller,
 ) -> Result<Reply, Failure> {
-    let answer = match (once(device, asked, progress).await?, fresh) {
+    let answer = match (once(device, asked, None, caller).await?, fresh) {
         (Err(ClientError::FreshSignInNeeded), Some(fresh)) => {
             let login_password = convert::login(&fresh.login_password)?;
-            let second_factor = convert::second_factor(fresh.second_factor.as_ref());
-            match device.sign_in_afresh(&login_password, second_factor.as_ref()).await {
-                Ok(()) => once(device, asked, progress).await?,
+            let second_factor = convert::second_factor(fresh.second_factor.as_ref(), caller);
+            match device.sign_in_afresh(&login_password, Some(&second_factor)).await {
+                Ok(()) => once(device, asked, Some(&login_password), caller).await?,
                 Err(error) => Err(error.while_signing_in()),
             }
         }
@@ -31,10 +33,12 @@ pub(super) async fn answer(
     answer.or_else(convert::asks)
 }
 
+/// `accepted`: the login password, if the server has accepted it just now.
 async fn once(
     device: &Device,
     asked: &AccountRequest,
-    progress: &dyn Fn(usize, usize),
+    accepted: Option<&LoginPassword>,
+    caller: &Caller,
 ) -> Result<Result<Reply, ClientError>, Failure> {
     let done = |result: Result<(), ClientError>| result.map(|()| Reply::Done);
     Ok(match asked {
@@ -48,6 +52,16 @@ async fn once(
             done(device.change_login_password(&master, &new).await)
         }
         AccountRequest::RemoveLoginPassword => done(device.remove_login_password().await),
+        AccountRequest::ChangeEmail { email } => {
+            device.change_email(email, accepted).await.map(|change| match change {
+                EmailChange::Changed => Reply::EmailChanged { email: email.clone() },
+                EmailChange::Unconfirmed { expires_in_s } => Reply::EmailUnconfirmed { expires_in_s },
+            })
+        }
+        AccountRequest::ConfirmEmail { letter_line } => {
+            let confirmed = device.confirm_email(letter_line.expose()).await;
+            confirmed.map(|email| Reply::EmailChanged { email })
+        }
         AccountRequest::BeginTotp => device.begin_totp().await.map(|setup| set_up(&setup)),
         AccountRequest::ConfirmTotp { ticket, code } => {
             let codes = device.confirm_totp(ticket.expose(), code.expose()).await;
@@ -66,7 +80,10 @@ async fn once(
             events.map(|events| Reply::Events(events.into_iter().map(convert::event).collect()))
         }
         AccountRequest::Download { to } => {
-            let report = device.download_everything(Path::new(to), Some(progress)).await;
+            let progress = |done, total| {
+                caller.tell(Reply::Progress { done, total });
+            };
+            let report = device.download_everything(Path::new(to), Some(&progress)).await;
             report.map(|report| Reply::Downloaded { rows: report.rows, bytes: report.bytes })
         }
         AccountRequest::Delete => {

@@ -14,6 +14,7 @@ use super::{
     protocol::{Reply, Request},
 };
 use crate::{
+    asking,
     failure::{Failure, Kind},
     home::{HomeError, HomeFolder},
     visit,
@@ -124,6 +125,10 @@ impl Agent {
                 Reply::Progress { done, total } => progress(done, total),
                 Reply::Visit { url, user_code, device_id } => {
                     visit::guide(&url, user_code.as_deref(), &device_id);
+                }
+                Reply::Wants(wanted) => {
+                    let answer = Request::Answer(asking::answer(&wanted));
+                    frame::write(&mut self.stream, &answer).map_err(ended)?;
                 }
                 Reply::Failed(failure) => return Err(AgentError::Failed(failure)),
                 reply => return Ok(reply),

@@ -1,12 +1,10 @@
 //! Between what crosses the socket and what the device understands.
 
-use std::sync::mpsc::Sender;
-
 use etui_chain::DeviceId;
 use etui_client::{
     BackupReport, Branch, Branches, ClientError, Device, DeviceInfo, DeviceLine, ErrorKind, Followed,
-    HealReport, KdfChoice, Opened, OsRandom, PutAside, RecoveryCodes, SecondFactor, StoreOpensWith,
-    SyncFailure, SyncReport, Visit, Way,
+    HealReport, IfLeaving, KdfChoice, Link, Opened, OsRandom, PutAside, RecoveryCodes, SecondFactor,
+    StoreOpensWith, SyncFailure, SyncReport, Visit, Wanted, Way,
 };
 use etui_crypto::{KdfParameters, KitError, LoginPassword, MasterPassword, RecoveryKit};
 use etui_vault::{
@@ -14,7 +12,7 @@ use etui_vault::{
     entry::{FieldId, UnknownField},
 };
 
-use super::protocol;
+use super::{caller::Caller, protocol};
 use crate::{
     failure::{Failure, Kind},
     output::time_text,
@@ -91,11 +89,10 @@ pub(super) fn login(typed: &Secret) -> Result<LoginPassword, Failure> {
 }
 
 /// How to sign in; where to go for it is told to whoever asked.
-pub(super) fn way(asked: &protocol::Way, replies: &Sender<protocol::Reply>) -> Result<Way, Failure> {
-    let replies = replies.clone();
+pub(super) fn way(asked: &protocol::Way, caller: &Caller) -> Result<Way, Failure> {
+    let told = caller.clone();
     let guide = Box::new(move |visit: &Visit| {
-        // Whoever asked has gone away: the time for it runs out by itself.
-        let _ = replies.send(protocol::Reply::Visit {
+        told.tell(protocol::Reply::Visit {
             url: Secret::new(&visit.url),
             user_code: visit.user_code.clone(),
             device_id: visit.device_id.to_string(),
@@ -105,7 +102,25 @@ pub(super) fn way(asked: &protocol::Way, replies: &Sender<protocol::Reply>) -> R
         protocol::Way::LoginPassword(password) => Way::LoginPassword(login(password)?),
         protocol::Way::Browser => Way::Browser(guide),
         protocol::Way::DeviceCode => Way::DeviceCode(guide),
+        protocol::Way::Link { printed } => {
+            Way::Link { printed: printed.as_ref().map(|text| Link::read(text.expose())), ask: caller.asker() }
+        }
     })
+}
+
+pub(super) fn if_leaving(keep_account: bool, caller: &Caller) -> IfLeaving {
+    if keep_account { IfLeaving::Keep } else { IfLeaving::Ask(caller.asker()) }
+}
+
+impl From<Wanted> for protocol::Wanted {
+    fn from(wanted: Wanted) -> Self {
+        match wanted {
+            Wanted::LetterLine { expires_in_s } => Self::LetterLine { expires_in_s },
+            Wanted::PrintedLink => Self::PrintedLink,
+            Wanted::SecondFactor { again } => Self::SecondFactor { again },
+            Wanted::KeepAccount { delete_at_ms } => Self::KeepAccount { delete_at_ms },
+        }
+    }
 }
 
 /// A password that cannot be typed alike everywhere is the person's to change, and no data was refused.
@@ -140,7 +155,6 @@ pub(super) const fn question(error: &ClientError) -> Option<protocol::Question> 
     match error {
         ClientError::NeedsFormerMasterPassword => Some(protocol::Question::FormerMasterPassword),
         ClientError::FreshSignInNeeded => Some(protocol::Question::LoginPassword),
-        ClientError::SecondFactorNeeded => Some(protocol::Question::SecondFactor),
         ClientError::NeedsKdfConsent { mib } => Some(protocol::Question::KdfMemory { mib: *mib }),
         ClientError::NeedsInvitation => Some(protocol::Question::Invitation),
         _ => None,
@@ -155,8 +169,9 @@ pub(super) fn asks(error: ClientError) -> Result<protocol::Reply, Failure> {
     }
 }
 
-pub(super) fn second_factor(typed: Option<&Secret>) -> Option<SecondFactor> {
-    typed.map(|typed| SecondFactor::new(typed.expose()))
+/// What was given, or else the person is asked if the server is the first to ask.
+pub(super) fn second_factor(typed: Option<&Secret>, caller: &Caller) -> SecondFactor {
+    typed.map_or_else(|| SecondFactor::Ask(caller.asker()), |typed| SecondFactor::typed(typed.expose()))
 }
 
 pub(super) fn recovery_codes(codes: &RecoveryCodes) -> protocol::Reply {
@@ -322,6 +337,7 @@ pub(super) fn device(line: DeviceLine) -> protocol::Device {
         this: line.this,
         listed: line.listed,
         awaits_approval: line.awaits_approval,
+        new: line.is_new,
         signed_in_ms: line.signed_in_ms,
         last_seen_ms: line.last_seen_ms,
     }

@@ -4,15 +4,15 @@ use std::{
     cell::{Cell, RefCell},
     path::Path,
     rc::Rc,
-    sync::mpsc::Sender,
 };
 
 use etui_chain::Refusal;
-use etui_client::{ClientError, Device, Home, Invitation, LogIn, SignUp};
+use etui_client::{ClientError, Device, DeviceLine, Home, Invitation, LogIn, SignUp};
 use tokio::task::JoinHandle;
 
 use super::{
     account,
+    caller::Caller,
     convert::{self, Problem},
     protocol::{Credentials, Kdf, Reply, Request},
 };
@@ -46,42 +46,37 @@ impl Keeper {
         self.device.borrow().is_none() && self.at_work.get() == 0
     }
 
-    /// Does what is asked. Progress goes straight to `replies`; the final answer is handed back.
+    /// Does what is asked. Progress and questions go straight to the caller; the final answer is handed back.
     pub(super) async fn answer(
         &self,
         request: Request,
         locks_in_s: u64,
-        replies: &Sender<Reply>,
+        caller: &Caller,
     ) -> Result<Reply, Failure> {
         self.at_work.set(self.at_work.get() + 1);
-        let answer = self.answer_one(request, locks_in_s, replies).await;
+        let answer = self.answer_one(request, locks_in_s, caller).await;
         self.at_work.set(self.at_work.get() - 1);
         answer
     }
 
-    async fn answer_one(
-        &self,
-        request: Request,
-        locks_in_s: u64,
-        replies: &Sender<Reply>,
-    ) -> Result<Reply, Failure> {
+    async fn answer_one(&self, request: Request, locks_in_s: u64, caller: &Caller) -> Result<Reply, Failure> {
         match request {
             Request::Unlock { .. }
             | Request::SignUp { .. }
             | Request::LogIn { .. }
-            | Request::Recover { .. } => self.open(request, replies).await,
+            | Request::Recover { .. } => self.open(request, caller).await,
             Request::LogOut { force } => self.log_out(force).await,
             request => {
                 let device = self.device()?;
-                Answer { device: &device, locks_in_s, replies }.to(request).await
+                Answer { device: &device, locks_in_s, caller }.to(request).await
             }
         }
     }
 
-    async fn open(&self, request: Request, replies: &Sender<Reply>) -> Result<Reply, Failure> {
+    async fn open(&self, request: Request, caller: &Caller) -> Result<Reply, Failure> {
         let held = self.device.borrow().clone();
         if let Some(device) = held {
-            return open_again(&device, request, replies).await;
+            return open_again(&device, request, caller).await;
         }
         let device = match request {
             Request::Unlock { master_password, former: None } => {
@@ -92,14 +87,14 @@ impl Keeper {
                 Device::unlock_with_former(&self.home, &password, &former).await
             }
             Request::SignUp { credentials, kdf, invitation } => {
-                let sign_up = sign_up(credentials, kdf, invitation.as_ref(), replies)?;
+                let sign_up = sign_up(credentials, kdf, invitation.as_ref(), caller)?;
                 Device::sign_up(&self.home, sign_up).await
             }
             Request::LogIn { credentials, anew } => {
-                Device::log_in(&self.home, log_in(credentials, anew, replies)?).await
+                Device::log_in(&self.home, log_in(credentials, anew, caller)?).await
             }
             Request::Recover { credentials, kit } => {
-                Device::recover(&self.home, log_in(credentials, false, replies)?, convert::kit(&kit)?).await
+                Device::recover(&self.home, log_in(credentials, false, caller)?, convert::kit(&kit)?).await
             }
             _ => return Err(Problem::NotUnderstood.into()),
         };
@@ -136,11 +131,11 @@ impl Keeper {
 }
 
 /// Does what leaves the device unlocked as it is, whatever comes of it.
-async fn open_again(device: &Device, request: Request, replies: &Sender<Reply>) -> Result<Reply, Failure> {
+async fn open_again(device: &Device, request: Request, caller: &Caller) -> Result<Reply, Failure> {
     let opened = match request {
         Request::Unlock { master_password, .. } => device.unlock_again(&convert::master(&master_password)?),
         Request::LogIn { credentials, anew: false } => {
-            let again = device.log_in_again(&log_in(credentials, false, replies)?).await;
+            let again = device.log_in_again(&log_in(credentials, false, caller)?).await;
             again.map_err(ClientError::while_signing_in)
         }
         _ => {
@@ -172,10 +167,10 @@ fn sign_up(
     credentials: Credentials,
     kdf: Kdf,
     invitation: Option<&Secret>,
-    replies: &Sender<Reply>,
+    caller: &Caller,
 ) -> Result<SignUp, Failure> {
     Ok(SignUp {
-        way: convert::way(&credentials.way, replies)?,
+        way: convert::way(&credentials.way, caller)?,
         master_password: convert::master(&credentials.master_password)?,
         server: credentials.server,
         email: credentials.email,
@@ -186,15 +181,16 @@ fn sign_up(
     })
 }
 
-fn log_in(credentials: Credentials, anew: bool, replies: &Sender<Reply>) -> Result<LogIn, Failure> {
+fn log_in(credentials: Credentials, anew: bool, caller: &Caller) -> Result<LogIn, Failure> {
     Ok(LogIn {
-        way: convert::way(&credentials.way, replies)?,
+        way: convert::way(&credentials.way, caller)?,
         master_password: convert::master(&credentials.master_password)?,
         server: credentials.server,
         email: credentials.email,
         device_name: credentials.device_name,
         use_keyring: credentials.use_keyring,
-        second_factor: convert::second_factor(credentials.second_factor.as_ref()),
+        second_factor: Some(convert::second_factor(credentials.second_factor.as_ref(), caller)),
+        if_leaving: convert::if_leaving(credentials.keep_account, caller),
         accept_kdf_memory: credentials.accept_kdf_memory,
         anew,
     })
@@ -204,7 +200,7 @@ fn log_in(credentials: Credentials, anew: bool, replies: &Sender<Reply>) -> Resu
 struct Answer<'a> {
     device: &'a Device,
     locks_in_s: u64,
-    replies: &'a Sender<Reply>,
+    caller: &'a Caller,
 }
 
 impl Answer<'_> {
@@ -224,10 +220,8 @@ impl Answer<'_> {
             }
             Request::Purge { entry } => self.done(self.device.purge(entry).await),
             Request::Sync => self.sync().await,
-            Request::Devices => {
-                let devices = self.device.devices().await.map_err(convert::failure)?;
-                Ok(Reply::Devices(devices.into_iter().map(convert::device).collect()))
-            }
+            Request::Devices { shown } => self.devices(shown).await.map_err(convert::failure),
+            Request::DeviceNews => Ok(devices(self.device.device_news().await.map_err(convert::failure)?)),
             Request::Plan => Ok(Reply::Plan(self.device.entitlements().await.map_err(convert::failure)?)),
             Request::RenameDevice { device, name } => {
                 self.done(self.device.rename_device(convert::device_id(&device)?, &name).await)
@@ -242,14 +236,11 @@ impl Answer<'_> {
             Request::ChangeMasterPassword { old, new, login, second_factor, kdf } => {
                 let (old, new) = (convert::master(&old)?, convert::master(&new)?);
                 let (login, kdf) = (convert::login(&login)?, convert::kdf(kdf));
-                let second = convert::second_factor(second_factor.as_ref());
-                let changed =
-                    self.device.change_master_password(&old, &new, &login, second.as_ref(), kdf).await;
-                changed.map(|()| Reply::Done).or_else(convert::asks)
+                let second = convert::second_factor(second_factor.as_ref(), self.caller);
+                self.done(self.device.change_master_password(&old, &new, &login, Some(&second), kdf).await)
             }
             Request::Account { asked, fresh } => {
-                let progress = |done, total| self.progress(done, total);
-                account::answer(self.device, &asked, fresh.as_ref(), &progress).await
+                account::answer(self.device, &asked, fresh.as_ref(), self.caller).await
             }
             Request::RecoveryCreate => {
                 let kit = self.device.recovery_create().await.map_err(convert::failure)?;
@@ -271,6 +262,7 @@ impl Answer<'_> {
             // The server has dealt with these.
             Request::Lock
             | Request::StayUnlocked { .. }
+            | Request::Answer(_)
             | Request::Stage { .. }
             | Request::Unlock { .. }
             | Request::SignUp { .. }
@@ -278,6 +270,14 @@ impl Answer<'_> {
             | Request::Recover { .. }
             | Request::LogOut { .. } => Err(Problem::NotUnderstood.into()),
         }
+    }
+
+    async fn devices(&self, shown: bool) -> Result<Reply, ClientError> {
+        let lines = self.device.devices().await?;
+        if shown {
+            self.device.devices_were_shown(&lines)?;
+        }
+        Ok(devices(lines))
     }
 
     fn get(&self, name: &str) -> Result<Reply, Failure> {
@@ -330,14 +330,17 @@ impl Answer<'_> {
     }
 
     fn progress(&self, done: usize, total: usize) {
-        // Nobody listening any more is no reason to stop half-way.
-        let _ = self.replies.send(Reply::Progress { done, total });
+        self.caller.tell(Reply::Progress { done, total });
     }
 
     #[expect(clippy::unused_self, reason = "reads as part of the answer")]
     fn done(&self, result: Result<(), ClientError>) -> Result<Reply, Failure> {
         result.map(|()| Reply::Done).map_err(convert::failure)
     }
+}
+
+fn devices(lines: Vec<DeviceLine>) -> Reply {
+    Reply::Devices(lines.into_iter().map(convert::device).collect())
 }
 
 fn lines(summaries: Vec<etui_vault::Summary>) -> Reply {

@@ -106,7 +106,12 @@ pub(crate) enum Request {
         code: String,
     },
     /// The devices of the account.
-    Devices,
+    Devices {
+        /// Whether the person is shown all of them: then none is new any more.
+        shown: bool,
+    },
+    /// Devices that wait to be approved or are new, as far as the server says so at once. Does not count as use.
+    DeviceNews,
     /// What the account's plan has room for, and what is used of it.
     Plan,
     /// Call a device something else.
@@ -141,6 +146,8 @@ pub(crate) enum Request {
         /// What the key derivation is to cost.
         kdf: Kdf,
     },
+    /// The answer to [`Reply::Wants`], on the same connection; none where nobody is there, or it is no.
+    Answer(Option<Secret>),
     /// Read or change the ways to sign in to the account.
     Account {
         /// What.
@@ -190,6 +197,8 @@ pub(crate) struct Credentials {
     pub(crate) device_name: String,
     /// Whether a keyring, if there is one, is used on a new device.
     pub(crate) use_keyring: bool,
+    /// Whether to keep the account if it is being deleted, without asking.
+    pub(crate) keep_account: bool,
     /// Whether the person has agreed to a key derivation that takes much memory.
     pub(crate) accept_kdf_memory: bool,
 }
@@ -204,6 +213,8 @@ pub(crate) enum Way {
     Browser,
     /// A browser anywhere, where a code is typed.
     DeviceCode,
+    /// A link that is sent by mail, or this one, which whoever runs the server has printed.
+    Link { printed: Option<Secret> },
 }
 
 /// One event of the audit log.
@@ -242,6 +253,16 @@ pub(crate) enum AccountRequest {
     },
     /// No login password.
     RemoveLoginPassword,
+    /// Another address.
+    ChangeEmail {
+        /// The new one.
+        email: String,
+    },
+    /// The letter to the new address has arrived.
+    ConfirmEmail {
+        /// The line that it brought.
+        letter_line: Secret,
+    },
     /// Begin to set an authenticator app up.
     BeginTotp,
     /// The app shows the right code.
@@ -371,7 +392,7 @@ pub(crate) enum Edit {
     Restore,
 }
 
-/// One answer. Any number of [`Reply::Progress`] and [`Reply::Visit`] may come before it.
+/// One answer. Any number of [`Reply::Progress`], [`Reply::Visit`] and [`Reply::Wants`] may come before it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reply {
@@ -404,6 +425,8 @@ pub(crate) enum Reply {
         /// How the page names this device.
         device_id: String,
     },
+    /// Not done yet: a [`Request::Answer`] is waited for.
+    Wants(Wanted),
     /// The answer to [`Request::Status`].
     Status(Box<Status>),
     /// Entries, without their secrets.
@@ -423,7 +446,7 @@ pub(crate) enum Reply {
     Followed(Followed),
     /// The answer to [`Request::Plan`].
     Plan(AccountEntitlements),
-    /// The answer to [`Request::Devices`].
+    /// The answer to [`Request::Devices`] and [`Request::DeviceNews`].
     Devices(Vec<Device>),
     /// The answer to [`AccountRequest::Ways`].
     Ways(Box<etui_client::Ways>),
@@ -456,6 +479,16 @@ pub(crate) enum Reply {
     Leaves {
         /// When the account will be gone, in ms since 1970.
         delete_at_ms: u64,
+    },
+    /// The new address names the account.
+    EmailChanged {
+        /// The new address.
+        email: String,
+    },
+    /// A letter to the new address brings what confirms it.
+    EmailUnconfirmed {
+        /// Seconds for which that counts.
+        expires_in_s: u32,
     },
     /// New recovery codes.
     RecoveryCodes(Vec<Secret>),
@@ -508,7 +541,21 @@ pub(crate) enum StoreOpensWith {
     FormerMasterPassword,
 }
 
-/// What only a person can say.
+/// What only the person can say while something is under way. What was shown so far counts once: it cannot be begun again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Wanted {
+    /// The line that a letter brings.
+    LetterLine { expires_in_s: u32 },
+    /// The link that whoever runs the server has printed: it sends no letters.
+    PrintedLink,
+    /// The code of an authenticator app, or a recovery code.
+    SecondFactor { again: bool },
+    /// Whether to keep an account that is being deleted.
+    KeepAccount { delete_at_ms: u64 },
+}
+
+/// What only a person can say, before it is asked for again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Question {
@@ -516,8 +563,6 @@ pub(crate) enum Question {
     FormerMasterPassword,
     /// The login password: the session is too old for what was asked.
     LoginPassword,
-    /// The code of an authenticator app, or a recovery code.
-    SecondFactor,
     /// Whether the key derivation may take so much memory.
     KdfMemory { mib: u32 },
     /// The invitation with which an account may be made.
@@ -610,7 +655,8 @@ pub(crate) struct Followed {
     pub(crate) notices: Vec<String>,
 }
 
-/// One device; also the JSON output of `devices`.
+/// One device; also the JSON output of `devices`, and in that of `status`.
+#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Device {
     pub(crate) id: String,
@@ -619,6 +665,8 @@ pub(crate) struct Device {
     pub(crate) listed: bool,
     /// Whether it has signed in for the first time and waits for `devices approve`.
     pub(crate) awaits_approval: bool,
+    /// Whether `devices` has not shown it on this device yet.
+    pub(crate) new: bool,
     pub(crate) signed_in_ms: Option<u64>,
     pub(crate) last_seen_ms: Option<u64>,
 }

@@ -6,26 +6,30 @@
 use std::{
     io::{self, Write as _},
     rc::Rc,
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::mpsc::{Receiver, channel},
     thread,
     time::Duration,
 };
 
 use etui_client::file_hint;
 use tokio::{
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    sync::{
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+        oneshot,
+    },
     task::LocalSet,
     time::{MissedTickBehavior, interval},
 };
 
 use super::{
+    caller::{Caller, Told},
     client::READY,
     frame::{self, FrameError},
     idle::IdleTimer,
     keeper::Keeper,
     lock::{FolderLock, LockError},
     platform::{self, Listener, Stream},
-    protocol::{Reply, Request},
+    protocol::{Reply, Request, Wanted},
 };
 use crate::{
     failure::{Failure, Kind},
@@ -94,7 +98,7 @@ pub(crate) fn run(home: &HomeFolder, idle_minutes: u32) -> Result<(), ServeError
 
 /// Whoever asked for the agent to be locked. Its connection ends when this is dropped, and with that it learns that
 /// the folder is free for the next agent.
-type Waiting = Option<Sender<Reply>>;
+type Waiting = Option<Caller>;
 
 /// Serves one listener. Everything is closed when it returns.
 fn serve_until_locked(
@@ -105,11 +109,12 @@ fn serve_until_locked(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(ServeError::Runtime)?;
     let (asked, calls) = unbounded_channel();
+    let gone = asked.clone();
     thread::spawn(move || accept(&listener, &asked));
     let local = LocalSet::new();
     let keeper = Rc::new(Keeper::new(home));
     let idle = Rc::new(IdleTimer::new(idle_minutes, platform::time_since_boot()));
-    let waiting = local.block_on(&runtime, serve(calls, &keeper, &idle));
+    let waiting = local.block_on(&runtime, serve(calls, &gone, &keeper, &idle));
     // Answers that are still being made hold on to the keys too.
     drop(local);
     Ok(waiting)
@@ -124,7 +129,7 @@ fn say_ready() -> io::Result<()> {
 
 /// What a connection hands to the thread with the keys.
 enum Call {
-    Ask { request: Box<Request>, replies: Sender<Reply> },
+    Ask { request: Box<Request>, caller: Caller },
     Closed,
 }
 
@@ -178,25 +183,48 @@ fn answer(
         }
         other => other,
     };
-    let (replies, answers) = channel();
-    calls.send(Call::Ask { request: Box::new(request), replies }).is_ok() && deliver(stream, &answers)
+    let (sender, told) = channel();
+    let (request, caller) = (Box::new(request), Caller::over(sender));
+    calls.send(Call::Ask { request, caller }).is_ok() && deliver(stream, &told)
 }
 
-fn deliver(stream: &mut Stream, answers: &Receiver<Reply>) -> bool {
-    for reply in answers {
-        if frame::write(stream, &reply).is_err() {
-            return false;
-        }
-        if !matches!(reply, Reply::Progress { .. } | Reply::Visit { .. }) {
-            return true;
+fn deliver(stream: &mut Stream, told: &Receiver<Told>) -> bool {
+    for told in told {
+        let is_last = match told {
+            Told::Reply(reply) => {
+                let is_last = !matches!(reply, Reply::Progress { .. } | Reply::Visit { .. });
+                frame::write(stream, &reply).map(|()| is_last)
+            }
+            Told::Wanted { wanted, answered } => put(stream, wanted, answered).map(|()| false),
+        };
+        match is_last {
+            Ok(true) => return true,
+            Ok(false) => {}
+            Err(_) => return false,
         }
     }
     // The agent ended without an answer.
     false
 }
 
+/// Puts a question to the other end, and passes its answer on, if it has one.
+fn put(stream: &mut Stream, wanted: Wanted, answered: oneshot::Sender<Secret>) -> Result<(), FrameError> {
+    frame::write(stream, &Reply::Wants(wanted))?;
+    match frame::read(stream)? {
+        Some(Request::Answer(Some(answer))) => drop(answered.send(answer)),
+        Some(Request::Answer(None)) => {}
+        _ => return Err(FrameError::NotUnderstood),
+    }
+    Ok(())
+}
+
 /// Answers calls until the agent is locked, out of use for too long, or left without anything to keep.
-async fn serve(mut calls: UnboundedReceiver<Call>, keeper: &Rc<Keeper>, idle: &Rc<IdleTimer>) -> Waiting {
+async fn serve(
+    mut calls: UnboundedReceiver<Call>,
+    gone: &UnboundedSender<Call>,
+    keeper: &Rc<Keeper>,
+    idle: &Rc<IdleTimer>,
+) -> Waiting {
     let started = platform::time_since_boot();
     let mut check = interval(CHECK_INTERVAL);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -213,32 +241,41 @@ async fn serve(mut calls: UnboundedReceiver<Call>, keeper: &Rc<Keeper>, idle: &R
             return None;
         }
         match call {
-            Some(Call::Ask { request, replies }) if matches!(*request, Request::Lock) => {
-                return Some(replies);
+            Some(Call::Ask { request, caller }) if matches!(*request, Request::Lock) => {
+                return Some(caller);
             }
             Some(Call::Closed) if keeper.holds_nothing() => return None,
-            Some(Call::Ask { request, replies }) => dispatch(*request, replies, keeper, idle),
+            Some(Call::Ask { request, caller }) => dispatch(*request, caller, gone, keeper, idle),
             Some(Call::Closed) | None => {}
         }
     }
 }
 
 /// Answers one request beside the others: a sync that waits for the network holds up no `get`.
-fn dispatch(request: Request, replies: Sender<Reply>, keeper: &Rc<Keeper>, idle: &Rc<IdleTimer>) {
+fn dispatch(
+    request: Request,
+    caller: Caller,
+    gone: &UnboundedSender<Call>,
+    keeper: &Rc<Keeper>,
+    idle: &Rc<IdleTimer>,
+) {
     let now = platform::time_since_boot();
-    if !matches!(request, Request::Status) {
+    if !matches!(request, Request::Status | Request::DeviceNews) {
         idle.touch(now);
     }
     if let Request::StayUnlocked { minutes } = request {
         idle.set_minutes(minutes);
-        let _ = replies.send(Reply::Done);
+        caller.tell(Reply::Done);
         return;
     }
-    let (keeper, idle) = (Rc::clone(keeper), Rc::clone(idle));
+    let (gone, keeper, idle) = (gone.clone(), Rc::clone(keeper), Rc::clone(idle));
     tokio::task::spawn_local(async move {
         let locks_in_s = idle.remaining(now).as_secs();
-        let reply = keeper.answer(request, locks_in_s, &replies).await.unwrap_or_else(Reply::Failed);
-        let _ = replies.send(reply);
+        let reply = keeper.answer(request, locks_in_s, &caller).await.unwrap_or_else(Reply::Failed);
+        // Whoever asked went away while this kept the agent from ending.
+        if !caller.tell(reply) {
+            let _ = gone.send(Call::Closed);
+        }
     });
 }
 

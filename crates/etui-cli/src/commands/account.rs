@@ -79,13 +79,47 @@ pub(super) struct BrowserArguments {
 }
 
 impl BrowserArguments {
-    const fn way(self) -> Option<Way> {
+    pub(super) const fn way(self) -> Option<Way> {
         match self {
             Self { browser: true, .. } => Some(Way::Browser),
             Self { device_code: true, .. } => Some(Way::DeviceCode),
             Self { .. } => None,
         }
     }
+}
+
+/// Signing in by a link, in place of a login password: to an account that there is already.
+#[derive(Debug, Default, Args)]
+pub(super) struct LinkArguments {
+    /// By mail: a letter to the account's address brings a line, to be pasted here
+    #[arg(long, conflicts_with_all = ["browser", "device_code", "login_password_file", "link_file"])]
+    link: bool,
+    /// By the link in a file (`-`: standard input) that whoever runs the server has printed
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["browser", "device_code", "login_password_file"])]
+    link_file: Option<PathBuf>,
+}
+
+impl LinkArguments {
+    /// A link, if one is to be used. A letter is sent only where somebody can paste what it brings.
+    fn way(&self) -> Result<Option<Way>, Failure> {
+        match &self.link_file {
+            Some(file) => Ok(Some(Way::Link { printed: Some(secret_input::from_file(file)?) })),
+            None if !self.link => Ok(None),
+            None if prompt::somebody_is_there() => Ok(Some(Way::Link { printed: None })),
+            None => Err(Failure::new(
+                Kind::Usage,
+                "signing in by a link: what the letter brings has to be pasted, and there is no terminal",
+            )
+            .with_hint(
+                "run it in one; a link that whoever runs the server has printed can be given by --link-file",
+            )),
+        }
+    }
+}
+
+/// By what to sign in: a link or a browser where one was asked for.
+pub(super) fn way(link: &LinkArguments, browser: BrowserArguments) -> Result<Option<Way>, Failure> {
+    Ok(link.way()?.or_else(|| browser.way()))
 }
 
 /// What else an account may ask for when signing in.
@@ -142,20 +176,20 @@ impl Who {
     /// Everything that the agent needs, asked for where it was not given.
     pub(super) fn credentials(
         self,
-        browser: BrowserArguments,
+        way: Option<Way>,
         login: Choice,
         master: Choice,
     ) -> Result<Credentials, Failure> {
         let Self { server, email, given } = self;
         let (file, what) = (given.login_password_file.as_ref(), "login password");
-        let way = match (browser.way(), login) {
+        let way = match (way, login) {
             (Some(way), _) => way,
             (None, Choice::New) => Way::LoginPassword(new_login_password(file, what, &[&email])?),
             (None, Choice::Given) => Way::LoginPassword(given_password(file, what)?),
         };
         let login_password = match &way {
             Way::LoginPassword(password) => Some(password),
-            Way::Browser | Way::DeviceCode => None,
+            Way::Browser | Way::DeviceCode | Way::Link { .. } => None,
         };
         let (file, what) = (given.master_password_file.as_ref(), "master password");
         let judge = |master: &Secret| check_new_master(master, login_password, &[&email]);
@@ -165,7 +199,6 @@ impl Who {
         };
         let device_name = given.device_name.unwrap_or_else(platform::host_name);
         let use_keyring = !given.no_keyring;
-        let accept_kdf_memory = false;
         Ok(Credentials {
             server,
             email,
@@ -174,7 +207,8 @@ impl Who {
             master_password,
             device_name,
             use_keyring,
-            accept_kdf_memory,
+            keep_account: false,
+            accept_kdf_memory: false,
         })
     }
 }
@@ -329,16 +363,6 @@ fn answer(question: Question, request: &mut Request) -> Option<()> {
         }
         (Question::Invitation, Request::SignUp { invitation, .. }) => {
             *invitation = Some(prompt::secret_of_person("invitation, as the link that you were given")?);
-        }
-        (
-            Question::SecondFactor,
-            Request::LogIn { credentials: Credentials { second_factor, .. }, .. }
-            | Request::Recover { credentials: Credentials { second_factor, .. }, .. }
-            | Request::ChangeMasterPassword { second_factor, .. }
-            | Request::Account { fresh: Some(FreshSignIn { second_factor, .. }), .. },
-        ) => {
-            *second_factor =
-                Some(prompt::secret_of_person("code of your authenticator app, or a recovery code")?);
         }
         (Question::LoginPassword, Request::Account { fresh, .. }) => {
             let login_password =

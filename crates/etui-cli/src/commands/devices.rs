@@ -77,13 +77,13 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
 }
 
 fn list(context: &Context) -> Result<(), Failure> {
-    let devices = devices(context)?;
+    let devices = devices(context, true)?;
     context.output.document(&devices)?;
     context.output.table(&devices.iter().map(row).collect::<Vec<_>>())
 }
 
 fn approve(context: &Context, prefix: &str) -> Result<(), Failure> {
-    let device = find(devices(context)?, prefix)?;
+    let device = find(devices(context, false)?, prefix)?;
     if !device.awaits_approval {
         return Err(
             Failure::new(Kind::Usage, "approving a device: it does not wait").with_hint("run `etui devices`")
@@ -95,14 +95,14 @@ fn approve(context: &Context, prefix: &str) -> Result<(), Failure> {
 }
 
 fn rename(context: &Context, prefix: &str, name: &str) -> Result<(), Failure> {
-    let device = find(devices(context)?, prefix)?;
+    let device = find(devices(context, false)?, prefix)?;
     context.agent()?.tell(&Request::RenameDevice { device: device.id.clone(), name: name.to_owned() })?;
     context.output.document(&json!({ "id": device.id, "name": name }))?;
     context.output.line(&format!("The device is now called {name}."))
 }
 
 fn remove(context: &Context, prefix: &str, yes: bool) -> Result<(), Failure> {
-    let device = find(devices(context)?, prefix)?;
+    let device = find(devices(context, false)?, prefix)?;
     if device.this {
         return Err(Failure::new(Kind::Usage, "removing a device: this is the one that you are using")
             .with_hint("run `etui logout` here, or remove it from another device"));
@@ -120,8 +120,8 @@ fn remove(context: &Context, prefix: &str, yes: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn devices(context: &Context) -> Result<Vec<Device>, Failure> {
-    match context.agent()?.ask(&Request::Devices)? {
+fn devices(context: &Context, shown: bool) -> Result<Vec<Device>, Failure> {
+    match context.agent()?.ask(&Request::Devices { shown })? {
         Reply::Devices(devices) => Ok(devices),
         _ => Err(AgentError::OtherVersion.into()),
     }
@@ -150,7 +150,14 @@ fn row(device: &Device) -> [String; 4] {
         Device { listed: false, .. } => "not listed",
     };
     let seen = device.last_seen_ms.map(|time| format!("last seen {}", time_text(time))).unwrap_or_default();
-    [device.id[..8.min(device.id.len())].to_owned(), device.name.clone(), seen, place.to_owned()]
+    let new = if device.new { "new" } else { "" };
+    let notes = [new, place].into_iter().filter(|note| !note.is_empty()).collect::<Vec<_>>();
+    [short(device).to_owned(), device.name.clone(), seen, notes.join(", ")]
+}
+
+/// Enough of its id to name it.
+pub(super) fn short(device: &Device) -> &str {
+    &device.id[..8.min(device.id.len())]
 }
 
 #[cfg(test)]
@@ -164,6 +171,7 @@ mod tests {
             this: false,
             listed: true,
             awaits_approval: false,
+            new: false,
             signed_in_ms: None,
             last_seen_ms: None,
         }

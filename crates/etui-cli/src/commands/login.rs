@@ -4,7 +4,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    account::{self, AccountArguments, BrowserArguments, Choice, ConsentArguments, SecondFactorArguments},
+    account::{
+        self, AccountArguments, BrowserArguments, Choice, ConsentArguments, LinkArguments,
+        SecondFactorArguments,
+    },
     unlock,
 };
 use crate::{
@@ -27,12 +30,17 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     browser: BrowserArguments,
     #[command(flatten)]
+    link: LinkArguments,
+    #[command(flatten)]
     second_factor: SecondFactorArguments,
     #[command(flatten)]
     consent: ConsentArguments,
     /// Put aside what is in this folder, unread, and make it a new device
     #[arg(long)]
     anew: bool,
+    /// Keep the account if it is being deleted, without asking: a new device is given nothing of it otherwise
+    #[arg(long)]
+    keep_account: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -40,6 +48,7 @@ Examples:
   etui login --server https://etui.example.org --email ada@example.org
   etui login --browser --server https://etui.example.org --email ada@example.org
   etui login --device-code --server https://etui.example.org --email ada@example.org
+  etui login --link --server https://etui.example.org --email ada@example.org
   ETUI_HOME=~/second etui login --server http://localhost:8484 --email ada@example.org \\
        --login-password-file login.txt --master-password-file master.txt
   etui login --anew --server https://etui.example.org --email ada@example.org";
@@ -47,9 +56,10 @@ Examples:
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     let idle = arguments.account.idle;
     let anew = arguments.anew;
-    let mut credentials =
-        arguments.account.who()?.credentials(arguments.browser, Choice::Given, Choice::Given)?;
+    let way = account::way(&arguments.link, arguments.browser)?;
+    let mut credentials = arguments.account.who()?.credentials(way, Choice::Given, Choice::Given)?;
     credentials.second_factor = arguments.second_factor.read()?;
+    credentials.keep_account = arguments.keep_account;
     credentials.accept_kdf_memory = arguments.consent.accept_kdf_memory;
     let email = credentials.email.clone();
     let is_new = anew || agent::client::require_device(&context.home).is_err();

@@ -11,7 +11,10 @@ use etui_crypto::RecoveryKit;
 use serde_json::json;
 
 use super::{
-    account::{self, AccountArguments, BrowserArguments, Choice, ConsentArguments, SecondFactorArguments},
+    account::{
+        self, AccountArguments, BrowserArguments, Choice, ConsentArguments, LinkArguments,
+        SecondFactorArguments,
+    },
     export::refuse_stdout,
 };
 use crate::{
@@ -61,19 +64,26 @@ enum Action {
     #[command(
         after_help = "Example:\n  etui recovery use --server https://etui.example.org --email ada@example.org --account 0123…"
     )]
-    Use {
-        #[command(flatten)]
-        kit: KitArguments,
-        #[command(flatten)]
-        account: AccountArguments,
-        #[command(flatten)]
-        second_factor: SecondFactorArguments,
-        #[command(flatten)]
-        consent: ConsentArguments,
-        /// The account id that is printed on the kit; not needed with the text of the code
-        #[arg(long = "account", value_name = "ID")]
-        account_id: Option<AccountId>,
-    },
+    Use(Box<UseArguments>),
+}
+
+#[derive(Debug, Args)]
+struct UseArguments {
+    #[command(flatten)]
+    kit: KitArguments,
+    #[command(flatten)]
+    account: AccountArguments,
+    #[command(flatten)]
+    browser: BrowserArguments,
+    #[command(flatten)]
+    link: LinkArguments,
+    #[command(flatten)]
+    second_factor: SecondFactorArguments,
+    #[command(flatten)]
+    consent: ConsentArguments,
+    /// The account id that is printed on the kit; not needed with the text of the code
+    #[arg(long = "account", value_name = "ID")]
+    account_id: Option<AccountId>,
 }
 
 #[derive(Debug, Args)]
@@ -87,10 +97,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
     match arguments.action {
         Action::Create { to } => create(context, to.as_deref()),
         Action::Test { kit } => test(context, &kit),
-        Action::Use { kit, account, second_factor, consent, account_id } => {
-            let kit_of = (&kit, account_id);
-            use_kit(context, kit_of, account, &second_factor, &consent)
-        }
+        Action::Use(arguments) => use_kit(context, *arguments),
     }
 }
 
@@ -157,22 +164,18 @@ fn test(context: &Context, arguments: &KitArguments) -> Result<(), Failure> {
     context.output.line("The kit opens the account. It counts from now on; an older one does not.")
 }
 
-fn use_kit(
-    context: &Context,
-    (kit, account_id): (&KitArguments, Option<AccountId>),
-    account: AccountArguments,
-    second_factor: &SecondFactorArguments,
-    consent: &ConsentArguments,
-) -> Result<(), Failure> {
+fn use_kit(context: &Context, arguments: UseArguments) -> Result<(), Failure> {
+    let UseArguments { kit, account, browser, link, second_factor, consent, account_id } = arguments;
     if agent::client::connect(&context.home)?.is_some() {
         return Err(Failure::new(Kind::Usage, "using a Recovery Kit: this device is unlocked")
             .with_hint("`etui change-master-password` needs no kit"));
     }
     account::refuse_if_in_use(context)?;
     let idle = account.idle;
+    let way = account::way(&link, browser)?;
     let who = account.who()?;
-    let kit = read_kit(kit, account_id)?;
-    let mut credentials = who.credentials(BrowserArguments::default(), Choice::Given, Choice::New)?;
+    let kit = read_kit(&kit, account_id)?;
+    let mut credentials = who.credentials(way, Choice::Given, Choice::New)?;
     credentials.second_factor = second_factor.read()?;
     credentials.accept_kdf_memory = consent.accept_kdf_memory;
     let email = credentials.email.clone();

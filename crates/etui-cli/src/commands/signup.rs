@@ -45,7 +45,8 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
     let idle = arguments.account.idle;
     let kdf = arguments.kdf.kdf;
     let invitation = arguments.invitation_file.as_deref().map(secret_input::from_file).transpose()?;
-    let credentials = arguments.account.who()?.credentials(arguments.browser, Choice::New, Choice::New)?;
+    let credentials =
+        arguments.account.who()?.credentials(arguments.browser.way(), Choice::New, Choice::New)?;
     let email = credentials.email.clone();
     let unlocked = account::open(context, idle, Request::SignUp { credentials, kdf, invitation })?;
     context.output.document(&json!({ "email": email, "unlocked": true }))?;

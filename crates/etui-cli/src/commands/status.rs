@@ -3,11 +3,11 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::unlock::CHANGED_ELSEWHERE;
+use super::{devices::short, unlock::CHANGED_ELSEWHERE};
 use crate::{
     agent::{
-        self, AgentError, convert,
-        protocol::{LastSync, Reply, Request, Status, StoreOpensWith},
+        self, Agent, AgentError, convert,
+        protocol::{Device, LastSync, Reply, Request, Status, StoreOpensWith},
     },
     context::Context,
     failure::Failure,
@@ -23,9 +23,17 @@ pub(super) fn run(context: &Context) -> Result<(), Failure> {
     match agent::client::connect(&context.home)? {
         None => locked(context),
         Some(mut agent) => match agent.ask(&Request::Status)? {
-            Reply::Status(status) => unlocked(context, &status),
+            Reply::Status(status) => unlocked(context, &status, device_news(&mut agent).as_deref()),
             _ => Err(AgentError::OtherVersion.into()),
         },
+    }
+}
+
+/// What the server says of devices; nothing if it does not at once, since everything else is known without it.
+fn device_news(agent: &mut Agent) -> Option<Vec<Device>> {
+    match agent.ask(&Request::DeviceNews) {
+        Ok(Reply::Devices(devices)) => Some(devices),
+        _ => None,
     }
 }
 
@@ -53,10 +61,11 @@ fn locked(context: &Context) -> Result<(), Failure> {
     ]))
 }
 
-fn unlocked(context: &Context, status: &Status) -> Result<(), Failure> {
+fn unlocked(context: &Context, status: &Status, news: Option<&[Device]>) -> Result<(), Failure> {
     let mut document = serde_json::to_value(status).unwrap_or_default();
     if let Value::Object(members) = &mut document {
         members.insert("unlocked".to_owned(), Value::Bool(true));
+        members.insert("device_news".to_owned(), serde_json::to_value(news).unwrap_or_default());
     }
     context.output.document(&document)?;
     let minutes = status.locks_in_s.div_ceil(60);
@@ -74,10 +83,30 @@ fn unlocked(context: &Context, status: &Status) -> Result<(), Failure> {
         ("Store", store(status.store_opens_with).to_owned()),
         ("Head code", format!("{} (the same on every device that is up to date)", status.head_code)),
     ]))?;
-    for warning in warnings(status) {
+    for warning in news.unwrap_or_default().iter().map(told).chain(warnings(status)) {
         context.output.line(&format!("! {warning}"))?;
     }
     Ok(())
+}
+
+/// One device that waits, or that the person does not know yet.
+fn told(device: &Device) -> String {
+    let id = short(device);
+    match device {
+        Device { awaits_approval: true, .. } => format!(
+            "A new device waits, {id}. Only if you are setting it up just now: `etui devices approve {id}`; else \
+             `etui devices remove {id}`."
+        ),
+        Device { listed: true, name, .. } => {
+            format!(
+                "A new device, {name} ({id}). `etui devices` shows all of them, and calls this one new no more."
+            )
+        }
+        Device { listed: false, .. } => format!(
+            "A new device, {id}, has signed in and has not opened the account. If it is none of yours: \
+             `etui devices remove {id}`, and another login password (`etui account login-password change`)."
+        ),
+    }
 }
 
 const fn store(opens_with: StoreOpensWith) -> &'static str {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     account::{self, given_password, new_login_password},
-    own_account,
+    email, own_account,
 };
 use crate::{
     agent::{
@@ -37,6 +37,7 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   etui account ways
+  etui account email change ada@new.example.org
   etui account login-password change
   etui account totp on
   etui account recovery-codes
@@ -55,6 +56,8 @@ enum Action {
     /// The address that is printed opens it once, for whoever has it.
     #[command(after_help = "Examples:\n  etui account open\n  etui account open --json")]
     Open(Fresh),
+    /// Show the address that names the account, or change it
+    Email(email::Arguments),
     /// Change the login password, or do without one
     LoginPassword(LoginPassword),
     /// Ask for a code of an authenticator app when signing in, or do not
@@ -245,6 +248,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
     match arguments.action {
         Action::Ways => list(context),
         Action::Open(fresh) => open(context, &fresh),
+        Action::Email(arguments) => email::run(arguments, context),
         Action::LoginPassword(LoginPassword { action }) => login_password(context, action),
         Action::Totp(Totp { action }) => totp(context, action),
         Action::RecoveryCodes(fresh) => {
@@ -410,7 +414,7 @@ fn passkeys(context: &Context, action: Option<PasskeyAction>) -> Result<(), Fail
     }
 }
 
-fn ways(context: &Context) -> Result<Ways, Failure> {
+pub(super) fn ways(context: &Context) -> Result<Ways, Failure> {
     match ask(context, AccountRequest::Ways, &Fresh::default())? {
         Reply::Ways(ways) => Ok(*ways),
         _ => Err(AgentError::OtherVersion.into()),

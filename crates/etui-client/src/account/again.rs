@@ -1,6 +1,6 @@
 //! Signing in again on a device that is set up. The local copy stays what it is.
 
-use etui_api::email::normalize_email;
+use etui_api::{email::normalize_email, session::Session};
 use etui_crypto::{KeysetKey, MasterPassword};
 
 use super::{LogIn, address::ServerAddress};
@@ -19,11 +19,11 @@ impl Device {
     /// session is the one that was there.
     pub async fn log_in_again(&self, log_in: &LogIn) -> Result<(), ClientError> {
         log_in.way.check_reuse(&log_in.master_password)?;
-        if !self.is_of(&log_in.email) || !ServerAddress::parse(&log_in.server)?.is(self.server()) {
+        if !ServerAddress::parse(&log_in.server)?.is(self.server()) {
             return Err(self.other_account());
         }
         self.unlock_again(&log_in.master_password)?;
-        self.begin_session_by(&log_in.way, &log_in.email, log_in.second_factor.as_ref()).await?;
+        self.sign_in_again(log_in).await?;
         self.finish_signing_in(log_in).await
     }
 
@@ -49,6 +49,37 @@ impl Device {
         }
     }
 
+    /// Begins a session at this device's server. The account may have another address by now: which account it is, its id says.
+    async fn sign_in_again(&self, log_in: &LogIn) -> Result<(), ClientError> {
+        if self.is_of(&log_in.email) {
+            return self.begin_session_by(&log_in.way, &log_in.email, log_in.second_factor.as_ref()).await;
+        }
+        let beside = Api::new(self.server())?;
+        let session = match self.sign_in_at(&beside, log_in).await {
+            Err(ClientError::SignInFailed) => return Err(self.other_account()),
+            session => session?,
+        };
+        self.api.go_on_with(&session).await;
+        self.save_session()?;
+        self.save_email(&log_in.email)
+    }
+
+    /// Signs in to this account and to no other.
+    async fn sign_in_at(&self, api: &Api, log_in: &LogIn) -> Result<Session, ClientError> {
+        let (account_id, device_id) = {
+            let inner = self.inner.borrow();
+            (inner.engine.account_id(), inner.engine.device_id())
+        };
+        let second_factor = log_in.second_factor.as_ref();
+        let session = log_in.way.sign_in(api, &log_in.email, device_id, second_factor).await?;
+        if session.account_id == account_id {
+            return Ok(session);
+        }
+        // Nobody is to find this device in an account that it is none of.
+        let _ = api.sign_out().await;
+        Err(self.other_account())
+    }
+
     fn is_of(&self, email: &str) -> bool {
         normalize_email(email) == normalize_email(&self.email())
     }
@@ -69,16 +100,8 @@ impl Device {
 
     /// Signs in at another address and goes there for good if the account is there, whole.
     async fn move_to(mut self, log_in: &LogIn) -> Result<Self, ClientError> {
-        let (account_id, device_id) = {
-            let inner = self.inner.borrow();
-            (inner.engine.account_id(), inner.engine.device_id())
-        };
         let api = Api::new(&ServerAddress::parse(&log_in.server)?.to_string())?;
-        let second_factor = log_in.second_factor.as_ref();
-        let session = log_in.way.sign_in(&api, &log_in.email, device_id, second_factor).await?;
-        if session.account_id != account_id {
-            return Err(self.other_account());
-        }
+        self.sign_in_at(&api, log_in).await?;
         let former = std::mem::replace(&mut self.api, api);
         let followed = if self.was_never_listed() {
             self.list_this_device(&log_in.device_name).await
@@ -91,6 +114,7 @@ impl Device {
             self.save_session()?;
             return Err(error);
         }
+        self.save_email(&log_in.email)?;
         self.write_server()?;
         Ok(self)
     }
@@ -99,13 +123,10 @@ impl Device {
 /// Opens the device and signs in again; at another address, if that is where the account is now.
 pub(super) async fn log_in_again(home: &Home, log_in: &LogIn) -> Result<Device, ClientError> {
     let device = Device::unlock(home, &log_in.master_password).await?;
-    if !device.is_of(&log_in.email) {
-        return Err(device.other_account());
-    }
     if !ServerAddress::parse(&log_in.server)?.is(device.server()) {
         return device.move_to(log_in).await;
     }
-    device.begin_session_by(&log_in.way, &log_in.email, log_in.second_factor.as_ref()).await?;
+    device.sign_in_again(log_in).await?;
     device.finish_signing_in(log_in).await?;
     Ok(device)
 }

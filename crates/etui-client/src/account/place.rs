@@ -7,6 +7,7 @@ use etui_sync::{Engine, Step};
 use crate::{
     ClientError, Device, Home,
     api::Api,
+    device::admin::keep_shown_devices,
     home::{DeviceFile, StoreKeyPlace},
     now_ms,
     secure_storage::{SecureStorageError, forget_in_keyring, store_key_in_keyring},
@@ -67,6 +68,8 @@ impl Place<'_> {
             store.set_value(key::SESSION, Some(&*kept.to_bytes()))?;
         }
         store.apply(&step.writes)?;
+        // Those that are there already are none that came to this device's account.
+        keep_shown_devices(&store, step.engine.state().devices.iter().map(|(device_id, _)| *device_id))?;
         let keys = keys(&step.engine, &store)?;
         let file = DeviceFile {
             server: api.server().to_owned(),

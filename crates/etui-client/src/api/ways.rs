@@ -4,9 +4,12 @@ use etui_api::{
     browser::HandOver,
     limits::MAX_JSON_ANSWER_BYTES,
     session::{LoginProof, Token},
-    ways::{NewLoginPassword, PasskeyName, RecoveryCodes, Switch, TotpConfirmation, TotpSetup, Ways},
+    ways::{
+        EmailAsked, EmailConfirmation, NewEmail, NewLoginPassword, PasskeyName, RecoveryCodes, Switch,
+        TotpConfirmation, TotpSetup, Ways,
+    },
 };
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 
 use super::{Api, answer::Answer};
@@ -29,6 +32,22 @@ impl Api {
     /// None.
     pub(crate) async fn remove_login_password(&self) -> Result<(), ClientError> {
         self.change(|| self.request(Method::DELETE, "/v1/account/login-password")).await
+    }
+
+    /// Another address; what has to be waited for, where a letter confirms it first.
+    pub(crate) async fn change_email(&self, new: &NewEmail) -> Result<Option<EmailAsked>, ClientError> {
+        let request = || self.request(Method::POST, "/v1/account/email").json(new);
+        let response = self.authorised(DOING, || request().timeout(self.patience.small_answer)).await?;
+        if response.status() != StatusCode::ACCEPTED {
+            return Ok(None);
+        }
+        Answer::to(response, DOING, MAX_JSON_ANSWER_BYTES).json().await.map(Some)
+    }
+
+    /// The letter to the new address has arrived.
+    pub(crate) async fn confirm_email(&self, token: Token) -> Result<(), ClientError> {
+        let body = EmailConfirmation { token };
+        self.change(|| self.request(Method::POST, "/v1/account/email/confirm").json(&body)).await
     }
 
     /// Whether links by mail sign in.

@@ -1,5 +1,7 @@
 //! The account's devices and kit.
 
+use std::time::Duration;
+
 use etui_chain::{DeviceId, KeysetEntry, KeysetId, KeysetKind, PublicKey, RecordHeader, Refusal};
 use etui_crypto::{
     KeysetKey, RecoveryKey, RecoveryKit, open_account_settings, open_keyset, random_id,
@@ -8,10 +10,19 @@ use etui_crypto::{
 use etui_sync::StateChange;
 use etui_vault::AccountSettings;
 
+use tokio::time::timeout;
+
 use super::{Device, Inner};
-use crate::{ClientError, OsRandom, store::key};
+use crate::{
+    ClientError, OsRandom,
+    store::{Store, key},
+};
+
+/// How long a person who asked for something else waits for the server.
+const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// One device of the account.
+#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 pub struct DeviceLine {
     /// The device.
     pub device_id: DeviceId,
@@ -23,6 +34,8 @@ pub struct DeviceLine {
     pub listed: bool,
     /// Whether it has signed in for the first time and waits to be approved.
     pub awaits_approval: bool,
+    /// Whether the person has not been shown it on this device yet.
+    pub is_new: bool,
     /// When its session began, in ms since 1970, if it has one.
     pub signed_in_ms: Option<u64>,
     /// When it was last seen by the server, in ms since 1970.
@@ -37,7 +50,7 @@ impl Device {
     pub async fn devices(&self) -> Result<Vec<DeviceLine>, ClientError> {
         let answer = self.api.devices().await?;
         let inner = self.inner.borrow();
-        let names = inner.account_settings()?;
+        let (names, shown) = (inner.account_settings()?, inner.shown_devices()?);
         let line = |device: etui_api::account::Device| DeviceLine {
             device_id: device.device_id,
             name: names.device_name(&device.device_id).unwrap_or_default().to_owned(),
@@ -45,10 +58,32 @@ impl Device {
             // The server's word is not enough for this one.
             listed: inner.engine.state().device_key(&device.device_id).is_some(),
             awaits_approval: device.awaits_approval,
+            is_new: device.device_id != inner.engine.device_id() && !shown.contains(&device.device_id),
             signed_in_ms: device.signed_in_ms,
             last_seen_ms: device.last_seen_ms,
         };
         Ok(answer.devices.into_iter().map(line).collect())
+    }
+
+    /// Devices that wait to be approved, and those that the person has not been shown on this device yet; as far as the server
+    /// says so at once: nobody waits for it.
+    ///
+    /// # Errors
+    /// [`ClientError::Offline`], [`ClientError::SignedOut`].
+    pub async fn device_news(&self) -> Result<Vec<DeviceLine>, ClientError> {
+        let doing = "fetching the devices";
+        let devices = timeout(AT_ONCE, self.devices()).await;
+        let devices = devices.map_err(|_| ClientError::Offline { doing, source: None })??;
+        Ok(devices.into_iter().filter(|device| device.awaits_approval || device.is_new).collect())
+    }
+
+    /// Keeps that the person has been shown these: they are new no more.
+    ///
+    /// # Errors
+    /// [`ClientError::Store`].
+    pub fn devices_were_shown(&self, devices: &[DeviceLine]) -> Result<(), ClientError> {
+        let ids = devices.iter().map(|device| device.device_id);
+        keep_shown_devices(&self.inner.borrow().store, ids)
     }
 
     /// Names a device.
@@ -169,7 +204,22 @@ impl Device {
     }
 }
 
+/// Keeps which devices the person knows.
+pub(crate) fn keep_shown_devices(
+    store: &Store,
+    ids: impl Iterator<Item = DeviceId>,
+) -> Result<(), ClientError> {
+    let bytes: Vec<u8> = ids.flat_map(|id| *id.as_bytes()).collect();
+    store.set_value(key::SHOWN_DEVICES, Some(&bytes))
+}
+
 impl Inner {
+    fn shown_devices(&self) -> Result<Vec<DeviceId>, ClientError> {
+        let bytes = self.store.value(key::SHOWN_DEVICES)?.unwrap_or_default();
+        let (ids, _) = bytes.as_chunks::<16>();
+        Ok(ids.iter().filter_map(|id| DeviceId::new(*id).ok()).collect())
+    }
+
     pub(super) fn account_settings(&self) -> Result<AccountSettings, ClientError> {
         let Some(hash) = self.engine.state().settings_hash else { return Ok(AccountSettings::new()) };
         let missing = Refusal::Missing.because("the account settings are not in the local store");

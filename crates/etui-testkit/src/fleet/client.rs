@@ -6,7 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use etui_client::{ClientError, Device, ErrorKind, Home, KdfChoice, LogIn, OsRandom, SignUp, Way, now_ms};
+use etui_client::{
+    ClientError, Device, ErrorKind, Home, IfLeaving, KdfChoice, LogIn, OsRandom, SignUp, Way, now_ms,
+};
 use etui_crypto::{LoginPassword, MasterPassword};
 use etui_vault::{Entry, EntryType, Filter, NewEntry, SecretText};
 
@@ -132,6 +134,7 @@ async fn log_in(account: usize, url: &str, home: PathBuf) -> Device {
         second_factor: None,
         accept_kdf_memory: false,
         anew: false,
+        if_leaving: IfLeaving::Refuse,
     };
     Device::log_in(&Home::at(home), log_in).await.expect("it signs in")
 }

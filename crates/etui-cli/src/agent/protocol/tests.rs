@@ -37,6 +37,7 @@ fn debug_shows_no_secret() {
         master_password: Secret::new("master-secret"),
         device_name: "laptop".to_owned(),
         use_keyring: true,
+        keep_account: false,
         accept_kdf_memory: false,
     };
     let request =
