@@ -3,6 +3,7 @@
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use etui_chain::AccountId;
 use etui_store::Store;
 
 use crate::{config::ServeOptions, maintenance, settings::Settings};
@@ -21,6 +22,8 @@ mod sign_out;
 mod statistics;
 mod switch;
 mod told;
+
+use named::Named;
 
 /// What can be administered.
 #[derive(Debug, Subcommand)]
@@ -79,6 +82,18 @@ pub fn run(command: AdminCommand) -> anyhow::Result<()> {
         AdminCommand::SignOut(arguments) => arguments.run(),
         AdminCommand::Statistics(arguments) => arguments.run(),
     }
+}
+
+/// Does something to one account: its id, and what came of it.
+fn with_account<T>(
+    options: ServeOptions,
+    named: &Named,
+    work: impl AsyncFnOnce(&Store, AccountId) -> anyhow::Result<T>,
+) -> anyhow::Result<(AccountId, T)> {
+    with_store(options, async |store, _settings| {
+        let account_id = named.find(store).await?;
+        Ok((account_id, work(store, account_id).await?))
+    })
 }
 
 /// Runs `work` with the store that the options name.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use etui_api::{ErrorCode, server::SignUpMode, session::Token};
-use etui_store::{Admission, Invitation, Role, Store, StoreError};
+use etui_store::{Administrator, Admission, Invitation, Role, Store, StoreError};
 use http::HeaderMap;
 
 use crate::{
@@ -14,6 +14,8 @@ use crate::{
 pub(crate) const PATH: &str = "/invitation";
 /// How long an invitation counts if nothing else is said.
 pub(crate) const DEFAULT_DAYS: u16 = 7;
+/// No invitation counts for longer.
+pub(crate) const MAX_DAYS: u16 = 365;
 
 /// What an invitation gives to whoever follows it.
 #[derive(Debug)]
@@ -55,17 +57,28 @@ pub(crate) fn admission(
     }
 }
 
-/// An invitation and the link that leads to it, which is a secret. Only the link is to be shown, and only here.
+/// An invitation that can be followed from now on.
+pub(crate) struct Invited {
+    /// Leads to it, and is a secret: it is to be shown, and only here.
+    pub(crate) link: Token,
+    /// Until when it counts, in ms since 1970.
+    pub(crate) expires_ms: u64,
+}
+
+/// Invites somebody.
 ///
 /// # Errors
-/// The operating system gave no random bytes.
-pub(crate) fn draw(url: &str, terms: Terms, now_ms: u64) -> Result<(Invitation, Token), getrandom::Error> {
-    let (secret, secret_hash) = one_time::draw()?;
-    let Terms { email, role, plan, days } = terms;
-    let lifetime = Duration::from_hours(24 * u64::from(days));
-    let expires_ms = now_ms.saturating_add(u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX));
-    let link = Token::new(format!("{url}{PATH}#{}", secret.expose()));
-    Ok((Invitation { secret_hash, email, role, plan, expires_ms }, link))
+/// The store's; no random bytes.
+pub(crate) async fn invite(
+    store: &Store,
+    administrator: &Administrator,
+    url: &str,
+    terms: Terms,
+) -> Result<Invited, StoreError> {
+    let now_ms = clock::now_ms();
+    let (invitation, link) = draw(url, terms, now_ms)?;
+    store.invite(administrator, &invitation, now_ms).await?;
+    Ok(Invited { link, expires_ms: invitation.expires_ms })
 }
 
 /// A link for whoever is to be the administrator of a server that has no account yet, where not everybody may sign up.
@@ -82,8 +95,17 @@ pub(crate) async fn set_up_link(
     }
     let terms = Terms { email: None, role: Role::Administrator, plan: None, days: DEFAULT_DAYS };
     let now_ms = clock::now_ms();
-    let (invitation, link) = draw(url, terms, now_ms).map_err(|source| StoreError::Random { source })?;
+    let (invitation, link) = draw(url, terms, now_ms)?;
     Ok(store.invite_first_administrator(&invitation, now_ms).await?.then_some(link))
+}
+
+fn draw(url: &str, terms: Terms, now_ms: u64) -> Result<(Invitation, Token), StoreError> {
+    let (secret, secret_hash) = one_time::draw().map_err(|source| StoreError::Random { source })?;
+    let Terms { email, role, plan, days } = terms;
+    let lifetime = Duration::from_hours(24 * u64::from(days));
+    let expires_ms = now_ms.saturating_add(u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX));
+    let link = Token::new(format!("{url}{PATH}#{}", secret.expose()));
+    Ok((Invitation { secret_hash, email, role, plan, expires_ms }, link))
 }
 
 fn mode(app: &App, headers: &HeaderMap) -> SignUpMode {

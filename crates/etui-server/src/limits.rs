@@ -23,6 +23,9 @@ pub(crate) use keys::Keys;
 pub(crate) enum Target<'a> {
     /// A login password, for an address that may or may not name an account.
     Address(&'a str),
+    /// A letter to an address. It is counted as a login password is: one counter is enough to keep a mailbox empty, and the owner
+    /// of an account can see from one wait how long the other is.
+    Letter(&'a str),
     /// A second factor of an account.
     SecondFactor(AccountId),
     /// A code or secret that says itself what it belongs to.
@@ -36,11 +39,30 @@ impl Target<'_> {
     const fn name(self) -> &'static str {
         match self {
             Self::Address(_) => "login_password",
+            Self::Letter(_) => "letter",
             Self::SecondFactor(_) => "second_factor",
             Self::Code => "code",
             Self::SignUp => "sign_up",
         }
     }
+}
+
+/// Looks at a secret, or does whatever else is limited, within a try that counts as a failure unless `look` succeeds. Nothing is
+/// looked at before the try is charged.
+///
+/// # Errors
+/// As [`attempt`], and those of `look`.
+pub(crate) async fn within_try<T>(
+    app: &App,
+    client: IpAddr,
+    target: Target<'_>,
+    device: Option<DeviceId>,
+    look: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
+    let attempt = attempt(app, client, target, device).await?;
+    let found = look.await?;
+    attempt.succeeded(app).await?;
+    Ok(found)
 }
 
 /// A try that counts as a failure until [`Self::succeeded`].
@@ -87,7 +109,7 @@ async fn known(
 ) -> Result<Option<DeviceId>, StoreError> {
     let Some(device_id) = device else { return Ok(None) };
     let is_known = match target {
-        Target::Address(address) => match normalize_email(address) {
+        Target::Address(address) | Target::Letter(address) => match normalize_email(address) {
             Some(email) => app.store.knows_device_of_address(&email, device_id).await?,
             None => false,
         },

@@ -56,9 +56,18 @@ pub(crate) async fn check(
     device: Option<DeviceId>,
     factor: Factor,
 ) -> Result<(), ApiError> {
+    let target = Target::SecondFactor(ticket.account_id);
+    limits::within_try(app, client, target, device, use_up(app, ticket, device, factor)).await
+}
+
+/// Within the limits: one who has to wait does not lose a try of the ticket.
+async fn use_up(
+    app: &App,
+    ticket: &Ticket,
+    device: Option<DeviceId>,
+    factor: Factor,
+) -> Result<(), ApiError> {
     let Ticket { secret_hash, purpose, account_id } = *ticket;
-    let attempt = limits::attempt(app, client, Target::SecondFactor(account_id), device).await?;
-    // After the limits: one who has to wait does not lose a try.
     let tried = app.store.try_pending(secret_hash, purpose, clock::now_ms()).await?;
     tried.ok_or_else(no_longer_valid)?;
     if !is_right(app, account_id, factor).await? {
@@ -66,8 +75,7 @@ pub(crate) async fn check(
         return Err(ApiError::new(ErrorCode::WrongCode));
     }
     let taken = app.store.take_pending(secret_hash, purpose, clock::now_ms()).await?;
-    taken.ok_or_else(no_longer_valid)?;
-    attempt.succeeded(app).await
+    taken.map(drop).ok_or_else(no_longer_valid)
 }
 
 /// Whether it is one of the account, which is used up by that.

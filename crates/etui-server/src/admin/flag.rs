@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     named::Named,
     told::{Common, columns},
-    with_store,
+    with_account, with_store,
 };
 use crate::clock;
 
@@ -17,7 +17,7 @@ use crate::clock;
 pub enum FlagCommand {
     /// List the flags
     #[command(after_help = "Example:\n  etui-server admin flag list")]
-    List(ListArguments),
+    List(Common),
     /// Switch a flag on for a share of all accounts; makes it if there is none of that name
     #[command(
         after_help = "Example:\n  etui-server admin flag share new-search 10\n\nWhoever has it at a share has it at every larger one."
@@ -31,12 +31,6 @@ pub enum FlagCommand {
     /// Remove a flag, with what was set for single accounts
     #[command(after_help = "Example:\n  etui-server admin flag remove new-search --yes")]
     Remove(RemoveArguments),
-}
-
-#[derive(Debug, Args)]
-pub struct ListArguments {
-    #[command(flatten)]
-    common: Common,
 }
 
 #[derive(Debug, Args)]
@@ -90,7 +84,7 @@ pub struct RemoveArguments {
 impl FlagCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::List(arguments) => list(arguments),
+            Self::List(common) => list(common),
             Self::Share(arguments) => share(arguments),
             Self::Set(arguments) => set(arguments),
             Self::Remove(arguments) => remove(arguments),
@@ -98,7 +92,7 @@ impl FlagCommand {
     }
 }
 
-fn list(ListArguments { common }: ListArguments) -> anyhow::Result<()> {
+fn list(common: Common) -> anyhow::Result<()> {
     let (told, options) = common.split();
     let flags = with_store(options, async |store, _settings| Ok(store.flags(&store.operator()).await?))?;
     told.say(&flags, || words(&flags))
@@ -122,12 +116,10 @@ fn set(SetArguments { named, name, to, common }: SetArguments) -> anyhow::Result
         Setting::Off => Some(false),
         Setting::Share => None,
     };
-    let account_id = with_store(options, async |store, _settings| {
-        let account_id = named.find(store).await?;
+    let (account_id, ()) = with_account(options, &named, async |store, account_id| {
         let now_ms = clock::now_ms();
         let set = store.set_account_flag(&store.operator(), account_id, &name, enabled, now_ms).await;
-        set.context("setting the flag")?;
-        Ok(account_id)
+        set.context("setting the flag")
     })?;
     told.say(&json!({ "account_id": account_id, "name": name, "enabled": enabled }), || {
         let now = match to {

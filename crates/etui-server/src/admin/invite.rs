@@ -9,9 +9,8 @@ use etui_store::Role;
 
 use super::with_store;
 use crate::{
-    clock,
     config::ServeOptions,
-    invitations::{self, DEFAULT_DAYS, Terms},
+    invitations::{self, DEFAULT_DAYS, Invited, MAX_DAYS, Terms},
     mail, serve,
 };
 
@@ -34,7 +33,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME")]
     plan: Option<String>,
     /// Days for which it counts
-    #[arg(long, value_name = "DAYS", default_value_t = DEFAULT_DAYS, value_parser = clap::value_parser!(u16).range(1..=365))]
+    #[arg(long, value_name = "DAYS", default_value_t = DEFAULT_DAYS, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_DAYS)))]
     expires_days: u16,
     #[command(flatten)]
     options: ServeOptions,
@@ -49,9 +48,8 @@ impl Arguments {
         let terms = Terms { email: email.clone(), role, plan, days };
         with_store(options, async |store, settings| {
             let url = serve::url(settings, settings.listen, settings.tls.is_some());
-            let now_ms = clock::now_ms();
-            let (invitation, link) = invitations::draw(&url, terms, now_ms)?;
-            store.invite(&store.operator(), &invitation, now_ms).await.context("making an invitation")?;
+            let invited = invitations::invite(store, &store.operator(), &url, terms).await;
+            let Invited { link, .. } = invited.context("making an invitation")?;
             let mut out = io::stdout();
             match email.filter(|_| by_mail) {
                 Some(email) => {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{
     named::Named,
     told::{Common, columns},
-    with_store,
+    with_account, with_store,
 };
 use crate::clock;
 
@@ -20,7 +20,7 @@ use crate::clock;
 pub enum PlanCommand {
     /// List the plans
     #[command(after_help = "Example:\n  etui-server admin plan list")]
-    List(ListArguments),
+    List(Common),
     /// Give an account a plan; what is more than it has room for stays as it is
     #[command(
         after_help = "Examples:\n  etui-server admin plan set ada@example.org paid\n  etui-server admin plan set ada@example.org --default"
@@ -31,12 +31,6 @@ pub enum PlanCommand {
         after_help = "Examples:\n  etui-server admin plan define team '{\"entries\": 5000, \"devices\": 10}'\n  etui-server admin plan define self-hosted '{}'\n\nWhat is not named is not limited: `entries`, `devices`, `vaults`, `attachment_bytes`; and `features`, a list of\nthose that are included: `live_events`."
     )]
     Define(DefineArguments),
-}
-
-#[derive(Debug, Args)]
-pub struct ListArguments {
-    #[command(flatten)]
-    common: Common,
 }
 
 #[derive(Debug, Args)]
@@ -68,14 +62,14 @@ pub struct DefineArguments {
 impl PlanCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::List(arguments) => list(arguments),
+            Self::List(common) => list(common),
             Self::Set(arguments) => set(arguments),
             Self::Define(arguments) => define(arguments),
         }
     }
 }
 
-fn list(ListArguments { common }: ListArguments) -> anyhow::Result<()> {
+fn list(common: Common) -> anyhow::Result<()> {
     let (told, options) = common.split();
     let plans = with_store(options, async |store, _settings| Ok(store.plans(&store.operator()).await?))?;
     told.say(&plans, || words(&plans))
@@ -83,11 +77,9 @@ fn list(ListArguments { common }: ListArguments) -> anyhow::Result<()> {
 
 fn set(SetArguments { named, plan, common, .. }: SetArguments) -> anyhow::Result<()> {
     let (told, options) = common.split();
-    let account_id = with_store(options, async |store, _settings| {
-        let account_id = named.find(store).await?;
+    let (account_id, ()) = with_account(options, &named, async |store, account_id| {
         let set = store.set_plan(&store.operator(), account_id, plan.as_deref(), clock::now_ms()).await;
-        set.context("changing the plan")?;
-        Ok(account_id)
+        set.context("changing the plan")
     })?;
     told.say(&json!({ "account_id": account_id, "plan": plan }), || {
         let plan = plan

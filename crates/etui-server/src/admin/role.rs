@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use etui_api::admin::Role;
 use serde_json::json;
 
-use super::{named::Named, told::Common, with_store};
+use super::{named::Named, told::Common, with_account};
 use crate::clock;
 
 /// Who, and what they are to be.
@@ -38,10 +38,8 @@ impl Arguments {
             NewRole::Person => Role::Person,
             NewRole::Administrator => Role::Administrator,
         };
-        let account_id = with_store(options, async |store, _settings| {
-            let account_id = named.find(store).await?;
-            store.set_role(&store.operator(), account_id, role, clock::now_ms()).await?;
-            Ok(account_id)
+        let (account_id, ()) = with_account(options, &named, async |store, account_id| {
+            Ok(store.set_role(&store.operator(), account_id, role, clock::now_ms()).await?)
         })?;
         let now =
             if role == Role::Administrator { "administers the server" } else { "is a person like others" };

@@ -7,7 +7,7 @@ use super::{
     accounts::standing,
     named::Named,
     told::{Common, columns, time, used},
-    with_store,
+    with_account,
 };
 use crate::clock;
 
@@ -27,8 +27,7 @@ impl Arguments {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Self { named, common } = self;
         let (told, options) = common.split();
-        let shown = with_store(options, async |store, _settings| {
-            let account_id = named.find(store).await?;
+        let (_, shown) = with_account(options, &named, async |store, account_id| {
             Ok(store.account_details(&store.operator(), account_id, clock::now_ms()).await?)
         })?;
         told.say(&shown, || words(&shown))

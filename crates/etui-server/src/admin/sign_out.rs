@@ -4,7 +4,7 @@ use anyhow::ensure;
 use clap::Args;
 use serde_json::json;
 
-use super::{named::Named, told::Common, with_store};
+use super::{named::Named, told::Common, with_account};
 use crate::clock;
 
 /// Which account.
@@ -31,10 +31,8 @@ impl Arguments {
             named.as_given()
         );
         let (told, options) = common.split();
-        let (account_id, sessions) = with_store(options, async |store, _settings| {
-            let account_id = named.find(store).await?;
-            let ended = store.sign_out_everywhere(&store.operator(), account_id, clock::now_ms()).await?;
-            Ok((account_id, ended))
+        let (account_id, sessions) = with_account(options, &named, async |store, account_id| {
+            Ok(store.sign_out_everywhere(&store.operator(), account_id, clock::now_ms()).await?)
         })?;
         told.say(&json!({ "account_id": account_id, "sessions": sessions }), || {
             format!("{} is signed out everywhere; sessions that ended: {sessions}.", named.as_given())

@@ -10,7 +10,7 @@ use crate::config::ServeOptions;
 
 /// To whom, and where the server keeps its data.
 #[derive(Debug, Args)]
-pub(super) struct Common {
+pub struct Common {
     /// Print JSON
     #[arg(long)]
     json: bool,

@@ -70,7 +70,7 @@ pub(super) const EVERYBODY_SECOND_FACTOR: Limit =
 /// What a try is charged to; `known`: the device, if it has signed in to the account before.
 pub(super) fn counts(keys: &Keys, client: IpAddr, target: Target<'_>, known: Option<DeviceId>) -> Try {
     let (everybody, by_account) = match target {
-        Target::Address(address) => {
+        Target::Address(address) | Target::Letter(address) => {
             let subject = Subject::of_address(address);
             if let Some(device_id) = known {
                 return alone(Count { key: subject.with(keys, Kind::Known, device_id), limit: LOGIN });

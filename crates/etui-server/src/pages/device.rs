@@ -55,10 +55,11 @@ pub(super) async fn look(
     visit: Visit,
     PageForm(Typed { user_code }): PageForm<Typed>,
 ) -> Result<Response, PageError> {
-    let attempt = limits::attempt(&app, client, Target::Code, None).await?;
-    visit.try_code(&app).await?;
-    let device_id = device_code::asked_with(&app, &user_code).await?;
-    attempt.succeeded(&app).await?;
+    let device_id = async {
+        visit.try_code(&app).await?;
+        device_code::asked_with(&app, &user_code).await
+    };
+    let device_id = limits::within_try(&app, client, Target::Code, None, device_id).await?;
     let content = format!(
         "{WARNING}<p>A device asks to be let in, as one of <strong>{}</strong>. It calls itself <code>{device_id}</code>, \
          and shows the same.</p>{}",
@@ -74,14 +75,15 @@ pub(super) async fn decide(
     visit: Visit,
     PageForm(Decision { user_code, decision }): PageForm<Decision>,
 ) -> Result<Response, PageError> {
-    let attempt = limits::attempt(&app, client, Target::Code, None).await?;
-    visit.try_code(&app).await?;
     let let_in = match decision {
         Choice::Allow => Some(LetIn::from(&visit.visitor)),
         Choice::Refuse => None,
     };
-    let device_id = device_code::decide(&app, &user_code, let_in).await?;
-    attempt.succeeded(&app).await?;
+    let device_id = async {
+        visit.try_code(&app).await?;
+        device_code::decide(&app, &user_code, let_in).await
+    };
+    let device_id = limits::within_try(&app, client, Target::Code, None, device_id).await?;
     visit.visitor.note_decision(&app, device_id, decision.outcome()).await?;
     let content = match decision {
         Choice::Allow => "<p>The device is let in. It goes on by itself; you can close this page.</p>",

@@ -51,7 +51,7 @@ pub(super) async fn ask(
     PageForm(Asked { email, next }): PageForm<Asked>,
 ) -> Result<Response, PageError> {
     // Not given back: whoever has many letters sent has to wait.
-    limits::attempt(&app, client, Target::Address(&email), None).await?;
+    limits::attempt(&app, client, Target::Letter(&email), None).await?;
     let (browser, cookie) = browser.or_new()?;
     let next = Next::read(next.as_deref());
     links::ask(&app, &email, &Starter::Browser { browser, next }).await?;
@@ -76,8 +76,8 @@ pub(super) async fn open(
     Path(token): Path<String>,
     _form: PageForm<Nothing>,
 ) -> Result<Response, PageError> {
-    let attempt = limits::attempt(&app, client, Target::Code, None).await?;
-    let (account_id, next) = links::open(&app, browser.hash(), &Token::new(token)).await?;
-    attempt.succeeded(&app).await?;
+    let token = Token::new(token);
+    let opened = links::open(&app, browser.hash(), &token);
+    let (account_id, next) = limits::within_try(&app, client, Target::Code, None, opened).await?;
     go_on(&app, &browser, Proof { account_id, twice: false, session_id: None }, &next).await
 }

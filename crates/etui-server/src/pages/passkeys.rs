@@ -175,9 +175,8 @@ async fn sign_in(
     browser: Browser,
     PageForm(SignInForm { next, answered }): PageForm<SignInForm>,
 ) -> Result<Response, PageError> {
-    let attempt = limits::attempt(&app, client, Target::Code, None).await?;
-    let account_id = passkeys::verify(&app, answered.read()?, Action::SignIn).await?;
-    attempt.succeeded(&app).await?;
+    let account_id = async { passkeys::verify(&app, answered.read()?, Action::SignIn).await };
+    let account_id = limits::within_try(&app, client, Target::Code, None, account_id).await?;
     let proof = Proof { account_id, twice: true, session_id: None };
     go_on(&app, &browser, proof, &Next::read(next.as_deref())).await
 }

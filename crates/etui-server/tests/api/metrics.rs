@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use etui_api::links::AskForLink;
 use reqwest::Method;
 
 use crate::support::{Person, TestServer, client, send};
@@ -56,6 +57,8 @@ async fn what_happens_is_counted() {
     let mut wrong = person.sign_in();
     wrong.email = "nobody@example.org".to_owned();
     server.post_json("/v1/sessions", &wrong).await;
+    let asked = AskForLink { email: person.email.clone(), device_id: person.device_id };
+    server.post_json("/v1/sign-ins/links", &asked).await;
     let after = Scrape::of(&server).await;
 
     let grown = |name: &str| after.count(name) - before.count(name);
@@ -76,6 +79,7 @@ async fn what_happens_is_counted() {
     let attempts =
         |outcome| format!("etui_attempts_total{{target=\"login_password\",outcome=\"{outcome}\"}}");
     assert_eq!((after.count(&attempts("begun")), after.count(&attempts("succeeded"))), (2, 1));
+    assert_eq!(after.count(r#"etui_attempts_total{target="letter",outcome="begun"}"#), 1);
     assert_eq!((after.count("etui_accounts"), after.count("etui_requests_running")), (1, 0));
     assert!(after.count("process_resident_memory_bytes") > 1 << 20);
     assert!(after.count("process_open_fds") > 3 && after.count("etui_data_free_bytes") > 0);

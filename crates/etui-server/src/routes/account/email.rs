@@ -42,7 +42,7 @@ pub(crate) async fn change(
     JsonBody(asked): JsonBody<NewEmail>,
 ) -> Result<Response, ApiError> {
     // Not given back: nobody has letters sent to many addresses, nor asks which of them have accounts.
-    limits::attempt(&app, client, Target::Address(&asked.email), None).await?;
+    limits::attempt(&app, client, Target::Letter(&asked.email), None).await?;
     match email_change::ask(&app, &fresh, asked).await? {
         Asked::Changed => Ok(StatusCode::NO_CONTENT.into_response()),
         Asked::Unconfirmed => {
@@ -66,8 +66,7 @@ pub(crate) async fn confirm(
     Access(authority): Access,
     JsonBody(EmailConfirmation { token }): JsonBody<EmailConfirmation>,
 ) -> Result<StatusCode, ApiError> {
-    let attempt = limits::attempt(&app, client, Target::Code, None).await?;
-    email_change::confirm(&app, &authority, &token).await?;
-    attempt.succeeded(&app).await?;
+    let confirmed = email_change::confirm(&app, &authority, &token);
+    limits::within_try(&app, client, Target::Code, None, confirmed).await?;
     Ok(StatusCode::NO_CONTENT)
 }

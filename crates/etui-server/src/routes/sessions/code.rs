@@ -8,6 +8,7 @@ use etui_api::{
     browser::CodeSignIn,
     session::{Session, Token},
 };
+use etui_chain::DeviceId;
 use etui_store::Purpose;
 use sha2::{Digest as _, Sha256};
 
@@ -17,6 +18,7 @@ use crate::{
     clock,
     document::Problems,
     keeping::Keeping,
+    let_in::LetIn,
     limits::{self, Target},
     pages::Authorized,
     parameters::Client,
@@ -40,15 +42,20 @@ pub(crate) async fn create(
     keeping: Keeping,
     JsonBody(CodeSignIn { code, verifier, device_id }): JsonBody<CodeSignIn>,
 ) -> Result<Response, ApiError> {
-    let attempt = limits::attempt(&app, client, Target::Code, Some(device_id)).await?;
-    let secret_hash = sign_in::secret_hash(&code)?;
+    let let_in = let_in(&app, &code, &verifier, device_id);
+    let let_in = limits::within_try(&app, client, Target::Code, Some(device_id), let_in).await?;
+    let_in.complete(&app, device_id).await.map(|session| keeping.answer(session))
+}
+
+/// Whom the code lets in, once.
+async fn let_in(app: &App, code: &Token, verifier: &Token, device_id: DeviceId) -> Result<LetIn, ApiError> {
+    let secret_hash = sign_in::secret_hash(code)?;
     let taken = app.store.take_pending(secret_hash, Purpose::AuthorizationCode, clock::now_ms()).await?;
     let authorized: Authorized = sign_in::body(&taken.ok_or_else(no_longer_valid)?.body)?;
-    if challenge(&verifier) != authorized.code_challenge || device_id != authorized.device_id {
+    if challenge(verifier) != authorized.code_challenge || device_id != authorized.device_id {
         return Err(no_longer_valid());
     }
-    attempt.succeeded(&app).await?;
-    authorized.let_in.complete(&app, device_id).await.map(|session| keeping.answer(session))
+    Ok(authorized.let_in)
 }
 
 /// RFC 7636, section 4.2.

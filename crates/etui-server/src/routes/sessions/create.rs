@@ -6,8 +6,9 @@ use axum::{extract::State, response::Response};
 use etui_api::{
     ErrorCode,
     email::normalize_email,
-    session::{Method, Session, SignIn},
+    session::{LoginProof, Method, Session, SignIn},
 };
+use etui_chain::DeviceId;
 use etui_store::Action;
 
 use crate::{
@@ -38,8 +39,19 @@ pub(crate) async fn create(
     JsonBody(asked): JsonBody<SignIn>,
 ) -> Result<Response, ApiError> {
     let SignIn { email, login_proof, device_id } = asked;
-    let attempt = limits::attempt(&app, client, Target::Address(&email), Some(device_id)).await?;
-    let login = match normalize_email(&email) {
+    let proven = proven(&app, &email, login_proof, device_id);
+    let proven = limits::within_try(&app, client, Target::Address(&email), Some(device_id), proven).await?;
+    sign_in::complete(&app, proven).await.map(|session| keeping.answer(session))
+}
+
+/// Whose login password it is. One whose hash is weak is stored anew.
+async fn proven(
+    app: &App,
+    email: &str,
+    login_proof: LoginProof,
+    device_id: DeviceId,
+) -> Result<Proven, ApiError> {
+    let login = match normalize_email(email) {
         Some(email) => app.store.login(&email).await?,
         None => None,
     };
@@ -47,14 +59,12 @@ pub(crate) async fn create(
     let compared = app.login.compare(login_proof, stored).await?;
     let (Some(account_id), true) = (account_id, !matches!(compared, Compared::Different)) else {
         if let Some(account_id) = account_id {
-            refusals::note(&app, account_id, Action::SignIn, Some(device_id));
+            refusals::note(app, account_id, Action::SignIn, Some(device_id));
         }
         return Err(ApiError::new(ErrorCode::SignInFailed));
     };
-    attempt.succeeded(&app).await?;
     if let Compared::SameButWeak { before, after } = compared {
         app.store.replace_login_hash(account_id, &before, &after).await?;
     }
-    let proven = Proven { account_id, device_id, method: Method::LoginPassword, twice: false };
-    sign_in::complete(&app, proven).await.map(|session| keeping.answer(session))
+    Ok(Proven { account_id, device_id, method: Method::LoginPassword, twice: false })
 }

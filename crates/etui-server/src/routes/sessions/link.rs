@@ -31,8 +31,7 @@ pub(crate) async fn create(
     keeping: Keeping,
     JsonBody(LinkSignIn { token, device_id, ticket }): JsonBody<LinkSignIn>,
 ) -> Result<Response, ApiError> {
-    let attempt = limits::attempt(&app, client, Target::Code, Some(device_id)).await?;
-    let proven = links::sign_in(&app, device_id, ticket.as_ref(), &token).await?;
-    attempt.succeeded(&app).await?;
+    let proven = links::sign_in(&app, device_id, ticket.as_ref(), &token);
+    let proven = limits::within_try(&app, client, Target::Code, Some(device_id), proven).await?;
     sign_in::complete(&app, proven).await.map(|session| keeping.answer(session))
 }

@@ -32,7 +32,7 @@ pub(crate) async fn ask(
     JsonBody(AskForLink { email, device_id }): JsonBody<AskForLink>,
 ) -> Result<(StatusCode, Json<LinkAsked>), ApiError> {
     // Not given back: whoever has many letters sent has to wait.
-    limits::attempt(&app, client, Target::Address(&email), Some(device_id)).await?;
+    limits::attempt(&app, client, Target::Letter(&email), Some(device_id)).await?;
     let ticket = links::ask(&app, &email, &Starter::Program { device_id }).await?;
     let expires_in_s = u32::try_from(PATIENCE.as_secs()).expect("minutes");
     Ok((StatusCode::ACCEPTED, Json(LinkAsked { ticket, expires_in_s })))

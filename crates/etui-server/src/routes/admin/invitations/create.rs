@@ -14,13 +14,10 @@ use crate::{
     access::AdminAccess,
     app::App,
     body::JsonBody,
-    clock,
     document::Problems,
-    invitations::{self, DEFAULT_DAYS, Terms},
+    invitations::{self, DEFAULT_DAYS, Invited, MAX_DAYS, Terms},
     problem::ApiError,
 };
-
-const MAX_DAYS: u16 = 365;
 
 /// Invite somebody
 ///
@@ -44,8 +41,7 @@ pub(crate) async fn create(
         return Err(ApiError::because(ErrorCode::BadRequest, "An invitation counts for 1 to 365 days."));
     }
     let terms = Terms { email, role: role.unwrap_or(Role::Person), plan, days };
-    let now_ms = clock::now_ms();
-    let (invitation, link) = invitations::draw(&app.url, terms, now_ms)?;
-    app.store.invite(&administrator, &invitation, now_ms).await?;
-    Ok((StatusCode::CREATED, Json(MadeInvitation { link, expires_ms: invitation.expires_ms })))
+    let Invited { link, expires_ms } =
+        invitations::invite(&app.store, &administrator, &app.url, terms).await?;
+    Ok((StatusCode::CREATED, Json(MadeInvitation { link, expires_ms })))
 }
