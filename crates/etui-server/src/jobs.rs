@@ -21,6 +21,8 @@ const BETWEEN_COLLECTIONS: Duration = Duration::from_hours(1);
 const BETWEEN_PURGES: Duration = Duration::from_hours(1);
 /// The whole bucket is listed for it.
 const BETWEEN_SEARCHES_FOR_ORPHANS: Duration = Duration::from_hours(24);
+/// What an account leaves in the memory of a node that did not remove it is gone within two of these.
+const BETWEEN_FORGETTINGS: Duration = Duration::from_hours(24);
 /// Longer than any push or pull may take, so that nothing is collected that somebody is about to refer to.
 const GRACE: Duration = Duration::from_hours(24);
 
@@ -33,6 +35,7 @@ pub(crate) async fn run(app: Arc<App>) {
             () = again_and_again(&app, "compaction", "vaults were not compacted", || compact(&app)) => {}
             () = again_and_again(&app, "purge", "records past their time were not removed", || purge(&app)) => {}
             () = again_and_again(&app, "exports", "downloads were not made", || make_exports(&app)) => {}
+            () = forget_unused(&app) => {}
             () = app.stopping() => {}
         }
     };
@@ -63,6 +66,15 @@ async fn again_and_again<F: Future<Output = Result<(), StoreError>>>(
             // Where, the line before says.
             Err(_) => log::error(failure).write(),
         }
+    }
+}
+
+/// On every node, since each has a memory of its own.
+async fn forget_unused(app: &App) {
+    let mut times = interval(BETWEEN_FORGETTINGS);
+    loop {
+        times.tick().await;
+        app.store.forget_unused();
     }
 }
 

@@ -24,6 +24,8 @@ struct Slots {
     by_head: HashMap<Digest, Slot>,
     leaves: usize,
     clock: u64,
+    /// What the clock said when those unused were last let go of.
+    looked_through: u64,
 }
 
 struct Slot {
@@ -67,6 +69,14 @@ impl Ledgers {
         }
     }
 
+    /// Lets go of those that were not used since this was last called.
+    pub(crate) fn forget_unused(&self) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = slots.looked_through;
+        slots.remove_unused_since(last);
+        slots.looked_through = slots.clock;
+    }
+
     /// Lets go of a vault that is gone.
     pub(crate) fn forget(&self, vault_id: VaultId) {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,6 +89,14 @@ impl Ledgers {
 }
 
 impl Slots {
+    fn remove_unused_since(&mut self, clock: u64) {
+        let unused = self.by_head.iter().filter(|(_, slot)| slot.used <= clock);
+        let heads: Vec<Digest> = unused.map(|(head_hash, _)| *head_hash).collect();
+        for head_hash in &heads {
+            self.remove(head_hash);
+        }
+    }
+
     fn remove(&mut self, head_hash: &Digest) {
         if let Some(slot) = self.by_head.remove(head_hash) {
             self.leaves -= weight(&slot.ledger);
@@ -142,5 +160,24 @@ mod tests {
         assert!(ledgers.get(&huge.head().hash).is_some());
         assert!(ledgers.get(&first.head().hash).is_none());
         assert_eq!(ledgers.slots.lock().unwrap().leaves, weight(&huge));
+    }
+
+    #[test]
+    fn what_nobody_used_in_between_is_let_go_of() {
+        let ledgers = Ledgers::default();
+        let [used, unused, newer] = [1, 2, 3].map(|number| ledger(number, 10));
+        let is_there =
+            |ledger: &Ledger| ledgers.slots.lock().unwrap().by_head.contains_key(&ledger.head().hash);
+        ledgers.keep(&Digest::ZERO, Arc::clone(&used));
+        ledgers.keep(&Digest::ZERO, Arc::clone(&unused));
+        ledgers.forget_unused();
+        assert!(is_there(&used) && is_there(&unused), "both are new");
+        ledgers.get(&used.head().hash).unwrap();
+        ledgers.keep(&Digest::ZERO, Arc::clone(&newer));
+        ledgers.forget_unused();
+        assert!(is_there(&used) && is_there(&newer) && !is_there(&unused));
+        assert_eq!(ledgers.slots.lock().unwrap().leaves, weight(&used) + weight(&newer));
+        ledgers.forget_unused();
+        assert!(ledgers.slots.lock().unwrap().by_head.is_empty());
     }
 }

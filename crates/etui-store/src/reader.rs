@@ -96,6 +96,13 @@ impl Reader {
         }
     }
 
+    /// Lets go of all that is remembered.
+    pub(crate) fn forget(&self) {
+        if let Some(cache) = &self.cache {
+            cache.clear();
+        }
+    }
+
     async fn fetch(&self, key: &ObjectKey, range: Range<u64>) -> Result<Bytes, StoreError> {
         // A folder answers `get_ranges` in one step off the runtime, `get_range` in two.
         let bytes = self.objects.get_ranges(&key.path(), std::slice::from_ref(&range)).await;
@@ -246,6 +253,10 @@ mod tests {
         }
         assert_eq!(requests(&counting), 1);
         assert!(reader.read(&stored, 0..OBJECT_BYTES + 1).await.is_err());
+        reader.forget();
+        assert_eq!(reader.cache.as_ref().unwrap().weight(), 0);
+        assert_eq!(reader.read(&stored, 0..OBJECT_BYTES).await.unwrap(), content);
+        assert_eq!(requests(&counting), 2);
     }
 
     #[tokio::test]

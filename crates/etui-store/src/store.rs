@@ -244,6 +244,12 @@ impl Store {
         objects::check(&*self.0.objects).await
     }
 
+    /// Has this node let go of what it remembers and has not used since this was last called; pieces of sealed objects all go.
+    pub fn forget_unused(&self) {
+        self.0.ledgers.forget_unused();
+        self.0.reader.forget();
+    }
+
     /// Adds what the store counts to a registry.
     pub fn register_metrics(&self, registry: &mut Registry) {
         self.0.metrics.register(registry, self.database());
