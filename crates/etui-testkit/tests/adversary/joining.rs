@@ -75,6 +75,8 @@ fn it_gives_a_keyset_that_was_replaced() {
     }
     scene.victim.wire().mend();
     scene.victim.log_in_again();
+    // What the victim has sent now must not arrive while nothing is to change.
+    scene.other.ok(&["sync"]);
     is_refused(&scene, catalogue::replaced_keyset(&old), "keyset_hash");
     joins(&scene);
 }
