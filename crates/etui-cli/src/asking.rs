@@ -28,14 +28,19 @@ pub(crate) fn answer(wanted: &Wanted) -> Option<Secret> {
             }
             prompt::secret_of_person("code of your authenticator app, or a recovery code")
         }
+        Wanted::KdfMemory { mib } => yes(&format!(
+            "Unlocking this account takes {mib} MiB of memory on this device, as one of your devices should have chosen. Go on?"
+        )),
         Wanted::KeepAccount { delete_at_ms } => {
             let when = time_text(delete_at_ms);
-            prompt::confirm(&format!(
-                "This account is being deleted, and will be gone on {when}. Keep it, and go on?"
-            ))
-            .then(|| Secret::new("yes"))
+            yes(&format!("This account is being deleted, and will be gone on {when}. Keep it, and go on?"))
         }
     }
+}
+
+/// An answer, if it is a yes.
+fn yes(question: &str) -> Option<Secret> {
+    prompt::confirm(question).then(|| Secret::new("yes"))
 }
 
 /// Nobody is told who is not there.

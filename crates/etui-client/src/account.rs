@@ -16,22 +16,21 @@ use etui_api::{
 };
 use etui_chain::{AccountId, DeviceId, KdfDescriptor, KeysetKind, State, VaultId};
 use etui_crypto::{
-    CheckedKdf, KdfParameters, Keyset, KeysetKey, LoginPassword, MasterKey, MasterPassword,
-    RandomSource as _, RecoveryKit, SigningKey, check_login_choice, check_master_choice, random_id,
-    self_test,
+    KdfParameters, Keyset, KeysetKey, LoginPassword, MasterKey, MasterPassword, RandomSource as _,
+    RecoveryKit, SigningKey, check_login_choice, check_master_choice, random_id, self_test,
 };
 use etui_sync::{AccountDraft, create_account, join};
 use etui_vault::{AccountSettings, VaultSettings};
 use zeroize::Zeroizing;
 
 use crate::{
-    Ask, ClientError, Device, Home, Invitation, KdfChoice, OsRandom, SecondFactor, Wanted, Way,
+    Agreement, ClientError, Device, Home, Invitation, KdfChoice, OsRandom, SecondFactor, Wanted, Way,
     api::Api,
     evidence::Evidence,
     invitation,
     kdf::fresh_master_key,
     now_ms,
-    unlock::{self, Consent, Unlocked, require_consent},
+    unlock::{self, Unlocked},
 };
 
 use place::Place;
@@ -72,22 +71,12 @@ pub struct LogIn {
     pub use_keyring: bool,
     /// What else the person shows, where the account asks for a second factor.
     pub second_factor: Option<SecondFactor>,
-    /// What to do on a new device with an account that is being deleted.
-    pub if_leaving: IfLeaving,
-    /// Whether the person has agreed to a key derivation that takes much memory.
-    pub accept_kdf_memory: bool,
+    /// Whether an account that is being deleted is kept: else nothing of it is given to a new device.
+    pub keep_account: Agreement,
+    /// Whether a key derivation may take much memory.
+    pub kdf_memory: Agreement,
     /// Whether what is in the folder is put aside, unread, and the folder becomes a new device.
     pub anew: bool,
-}
-
-/// What to do with an account that is being deleted: nothing of it is given to a new device.
-pub enum IfLeaving {
-    /// Leave it at that.
-    Refuse,
-    /// Keep the account.
-    Keep,
-    /// Ask the person.
-    Ask(Ask),
 }
 
 impl Device {
@@ -149,11 +138,16 @@ impl Device {
         let (device_id, seed) = new_device_in(home)?;
         let session = way.sign_in(&api, &email, device_id, log_in.second_factor.as_ref()).await?;
         let unlock =
-            unlock::way_in(&keysets(&api, home, device_id, &log_in.if_leaving).await?, KeysetKind::Master)?;
+            unlock::way_in(&keysets(&api, home, device_id, &log_in.keep_account).await?, KeysetKind::Master)?;
         let (state, named_records) = newest_state(&api).await?;
-        let consent = Consent::of(log_in.accept_kdf_memory);
-        let (master_key, keyset) =
-            unlock::open_with_password(&unlock, &state, &master_password, consent, session.account_id)?;
+        let (master_key, keyset) = unlock::open_with_password(
+            &unlock,
+            &state,
+            &master_password,
+            &log_in.kdf_memory,
+            session.account_id,
+        )
+        .await?;
 
         let snapshots = snapshots(&api, &state).await?;
         let step = join(device_id, state, named_records, snapshots)?;
@@ -181,13 +175,15 @@ impl Device {
         let api = Api::new(&server)?;
         let (device_id, seed) = new_device_in(home)?;
         way.sign_in(&api, &email, device_id, log_in.second_factor.as_ref()).await?;
-        let unlock =
-            unlock::way_in(&keysets(&api, home, device_id, &log_in.if_leaving).await?, KeysetKind::Recovery)?;
+        let unlock = unlock::way_in(
+            &keysets(&api, home, device_id, &log_in.keep_account).await?,
+            KeysetKind::Recovery,
+        )?;
         let (state, named_records) = newest_state(&api).await?;
         let keyset = unlock::open_with_kit(&unlock, &state, &kit)?;
 
         let (kdf, account_id) = (state.kdf, state.account_id);
-        require_consent(&CheckedKdf::new(kdf, None)?, Consent::of(log_in.accept_kdf_memory))?;
+        unlock::agreed(kdf, &log_in.kdf_memory).await?;
         let snapshots = snapshots(&api, &state).await?;
         let step = join(device_id, state, named_records, snapshots)?;
         let (kdf, master_key) =
@@ -289,7 +285,7 @@ async fn keysets(
     api: &Api,
     home: &Home,
     device_id: DeviceId,
-    if_leaving: &IfLeaving,
+    keep_account: &Agreement,
 ) -> Result<Keysets, ClientError> {
     match api.keysets().await {
         Err(ClientError::AwaitsApproval) => {
@@ -297,23 +293,14 @@ async fn keysets(
             Err(ClientError::NewDeviceWaits { device_id, server: api.server().to_owned() })
         }
         Err(ClientError::Server(problem)) if problem.code == ErrorCode::AccountLeaving => {
-            if !if_leaving.keeps(problem.delete_at_ms.unwrap_or_default()).await {
+            let delete_at_ms = problem.delete_at_ms.unwrap_or_default();
+            if !keep_account.to(Wanted::KeepAccount { delete_at_ms }).await {
                 return Err(ClientError::Server(problem));
             }
             api.keep_account().await?;
             api.keysets().await
         }
         answer => answer,
-    }
-}
-
-impl IfLeaving {
-    async fn keeps(&self, delete_at_ms: u64) -> bool {
-        match self {
-            Self::Refuse => false,
-            Self::Keep => true,
-            Self::Ask(ask) => ask(Wanted::KeepAccount { delete_at_ms }).await.is_some(),
-        }
     }
 }
 

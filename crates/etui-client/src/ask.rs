@@ -20,6 +20,11 @@ pub enum Wanted {
         /// Whether the one before was not right.
         again: bool,
     },
+    /// Whether unlocking may take so much memory: any answer is a yes.
+    KdfMemory {
+        /// How much.
+        mib: u32,
+    },
     /// Whether to keep an account that is being deleted: any answer is a yes.
     KeepAccount {
         /// When everything will be gone, in ms since 1970.
@@ -29,3 +34,23 @@ pub enum Wanted {
 
 /// Asks the person; nothing where nobody is there, or the answer is no.
 pub type Ask = Rc<dyn Fn(Wanted) -> LocalBoxFuture<'static, Option<Zeroizing<String>>>>;
+
+/// Whether the person agrees to something.
+pub enum Agreement {
+    /// They do not.
+    No,
+    /// They have agreed beforehand.
+    Yes,
+    /// They are asked once it comes to that.
+    Ask(Ask),
+}
+
+impl Agreement {
+    pub(crate) async fn to(&self, wanted: Wanted) -> bool {
+        match self {
+            Self::No => false,
+            Self::Yes => true,
+            Self::Ask(ask) => ask(wanted).await.is_some(),
+        }
+    }
+}

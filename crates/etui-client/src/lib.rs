@@ -27,10 +27,10 @@ mod unlock;
 mod way;
 
 pub use account::{
-    IfLeaving, LogIn, SignUp,
+    LogIn, SignUp,
     address::{ServerAddress, email_address},
 };
-pub use ask::{Ask, Wanted};
+pub use ask::{Agreement, Ask, Wanted};
 pub use backup::{BackupReport, BackupVault, Opened, verify_backup};
 pub use data_export::DataExportReport;
 pub use device::{

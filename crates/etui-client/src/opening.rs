@@ -12,7 +12,7 @@ use crate::{
     pins::Pins,
     secure_storage::{Item, Keyring, SecureStorage as _, within_limit},
     store::{Store, key},
-    unlock::{self, Consent, Unlocked},
+    unlock::{self, Unlocked},
 };
 
 impl Device {
@@ -193,11 +193,10 @@ fn fits<'a>(
     account_id: AccountId,
 ) -> impl Iterator<Item = Result<Fit<'a>, ClientError>> {
     ways_in.iter().rev().filter_map(move |unlock| {
-        let opened =
-            unlock::derive(password, unlock.kdf, Consent::Pinned, account_id).and_then(|master_key| {
-                let keyset = unlock::open(&KeysetKey::from_master(&master_key), unlock)?;
-                Ok(Fit { unlock, master_key, keyset })
-            });
+        let opened = unlock::derive(password, unlock.kdf, account_id).and_then(|master_key| {
+            let keyset = unlock::open(&KeysetKey::from_master(&master_key), unlock)?;
+            Ok(Fit { unlock, master_key, keyset })
+        });
         match opened {
             Err(ClientError::WrongMasterPassword) => None,
             other => Some(other),

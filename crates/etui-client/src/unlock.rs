@@ -11,7 +11,7 @@ use etui_crypto::{
 use etui_sync::{Engine, StateInFlight, VaultKeys, check_unlocked, check_way_in};
 
 use crate::{
-    ClientError,
+    Agreement, ClientError, Wanted,
     home::Unlock,
     store::{Store, Stored},
 };
@@ -23,43 +23,35 @@ pub(crate) struct Unlocked {
     pub(crate) device_key: SigningKey,
 }
 
-/// Whether the person has agreed to what a descriptor asks of this device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Consent {
-    /// This device has verified it before.
-    Pinned,
-    /// The person has been asked, and has agreed.
-    Given,
-    /// Nobody has been asked: much memory is refused.
-    NotGiven,
-}
-
-impl Consent {
-    /// What the person said when asked.
-    pub(crate) const fn of(given: bool) -> Self {
-        if given { Self::Given } else { Self::NotGiven }
-    }
-}
-
-/// Derives the master key; the parameters are checked first, without allocating.
+/// Derives the master key at costs that this device has verified before; they are checked first, without allocating.
 pub(crate) fn derive(
     password: &MasterPassword,
-    descriptor: KdfDescriptor,
-    consent: Consent,
+    pinned: KdfDescriptor,
     account_id: AccountId,
 ) -> Result<MasterKey, ClientError> {
-    let pinned = (consent == Consent::Pinned).then_some(&descriptor);
-    let checked = CheckedKdf::new(descriptor, pinned)?;
-    require_consent(&checked, consent)?;
-    Ok(derive_master_key(password, None, &checked, account_id)?)
+    derive_checked(password, &CheckedKdf::new(pinned, Some(&pinned))?, account_id)
 }
 
-/// Refuses what takes much memory as long as the person has not agreed.
-pub(crate) fn require_consent(checked: &CheckedKdf, consent: Consent) -> Result<(), ClientError> {
-    if checked.asks_person() && consent == Consent::NotGiven {
-        return Err(ClientError::NeedsKdfConsent { mib: checked.parameters().m_kib.div_ceil(1024) });
+/// Derives the master key at costs that are within bounds, and agreed to where they have to be.
+pub(crate) fn derive_checked(
+    password: &MasterPassword,
+    checked: &CheckedKdf,
+    account_id: AccountId,
+) -> Result<MasterKey, ClientError> {
+    Ok(derive_master_key(password, None, checked, account_id)?)
+}
+
+/// Costs that are new to this device: much memory is for the person to agree to.
+pub(crate) async fn agreed(
+    descriptor: KdfDescriptor,
+    agreement: &Agreement,
+) -> Result<CheckedKdf, ClientError> {
+    let checked = CheckedKdf::new(descriptor, None)?;
+    let mib = checked.parameters().m_kib.div_ceil(1024);
+    if checked.asks_person() && !agreement.to(Wanted::KdfMemory { mib }).await {
+        return Err(ClientError::NeedsKdfConsent { mib });
     }
-    Ok(())
+    Ok(checked)
 }
 
 /// Opens a keyset; a key that does not fit is the wrong password.
@@ -101,18 +93,19 @@ pub(crate) fn master_way_in_flight(in_flight: &StateInFlight) -> Option<Unlock> 
 }
 
 /// Opens what the server gave with the master password and checks it against the signed state.
-pub(crate) fn open_with_password(
+pub(crate) async fn open_with_password(
     unlock: &Unlock,
     state: &State,
     password: &MasterPassword,
-    consent: Consent,
+    kdf_memory: &Agreement,
     account_id: AccountId,
 ) -> Result<(MasterKey, Keyset), ClientError> {
     let hash = record_hash(&unlock.record);
     // The bounds come first, then what the state says, then the costly part.
     CheckedKdf::new(unlock.kdf, None)?;
     check_way_in(state, unlock.keyset_id, KeysetKind::Master, hash, Some(&unlock.kdf))?;
-    let master_key = derive(password, unlock.kdf, consent, account_id)?;
+    let checked = agreed(unlock.kdf, kdf_memory).await?;
+    let master_key = derive_checked(password, &checked, account_id)?;
     let keyset = open(&KeysetKey::from_master(&master_key), unlock)?;
     check_unlocked(state, &keyset, unlock.keyset_id, KeysetKind::Master, hash, Some(&unlock.kdf))?;
     Ok((master_key, keyset))

@@ -2,8 +2,8 @@
 
 use etui_chain::DeviceId;
 use etui_client::{
-    BackupReport, Branch, Branches, ClientError, Device, DeviceInfo, DeviceLine, ErrorKind, Followed,
-    HealReport, IfLeaving, KdfChoice, Link, Opened, OsRandom, PutAside, RecoveryCodes, SecondFactor,
+    Agreement, BackupReport, Branch, Branches, ClientError, Device, DeviceInfo, DeviceLine, ErrorKind,
+    Followed, HealReport, KdfChoice, Link, Opened, OsRandom, PutAside, RecoveryCodes, SecondFactor,
     StoreOpensWith, SyncFailure, SyncReport, Visit, Wanted, Way,
 };
 use etui_crypto::{KdfParameters, KitError, LoginPassword, MasterPassword, RecoveryKit};
@@ -108,8 +108,9 @@ pub(super) fn way(asked: &protocol::Way, caller: &Caller) -> Result<Way, Failure
     })
 }
 
-pub(super) fn if_leaving(keep_account: bool, caller: &Caller) -> IfLeaving {
-    if keep_account { IfLeaving::Keep } else { IfLeaving::Ask(caller.asker()) }
+/// What was agreed to beforehand; else the person is asked once it comes to that.
+pub(super) fn agreement(given: bool, caller: &Caller) -> Agreement {
+    if given { Agreement::Yes } else { Agreement::Ask(caller.asker()) }
 }
 
 impl From<Wanted> for protocol::Wanted {
@@ -118,6 +119,7 @@ impl From<Wanted> for protocol::Wanted {
             Wanted::LetterLine { expires_in_s } => Self::LetterLine { expires_in_s },
             Wanted::PrintedLink => Self::PrintedLink,
             Wanted::SecondFactor { again } => Self::SecondFactor { again },
+            Wanted::KdfMemory { mib } => Self::KdfMemory { mib },
             Wanted::KeepAccount { delete_at_ms } => Self::KeepAccount { delete_at_ms },
         }
     }
@@ -155,7 +157,6 @@ pub(super) const fn question(error: &ClientError) -> Option<protocol::Question> 
     match error {
         ClientError::NeedsFormerMasterPassword => Some(protocol::Question::FormerMasterPassword),
         ClientError::FreshSignInNeeded => Some(protocol::Question::LoginPassword),
-        ClientError::NeedsKdfConsent { mib } => Some(protocol::Question::KdfMemory { mib: *mib }),
         ClientError::NeedsInvitation => Some(protocol::Question::Invitation),
         _ => None,
     }

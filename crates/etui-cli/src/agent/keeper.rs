@@ -190,8 +190,8 @@ fn log_in(credentials: Credentials, anew: bool, caller: &Caller) -> Result<LogIn
         device_name: credentials.device_name,
         use_keyring: credentials.use_keyring,
         second_factor: Some(convert::second_factor(credentials.second_factor.as_ref(), caller)),
-        if_leaving: convert::if_leaving(credentials.keep_account, caller),
-        accept_kdf_memory: credentials.accept_kdf_memory,
+        keep_account: convert::agreement(credentials.keep_account, caller),
+        kdf_memory: convert::agreement(credentials.accept_kdf_memory, caller),
         anew,
     })
 }

@@ -551,6 +551,8 @@ pub(crate) enum Wanted {
     PrintedLink,
     /// The code of an authenticator app, or a recovery code.
     SecondFactor { again: bool },
+    /// Whether the key derivation may take so much memory.
+    KdfMemory { mib: u32 },
     /// Whether to keep an account that is being deleted.
     KeepAccount { delete_at_ms: u64 },
 }
@@ -563,8 +565,6 @@ pub(crate) enum Question {
     FormerMasterPassword,
     /// The login password: the session is too old for what was asked.
     LoginPassword,
-    /// Whether the key derivation may take so much memory.
-    KdfMemory { mib: u32 },
     /// The invitation with which an account may be made.
     Invitation,
 }

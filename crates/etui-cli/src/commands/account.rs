@@ -350,17 +350,6 @@ fn answer(question: Question, request: &mut Request) -> Option<()> {
         (Question::FormerMasterPassword, Request::Unlock { former, .. }) => {
             *former = Some(prompt::secret_of_person("master password used on this device before")?);
         }
-        (
-            Question::KdfMemory { mib },
-            Request::LogIn { credentials, .. } | Request::Recover { credentials, .. },
-        ) => {
-            let question = format!(
-                "Unlocking this account takes {mib} MiB of memory on this device, as one of your devices \
-                 should have chosen. Go on?"
-            );
-            credentials.accept_kdf_memory = prompt::confirm(&question);
-            credentials.accept_kdf_memory.then_some(())?;
-        }
         (Question::Invitation, Request::SignUp { invitation, .. }) => {
             *invitation = Some(prompt::secret_of_person("invitation, as the link that you were given")?);
         }

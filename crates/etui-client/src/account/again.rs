@@ -4,12 +4,7 @@ use etui_api::{email::normalize_email, session::Session};
 use etui_crypto::{KeysetKey, MasterPassword};
 
 use super::{LogIn, address::ServerAddress};
-use crate::{
-    ClientError, Device, Home,
-    api::Api,
-    home::Unlock,
-    unlock::{self, Consent},
-};
+use crate::{ClientError, Device, Home, api::Api, home::Unlock, unlock};
 
 impl Device {
     /// Signs in again on this device, which stays unlocked whatever comes of it.
@@ -38,7 +33,7 @@ impl Device {
             (unlock::master_way_in(inner.engine.state(), &inner.store)?, inner.engine.account_id())
         };
         let opens = |way_in: &Unlock| {
-            let master_key = unlock::derive(password, way_in.kdf, Consent::Pinned, account_id)?;
+            let master_key = unlock::derive(password, way_in.kdf, account_id)?;
             unlock::open(&KeysetKey::from_master(&master_key), way_in).map(|_| master_key)
         };
         let used = self.opens_store().filter(|used| *used != listed);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use etui_chain::{Digest, KeysetKind, Leaf, Refusal, State, VaultId};
-use etui_crypto::{KeysetKey, MasterPassword, open_account_settings, open_vault_key};
+use etui_crypto::{CheckedKdf, KeysetKey, MasterPassword, open_account_settings, open_vault_key};
 use etui_sync::{VaultKeys, check_unlocked};
 use etui_vault::{AccountSettings, Entry, VaultSettings};
 
@@ -12,7 +12,7 @@ use crate::{
     ClientError,
     device::{is_entry, open_body},
     home::Unlock,
-    unlock::{self, Consent},
+    unlock,
 };
 
 /// The keys of a backup's account, and what was opened with them so far.
@@ -35,7 +35,8 @@ impl Opener {
         let record = named.get(&entry.record_hash).ok_or(Refusal::Missing.because(MISSING))?;
         let way_in =
             Unlock { kdf: state.kdf, keyset_id: entry.id, version: entry.version, record: record.clone() };
-        let master_key = unlock::derive(password, state.kdf, Consent::Given, state.account_id)?;
+        let master_key =
+            unlock::derive_checked(password, &CheckedKdf::new(state.kdf, None)?, state.account_id)?;
         let keyset = unlock::open(&KeysetKey::from_master(&master_key), &way_in)?;
         check_unlocked(state, &keyset, entry.id, KeysetKind::Master, entry.record_hash, Some(&state.kdf))?;
 

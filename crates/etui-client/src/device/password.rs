@@ -13,7 +13,7 @@ use crate::{
     account::check_choice,
     home::{DeviceFile, StoreKeyPlace, Unlock},
     kdf::fresh_master_key,
-    unlock::{self, Consent},
+    unlock,
 };
 
 impl Device {
@@ -38,7 +38,7 @@ impl Device {
             let inner = self.inner.borrow();
             (unlock::master_way_in(inner.engine.state(), &inner.store)?, inner.engine.account_id())
         };
-        let old_key = unlock::derive(old, present.kdf, Consent::Pinned, account_id)?;
+        let old_key = unlock::derive(old, present.kdf, account_id)?;
         unlock::open(&KeysetKey::from_master(&old_key), &present)?;
         check_choice(new, &self.email())?;
         check_password_reuse(login, new)?;

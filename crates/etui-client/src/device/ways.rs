@@ -9,11 +9,7 @@ use etui_api::{
 use etui_crypto::{KeysetKey, LoginPassword, MasterPassword, check_login_choice, check_password_reuse};
 
 use super::Device;
-use crate::{
-    ClientError, SecondFactor,
-    account::login_proof,
-    unlock::{self, Consent},
-};
+use crate::{ClientError, SecondFactor, account::login_proof, unlock};
 
 impl Device {
     /// Signs in anew on this device, for what only somebody who is present may do.
@@ -141,7 +137,7 @@ impl Device {
             let inner = self.inner.borrow();
             (unlock::master_way_in(inner.engine.state(), &inner.store)?, inner.engine.account_id())
         };
-        let master_key = unlock::derive(password, way_in.kdf, Consent::Pinned, account_id)?;
+        let master_key = unlock::derive(password, way_in.kdf, account_id)?;
         unlock::open(&KeysetKey::from_master(&master_key), &way_in).map(drop)
     }
 }

@@ -6,9 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use etui_client::{
-    ClientError, Device, ErrorKind, Home, IfLeaving, KdfChoice, LogIn, OsRandom, SignUp, Way, now_ms,
-};
+use etui_client::{ClientError, Device, ErrorKind, Home, KdfChoice, LogIn, OsRandom, SignUp, Way, now_ms};
 use etui_crypto::{LoginPassword, MasterPassword};
 use etui_vault::{Entry, EntryType, Filter, NewEntry, SecretText};
 
@@ -132,9 +130,9 @@ async fn log_in(account: usize, url: &str, home: PathBuf) -> Device {
         device_name: "another device".to_owned(),
         use_keyring: false,
         second_factor: None,
-        accept_kdf_memory: false,
+        kdf_memory: Agreement::No,
         anew: false,
-        if_leaving: IfLeaving::Refuse,
+        keep_account: Agreement::No,
     };
     Device::log_in(&Home::at(home), log_in).await.expect("it signs in")
 }
