@@ -190,4 +190,8 @@ fn an_account_is_made_and_signed_in_to_by_a_provider_alone() {
         (&ways["login_password"], ways["identities"][0]["subject"].as_str()),
         (&false.into(), Some("alice"))
     );
+
+    // Without a login password nothing depends on the address but its name.
+    one.json(&["account", "email", "change", "alice@new.example.org"]);
+    assert_eq!(one.json(&["account", "email"])["email"], "alice@new.example.org");
 }

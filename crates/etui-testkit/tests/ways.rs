@@ -206,6 +206,26 @@ fn another_address_is_confirmed_and_every_device_goes_on_with_it() {
     one.ok(&["sync"]);
 }
 
+#[test]
+fn another_address_counts_at_once_where_no_mail_is_sent() {
+    const NEW: &str = "ada@new.example.org";
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let [one, two, eve] = ["one", "two", "eve"].map(|name| stage.device(name));
+    one.sign_up();
+    eve.ok(&with_address_of(&eve, "signup", "eve@example.org"));
+    let change = |address| ["account", "email", "change", address, "--login-password-file", "login"];
+    assert!(one.fails(1, &change("eve@example.org")).contains("account"), "somebody else has it");
+    one.fails(2, &change("no address"));
+    assert_eq!(one.json(&["account", "email"])["email"], EMAIL);
+    assert_eq!(one.json(&change(NEW))["confirmed"], true);
+    two.ok(&with_address(&two, NEW));
+    assert_eq!(two.json(&["account", "email"])["email"], NEW);
+    // What only somebody who is present may do is done with the new address, too.
+    age_sessions(&stage);
+    one.json(&["account", "approval", "on", "--login-password-file", "login"]);
+}
+
 /// A stage whose server sends letters, and where they arrive.
 fn with_mail() -> (Stage, Smtp) {
     let (stage, smtp) = (Stage::new(), Smtp::start().expect("a mail server"));

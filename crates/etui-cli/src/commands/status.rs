@@ -10,7 +10,7 @@ use crate::{
         protocol::{Device, LastSync, Reply, Request, Status, StoreOpensWith},
     },
     context::Context,
-    failure::Failure,
+    failure::{Failure, Kind},
     output::{count, time_text},
 };
 
@@ -23,14 +23,18 @@ pub(super) fn run(context: &Context) -> Result<(), Failure> {
     match agent::client::connect(&context.home)? {
         None => locked(context),
         Some(mut agent) => match agent.ask(&Request::Status)? {
-            Reply::Status(status) => unlocked(context, &status, device_news(&mut agent).as_deref()),
+            Reply::Status(status) => unlocked(context, &status, device_news(&mut agent, &status).as_deref()),
             _ => Err(AgentError::OtherVersion.into()),
         },
     }
 }
 
 /// What the server says of devices; nothing if it does not at once, since everything else is known without it.
-fn device_news(agent: &mut Agent) -> Option<Vec<Device>> {
+fn device_news(agent: &mut Agent, status: &Status) -> Option<Vec<Device>> {
+    let failure = status.last_sync.as_ref().and_then(|outcome| outcome.failure.as_ref());
+    if !status.signed_in || failure.is_some_and(|failure| failure.kind == Kind::Offline) {
+        return None;
+    }
     match agent.ask(&Request::DeviceNews) {
         Ok(Reply::Devices(devices)) => Some(devices),
         _ => None,
