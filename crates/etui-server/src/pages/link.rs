@@ -20,6 +20,7 @@ use crate::{
     limits::{self, Target},
     links::{self, Starter},
     parameters::Client,
+    sign_in,
 };
 
 #[derive(Deserialize)]
@@ -60,13 +61,17 @@ pub(super) async fn ask(
     Ok(with_cookies(Page::new("A link is on its way", content).respond(StatusCode::ACCEPTED), cookie))
 }
 
-pub(super) async fn show(Path(token): Path<String>) -> Response {
+/// The address of the form is written of what was read, and never of other text: a slash in it, however it is written, would lead
+/// the button to another page.
+pub(super) async fn show(Path(token): Path<String>) -> Result<Response, PageError> {
+    let token = Token::new(token);
+    sign_in::secret_hash(&token)?;
     let content = format!(
         "<form method=\"post\" action=\"/sign-in/links/{}\"><p><button>Sign in</button></p></form>\
          <p>The link works once, in the browser that asked for it.</p>",
-        escape(&token)
+        escape(token.expose())
     );
-    Page::new("Sign in", &content).respond(StatusCode::OK)
+    Ok(Page::new("Sign in", &content).respond(StatusCode::OK))
 }
 
 pub(super) async fn open(

@@ -68,3 +68,14 @@ async fn an_unknown_address_gets_the_same_page_and_no_letter() {
         "letters come in the order in which they were asked for"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_link_makes_no_form() {
+    let mailing = Mailing::start().await;
+    for path in ["..%2F..%2Faccount%2Fproviders%2Fwork", "%2F%2Fevil.example", "nonsense", "%3Fa=b"] {
+        let page =
+            TestBrowser::new().open(&format!("{}/sign-in/links/{path}", mailing.server.public_url())).await;
+        assert_eq!(page.status, 410, "{path}: {}", page.text);
+        assert!(!page.text.contains("<form"), "{path}: {}", page.text);
+    }
+}
