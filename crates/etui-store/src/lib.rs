@@ -13,6 +13,7 @@ mod administration;
 mod audit;
 mod authority;
 mod backup;
+mod ceiling;
 mod compaction;
 mod counts;
 mod credentials;

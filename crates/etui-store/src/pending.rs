@@ -5,7 +5,7 @@ use std::time::Duration;
 use etui_chain::{AccountId, Digest};
 
 use crate::{
-    Store, StoreError,
+    Store, StoreError, ceiling,
     sql::{self, Columns as _},
 };
 
@@ -45,7 +45,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::SecondFactor => "second_factor",
             Self::PageSecondFactor => "page_second_factor",
@@ -95,7 +95,7 @@ pub struct NewPending<'a> {
 }
 
 impl Store {
-    /// Begins something.
+    /// Begins something. Of what an account has begun for one purpose no more than the newest 20 are kept.
     ///
     /// # Errors
     /// `NotFound` if the account that it is for is gone.
@@ -113,6 +113,9 @@ impl Store {
             sql::number(now_ms.saturating_add(lifetime_ms)),
         ];
         let transaction = self.begin().await?;
+        if let Some(account_id) = new.account_id {
+            ceiling::make_room_to_begin(&*transaction, account_id, new.purpose).await?;
+        }
         let begun = sql::execute(&*transaction, "beginning something", INSERT, values).await;
         begun.map_err(sql::not_unique).map_err(sql::not_referred)?;
         transaction.commit().await

@@ -5,7 +5,8 @@ use etui_chain::{AccountId, DeviceId, Digest, Id};
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use crate::{
-    Action, Actor, Authority, Notice, Outcome, Store, StoreError, audit, authority, known_device, mail,
+    Action, Actor, Authority, Notice, Outcome, Store, StoreError, audit, authority, ceiling, known_device,
+    mail,
     sql::{self, Columns as _},
 };
 
@@ -303,6 +304,7 @@ pub(crate) async fn insert<C: ConnectionTrait>(
         i64::from(awaits_approval).into(),
     ];
     sql::execute(transaction, "beginning a session", INSERT, values).await?;
+    ceiling::hold_sessions(transaction, account_id, session.session_id).await?;
     let authority = authority::of_session(transaction, session.session_id).await?;
     Ok(Begun { authority, is_new_device, awaits_approval })
 }

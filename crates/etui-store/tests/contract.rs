@@ -70,6 +70,7 @@ macro_rules! contracts {
             other_accounts_see_nothing;
         sessions:
             a_session_lives_until_it_expires_or_is_ended
+            the_hundred_and_first_session_ends_the_one_unused_for_longest
             refresh_tokens_work_once_and_reuse_ends_the_session
             a_lost_answer_is_given_again_to_the_same_request_alone
             a_token_that_says_nothing_ends_no_session
@@ -100,6 +101,7 @@ macro_rules! contracts {
             tries_run_out_however_many_ask_at_once
             what_has_changed_meanwhile_is_not_replaced
             what_was_begun_goes_with_the_account
+            an_account_has_the_newest_twenty_of_each_purpose
             what_is_over_is_collected;
         invitations:
             the_first_account_is_the_administrators

@@ -86,6 +86,25 @@ pub(crate) async fn what_is_over_is_collected(backend: &Backend) {
     assert_eq!(count().await, 0);
 }
 
+pub(crate) async fn an_account_has_the_newest_twenty_of_each_purpose(backend: &Backend) {
+    let (store, client, ..) = signed_up(backend).await;
+    let secrets: Vec<_> = (0_u8..25).map(|number| Digest::of(&[&[number]])).collect();
+    let other = Digest::of(&[b"of another purpose"]);
+    let of_another = NewPending { purpose: Purpose::Page, ..new_pending(other, Some(client.account_id), 1) };
+    store.begin_pending(of_another, NOW_MS).await.unwrap();
+    store.begin_pending(new_pending(Digest::of(&[b"nobody's"]), None, 1), NOW_MS).await.unwrap();
+    for (secret, later_ms) in secrets.iter().zip(0..) {
+        let new = new_pending(*secret, Some(client.account_id), 1);
+        store.begin_pending(new, NOW_MS + later_ms).await.unwrap();
+    }
+    for (number, secret) in secrets.into_iter().enumerate() {
+        let begun = store.pending(secret, Purpose::Link, NOW_MS + 25).await.unwrap();
+        assert_eq!(begun.is_some(), number >= 5, "{number}");
+    }
+    assert!(store.pending(other, Purpose::Page, NOW_MS + 25).await.unwrap().is_some());
+    assert_eq!(backend.count("SELECT COUNT(*) FROM pending WHERE account_id IS NULL").await, 1);
+}
+
 /// Begins something with a secret of its own.
 pub(crate) async fn begin(store: &Store, account_id: Option<AccountId>, tries: u32) -> Digest {
     let secret_hash = Digest::of(&[b"a secret"]);

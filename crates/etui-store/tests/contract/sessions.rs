@@ -39,6 +39,23 @@ pub(crate) async fn a_session_lives_until_it_expires_or_is_ended(backend: &Backe
     assert!(matches!(refused, Err(StoreError::NotFound)));
 }
 
+pub(crate) async fn the_hundred_and_first_session_ends_the_one_unused_for_longest(backend: &Backend) {
+    let (store, mut client, first, _) = signed_up(backend).await;
+    store.touch(&first, NOW_MS + 120_000).await.unwrap();
+    for _ in 0..100 {
+        other_device(&store, &mut client).await;
+    }
+    assert!(lives(&store, &first).await, "it was used");
+    assert_eq!(backend.count("SELECT COUNT(*) FROM session").await, 100);
+    for _ in 0..150 {
+        other_device(&store, &mut client).await;
+    }
+    assert!(lives(&store, &first).await);
+    assert_eq!(backend.count("SELECT COUNT(*) FROM session").await, 100);
+    assert_eq!(backend.count("SELECT COUNT(*) FROM known_device").await, 200);
+    assert!(store.knows_device(client.account_id, client.device_id).await.unwrap(), "it has a session");
+}
+
 pub(crate) async fn refresh_tokens_work_once_and_reuse_ends_the_session(backend: &Backend) {
     for back in 1..=3 {
         let mut family = Family::begin(backend).await;
