@@ -93,6 +93,16 @@ pub(crate) async fn attempt(
 }
 
 impl Attempt {
+    /// A try that was kept until now.
+    pub(crate) const fn kept(charged: Charged, target: Target<'_>) -> Self {
+        Self { charged, target: target.name() }
+    }
+
+    /// To be kept with what was begun: it turns out right in another request, or not at all.
+    pub(crate) fn keep(self) -> Charged {
+        self.charged
+    }
+
     /// Takes it back.
     pub(crate) async fn succeeded(self, app: &App) -> Result<(), ApiError> {
         app.store.give_try_back(&self.charged, clock::now_ms()).await?;

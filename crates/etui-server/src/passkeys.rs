@@ -8,8 +8,8 @@ use etui_api::{
     ways::{self, Ceremony, MAX_PASSKEY_NAME_CHARS, MAX_PASSKEYS, NewPasskey},
 };
 use etui_chain::{AccountId, Digest, Id};
-use etui_store::{Action, CredentialChange, Fresh, Purpose};
-use serde::{Serialize, de::DeserializeOwned};
+use etui_store::{Action, Charged, CredentialChange, Fresh, Purpose};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use url::Url;
 use webauthn_rs::prelude::{
@@ -20,10 +20,19 @@ use webauthn_rs::prelude::{
 use crate::{
     app::App,
     clock, credentials,
+    limits::{Attempt, Target},
     problem::ApiError,
     refusals,
     sign_in::{self, PATIENCE, no_longer_valid},
 };
+
+/// What is kept until a passkey signs.
+#[derive(Serialize, Deserialize)]
+struct Asked {
+    state: DiscoverableAuthentication,
+    /// Asking makes a row, and so is a try, until it was answered rightly.
+    charged: Charged,
+}
 
 /// Nothing that anybody sent is the cause.
 #[derive(Debug, thiserror::Error)]
@@ -100,15 +109,16 @@ pub(crate) async fn finish_registration(
     Ok(added)
 }
 
-/// Begins to ask for a passkey, whosever it may be.
+/// Begins to ask for a passkey, whosever it may be: a try that is given back to whoever shows one.
 ///
 /// # Errors
 /// `not_offered`.
-pub(crate) async fn begin(app: &App) -> Result<Ceremony, ApiError> {
+pub(crate) async fn begin(app: &App, attempt: Attempt) -> Result<Ceremony, ApiError> {
     let begun = offered(app)?.start_discoverable_authentication();
     let (options, state) = begun.map_err(|_| ApiError::internal(&NotBegun))?;
     let options = public_key(&options)?;
-    let ticket = sign_in::begin(app, Purpose::PasskeyAssertion, None, &state, 1, PATIENCE).await?;
+    let asked = Asked { state, charged: attempt.keep() };
+    let ticket = sign_in::begin(app, Purpose::PasskeyAssertion, None, &asked, 1, PATIENCE).await?;
     Ok(Ceremony { ticket, options })
 }
 
@@ -118,7 +128,7 @@ pub(crate) async fn begin(app: &App) -> Result<Ceremony, ApiError> {
 /// `no_longer_valid`; `passkey_refused`, with nothing changed.
 pub(crate) async fn verify(app: &App, answer: PasskeyAnswer, action: Action) -> Result<AccountId, ApiError> {
     let taken = take(app, Purpose::PasskeyAssertion, &answer.ticket).await?;
-    let state: DiscoverableAuthentication = sign_in::body(&taken.body)?;
+    let Asked { state, charged } = sign_in::body(&taken.body)?;
     let credential: PublicKeyCredential = parse(answer.credential)?;
     let verifier = offered(app)?;
     let (handle, credential_id) =
@@ -135,6 +145,7 @@ pub(crate) async fn verify(app: &App, answer: PasskeyAnswer, action: Action) -> 
         refusals::note(app, account_id, action, None);
         return Err(ApiError::new(ErrorCode::PasskeyRefused));
     }
+    Attempt::kept(charged, Target::Code).succeeded(app).await?;
     Ok(account_id)
 }
 

@@ -8,6 +8,7 @@ mod counter;
 
 use etui_chain::{AccountId, DeviceId};
 use sea_orm::ConnectionTrait;
+use serde::{Deserialize, Serialize};
 
 use counter::Charge;
 pub use counter::{Counter, Limit};
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// Names a counter: a keyed hash, so that no row tells whom or what it is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LimitKey([u8; 16]);
 
 impl LimitKey {
@@ -55,8 +56,8 @@ pub struct Shared {
     pub everybody: Count,
 }
 
-/// A try that was charged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A try that was charged. It can be kept with what was begun, if it turns out right in another request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charged(Vec<(LimitKey, Charge)>);
 
 /// A try that is not to be looked at yet.

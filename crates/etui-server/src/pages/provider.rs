@@ -12,7 +12,7 @@ use axum::{
 };
 use etui_api::{ErrorCode, session::Token};
 use etui_chain::{AccountId, Digest};
-use etui_store::{Action, CredentialChange, Purpose};
+use etui_store::{Action, Charged, CredentialChange, Purpose};
 use http::{HeaderName, HeaderValue, StatusCode};
 use openidconnect::{AuthorizationCode, Nonce, PkceCodeVerifier};
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ use crate::{
     app::App,
     clock, credentials,
     document::escape,
-    limits::{self, Target},
+    limits::{self, Attempt, Target},
     newcomer::Newcomer,
     one_time,
     parameters::Client,
@@ -48,11 +48,17 @@ struct Journey {
     aim: Aim,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Aim {
-    SignIn { next: Next },
-    Link { account_id: AccountId },
+    /// Going there makes a row, and so is a try, until somebody arrives who has an account.
+    SignIn {
+        next: Next,
+        charged: Charged,
+    },
+    Link {
+        account_id: AccountId,
+    },
 }
 
 #[derive(Deserialize)]
@@ -92,9 +98,8 @@ pub(super) async fn depart(
     browser: Browser,
     PageForm(SignInForm { next }): PageForm<SignInForm>,
 ) -> Result<Response, PageError> {
-    // Given back to whoever arrives.
-    limits::attempt(&app, client, Target::Code, None).await?;
-    let aim = Aim::SignIn { next: Next::read(next.as_deref()) };
+    let attempt = limits::attempt(&app, client, Target::Code, None).await?;
+    let aim = Aim::SignIn { next: Next::read(next.as_deref()), charged: attempt.keep() };
     begin(&app, app.providers.named(&name)?, &browser, aim).await
 }
 
@@ -129,7 +134,10 @@ pub(super) async fn arrive(
     };
     let identified = provider.identify(arrival).await.map_err(ApiError::from)?;
     match aim {
-        Aim::SignIn { next } => sign_in_as(&app, &browser, provider, identified, &next).await,
+        Aim::SignIn { next, charged } => {
+            let attempt = Attempt::kept(charged, Target::Code);
+            sign_in_as(&app, &browser, provider, identified, &next, attempt).await
+        }
         Aim::Link { account_id } => link(&app, access, account_id, identified).await,
     }
 }
@@ -191,8 +199,10 @@ async fn sign_in_as(
     provider: &Provider,
     identified: Identified,
     next: &Next,
+    attempt: Attempt,
 ) -> Result<Response, PageError> {
     if let Some(account_id) = app.store.account_of_identity(&identified.identity, clock::now_ms()).await? {
+        attempt.succeeded(app).await?;
         return go_on(app, browser, Proof { account_id, twice: false, session_id: None }, next).await;
     }
     if let Some(email) = &identified.email

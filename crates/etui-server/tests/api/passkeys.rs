@@ -7,6 +7,7 @@ use etui_api::{
 };
 use etui_chain::DeviceId;
 use reqwest::Method;
+use serde_json::json;
 
 use crate::support::{Answer, Authenticator, Lie, Person, TestServer, send};
 
@@ -32,7 +33,7 @@ impl Keyed {
     }
 
     async fn signed(&mut self, lie: Lie) -> PasskeyAnswer {
-        let ceremony: Ceremony = self.server.post_json("/v1/sign-ins/passkeys", &()).await.json();
+        let ceremony: Ceremony = self.server.post_json("/v1/sign-ins/passkeys", &json!({})).await.json();
         let credential = self.authenticator.get(&ceremony, &origin(&self.server), lie);
         PasskeyAnswer { ticket: ceremony.ticket, credential }
     }
@@ -213,6 +214,26 @@ async fn another_accounts_passkey_is_no_second_factor() {
 async fn a_server_without_a_name_offers_no_passkeys() {
     let server =
         TestServer::start_with(|settings| settings.public_url = Some("https://192.0.2.1".to_owned())).await;
-    let answer = server.post_json("/v1/sign-ins/passkeys", &()).await;
+    let answer = server.post_json("/v1/sign-ins/passkeys", &json!({})).await;
     assert_eq!(answer.code(), ErrorCode::NotOffered);
+}
+
+#[tokio::test]
+async fn asking_for_passkeys_is_limited_and_costs_nobody_who_shows_one() {
+    let mut keyed = Keyed::new().await;
+    assert_eq!(keyed.sign_in(Lie::None).await.status, 200);
+    // As many as are free, and one more has to be waited for behind it.
+    assert!(keyed.server.tries_left().await >= 257);
+    assert_eq!(keyed.server.get("/v1/devices", &keyed.session).await.status, 200);
+}
+
+/// A page of another site has a browser send a form, or no body at all, but no JSON.
+#[tokio::test]
+async fn a_page_of_another_site_asks_for_no_passkeys() {
+    let server = TestServer::start().await;
+    for content_type in ["", "text/plain", "application/x-www-form-urlencoded"] {
+        let request = server.request(Method::POST, "/v1/sign-ins/passkeys");
+        let answer = send(request.header("content-type", content_type).body("{}")).await;
+        assert_eq!(answer.code(), ErrorCode::UnsupportedMediaType, "{content_type}");
+    }
 }

@@ -119,6 +119,18 @@ async fn a_linked_provider_signs_in_and_one_that_is_unlinked_does_not() {
 }
 
 #[tokio::test]
+async fn whoever_signs_in_at_a_provider_has_not_failed() {
+    let place = Place::with_providers(1).await;
+    let session = place.server.sign_up(&Person::new(1)).await;
+    let mut browser = TestBrowser::new();
+    place.hand_over(&mut browser, &session).await;
+    place.link(&mut browser, "a", "alice").await;
+    let page = place.sign_in(&mut TestBrowser::new(), "a", "alice").await;
+    assert_eq!((page.status, page.url.path()), (200, "/account"), "{}", page.text);
+    assert!(place.server.tries_left().await >= 257, "as many as are free, and one behind them");
+}
+
+#[tokio::test]
 async fn linking_ends_every_session_but_the_own() {
     let place = Place::with_providers(1).await;
     let person = Person::new(1);

@@ -1,5 +1,7 @@
 //! One counter: failures that are forgiven one after the other, and delays that grow with them.
 
+use serde::{Deserialize, Serialize};
+
 /// No counter remembers a failure for longer, in ms: a week.
 pub(crate) const LONGEST_MS: u64 = 7 * 24 * 3_600_000;
 
@@ -19,7 +21,7 @@ pub struct Limit {
 }
 
 /// What is remembered of one counter. Without a failure it need not be remembered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counter {
     /// When all failures are forgiven, in ms since 1970.
     pub forgiven_ms: u64,
@@ -78,7 +80,7 @@ impl Counter {
 }
 
 /// What one try has made of a counter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Charge {
     pub(super) after: Counter,
     /// As much and no more is given back: where no more failures are remembered, a success must not forgive any.

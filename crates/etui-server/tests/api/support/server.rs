@@ -153,6 +153,18 @@ impl TestServer {
         done.map(|event| (event.action, event.outcome, event.device_id)).collect()
     }
 
+    /// How many more tries at codes from here are looked at before one has to wait, not counting any that is forgiven meanwhile.
+    pub(crate) async fn tries_left(&self) -> usize {
+        for number in 0..1000 {
+            let answer = self.post_json("/v1/sign-ins/passkeys", &serde_json::json!({})).await;
+            if answer.status != 200 {
+                assert_eq!(answer.code(), ErrorCode::TooManyRequests);
+                return number;
+            }
+        }
+        panic!("a thousand tries were looked at");
+    }
+
     pub(crate) async fn stop(self) {
         self.server.stop().await.unwrap();
     }
