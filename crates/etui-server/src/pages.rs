@@ -62,6 +62,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/account", get(account::show))
         .route("/account/providers/{name}", post(provider::depart_to_link))
+        .route("/account/link", post(provider::link))
         .route("/account/unlink", post(account::unlink))
         .route("/authorize", get(authorize::show).post(authorize::decide))
         .route("/device", get(device::show))

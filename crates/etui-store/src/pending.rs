@@ -22,6 +22,8 @@ pub enum Purpose {
     Mailed,
     /// A sign-in at a provider that a browser was sent to.
     Provider,
+    /// An account at a provider that its holder has signed in to, to link it.
+    IdentityLink,
     /// A passkey that is being made.
     PasskeyRegistration,
     /// A passkey that is being asked for.
@@ -52,6 +54,7 @@ impl Purpose {
             Self::Link => "link",
             Self::Mailed => "mailed",
             Self::Provider => "provider",
+            Self::IdentityLink => "identity_link",
             Self::PasskeyRegistration => "passkey_registration",
             Self::PasskeyAssertion => "passkey_assertion",
             Self::DeviceCode => "device_code",

@@ -1,5 +1,5 @@
 //! To a provider and back: `POST /sign-in/provider/{name}`, `POST /account/providers/{name}`,
-//! `GET /sign-in/provider/callback`.
+//! `GET /sign-in/provider/callback`, `POST /account/link`.
 //!
 //! What comes back counts only in the browser that was sent there, once. It signs in whoever it is linked to, and nobody else:
 //! an address proves nothing about an account.
@@ -12,7 +12,7 @@ use axum::{
 };
 use etui_api::{ErrorCode, session::Token};
 use etui_chain::{AccountId, Digest};
-use etui_store::{Action, Charged, CredentialChange, Purpose};
+use etui_store::{Action, Charged, Purpose};
 use http::{HeaderName, HeaderValue, StatusCode};
 use openidconnect::{AuthorizationCode, Nonce, PkceCodeVerifier};
 use serde::{Deserialize, Serialize};
@@ -68,6 +68,11 @@ pub(super) struct SignInForm {
 
 #[derive(Deserialize)]
 pub(super) struct LinkForm {}
+
+#[derive(Deserialize)]
+pub(super) struct Confirmed {
+    ticket: Token,
+}
 
 /// What a provider sends along (RFC 6749, section 4.1.2; RFC 9207).
 #[derive(Deserialize)]
@@ -138,7 +143,7 @@ pub(super) async fn arrive(
             let attempt = Attempt::kept(charged, Target::Code);
             sign_in_as(&app, &browser, provider, identified, &next, attempt).await
         }
-        Aim::Link { account_id } => link(&app, access, account_id, identified).await,
+        Aim::Link { account_id } => ask_to_link(&app, access, account_id, identified).await,
     }
 }
 
@@ -228,16 +233,39 @@ fn not_linked(provider: &Provider, email: &str) -> Response {
     Page::new("Not linked", &content).respond(StatusCode::FORBIDDEN)
 }
 
-/// Links only what was asked for in this browser by whoever holds the account, and still does.
-async fn link(
+/// Only whoever asked for it in this browser, and still holds the account, is asked. Nobody knows whom a browser is signed in as
+/// at a provider before they have read it.
+async fn ask_to_link(
     app: &App,
     access: Option<PageAccess>,
     account_id: AccountId,
     identified: Identified,
 ) -> Result<Response, PageError> {
     let access = access.filter(|access| access.fresh.account_id() == account_id);
-    let access = access.ok_or_else(|| ApiError::because(ErrorCode::Unauthenticated, "Sign in again."))?;
-    let change = CredentialChange::LinkIdentity(identified.identity);
-    credentials::change(app, &access.fresh, change).await?;
-    Ok(see_other(&Next::Account.address(), [access.reopen(app).await?]))
+    access.ok_or_else(|| ApiError::because(ErrorCode::Unauthenticated, "Sign in again."))?;
+    let newcomer = Newcomer::from(identified);
+    let ticket = sign_in::begin(app, Purpose::IdentityLink, Some(account_id), &newcomer, 1, PATIENCE).await?;
+    let content = format!(
+        "<p>Link <strong>{who}</strong> to the account <strong>{email}</strong>?</p>\
+         <p>Whoever can sign in as {who} can then sign in to this account.</p>\
+         <form method=\"post\" action=\"/account/link\">{}<p><button>Link it</button></p></form>\
+         <p><a href=\"/account\">No, change nothing</a></p>",
+        hidden("ticket", ticket.expose()),
+        who = escape(&newcomer.describe(app)),
+        email = escape(&app.store.ways(account_id).await?.email),
+    );
+    Ok(Page::new("Link it?", &content).respond(StatusCode::OK))
+}
+
+pub(super) async fn link(
+    State(app): State<Arc<App>>,
+    access: PageAccess,
+    PageForm(Confirmed { ticket }): PageForm<Confirmed>,
+) -> Result<Response, PageError> {
+    let secret_hash = sign_in::secret_hash(&ticket)?;
+    let taken = app.store.take_pending(secret_hash, Purpose::IdentityLink, clock::now_ms()).await?;
+    let taken = taken.filter(|taken| taken.account_id == Some(access.fresh.account_id()));
+    let newcomer: Newcomer = sign_in::body(&taken.ok_or_else(sign_in::no_longer_valid)?.body)?;
+    credentials::change(&app, &access.fresh, newcomer.credential()).await?;
+    Ok(see_other(&Next::Account.address(), [access.reopen(&app).await?]))
 }

@@ -84,7 +84,8 @@ impl Place {
     pub(crate) async fn link(&self, browser: &mut TestBrowser, provider: &str, name: &str) -> Seen {
         let page = browser.open(&self.address("/account")).await;
         let page = browser.submit(&page, &format!("/account/providers/{provider}"), &[]).await;
-        browser.sign_in_at_provider(page, name).await
+        let page = browser.sign_in_at_provider(page, name).await;
+        browser.submit(&page, "/account/link", &[]).await
     }
 }
 
@@ -128,6 +129,32 @@ async fn whoever_signs_in_at_a_provider_has_not_failed() {
     let page = place.sign_in(&mut TestBrowser::new(), "a", "alice").await;
     assert_eq!((page.status, page.url.path()), (200, "/account"), "{}", page.text);
     assert!(place.server.tries_left().await >= 257, "as many as are free, and one behind them");
+}
+
+#[tokio::test]
+async fn nothing_is_linked_before_its_holder_has_read_what() {
+    let place = Place::with_providers(1).await;
+    let [person, other] = [Person::new(1), Person::new(2)];
+    let session = place.server.sign_up(&person).await;
+    let mut browser = TestBrowser::new();
+    place.hand_over(&mut browser, &session).await;
+    let page = browser.open(&place.address("/account")).await;
+    let page = browser.submit(&page, "/account/providers/a", &[]).await;
+    let asked = browser.sign_in_at_provider(page, "victim-true").await;
+    assert_eq!(asked.status, 200, "{}", asked.text);
+    for said in ["Link <strong>", "at Provider a", &person.email] {
+        assert!(asked.text.contains(said), "{said}: {}", asked.text);
+    }
+    let page = browser.open(&place.address("/account")).await;
+    assert!(!page.text.contains("Unlink"), "nothing is linked yet: {}", page.text);
+
+    let session = place.server.sign_up(&other).await;
+    let mut mallory = TestBrowser::new();
+    place.hand_over(&mut mallory, &session).await;
+    let page = mallory.submit(&asked, "/account/link", &[]).await;
+    assert_eq!(page.status, 410, "it is another account's: {}", page.text);
+    let page = mallory.open(&place.address("/account")).await;
+    assert!(!page.text.contains("Unlink"), "{}", page.text);
 }
 
 #[tokio::test]
@@ -281,6 +308,7 @@ async fn a_page_of_somebody_else_changes_nothing() {
     for (path, fields) in [
         ("/sign-in/provider/a", vec![("next", "/account")]),
         ("/account/providers/a", vec![]),
+        ("/account/link", vec![("ticket", "x")]),
         ("/account/unlink", vec![("issuer", "a"), ("subject", "b")]),
         ("/sign-out", vec![]),
         ("/device/look", vec![("user_code", "BCDF-GHJK")]),
