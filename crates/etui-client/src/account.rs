@@ -71,7 +71,7 @@ pub struct LogIn {
     pub use_keyring: bool,
     /// What else the person shows, where the account asks for a second factor.
     pub second_factor: Option<SecondFactor>,
-    /// Whether an account that is being deleted is kept: else nothing of it is given to a new device.
+    /// Whether an account that is being deleted is kept: else nothing more of it is given to any device.
     pub keep_account: Agreement,
     /// Whether a key derivation may take much memory.
     pub kdf_memory: Agreement,
@@ -292,15 +292,22 @@ async fn keysets(
             home.wait_as(device_id)?;
             Err(ClientError::NewDeviceWaits { device_id, server: api.server().to_owned() })
         }
-        Err(ClientError::Server(problem)) if problem.code == ErrorCode::AccountLeaving => {
-            let delete_at_ms = problem.delete_at_ms.unwrap_or_default();
-            if !keep_account.to(Wanted::KeepAccount { delete_at_ms }).await {
-                return Err(ClientError::Server(problem));
-            }
+        Err(error) if keeps(keep_account, &error).await => {
             api.keep_account().await?;
             api.keysets().await
         }
         answer => answer,
+    }
+}
+
+/// Whether that was because the account is being deleted, and the person wants to keep it.
+async fn keeps(keep_account: &Agreement, error: &ClientError) -> bool {
+    match error {
+        ClientError::Server(problem) if problem.code == ErrorCode::AccountLeaving => {
+            let delete_at_ms = problem.delete_at_ms.unwrap_or_default();
+            keep_account.to(Wanted::KeepAccount { delete_at_ms }).await
+        }
+        _ => false,
     }
 }
 

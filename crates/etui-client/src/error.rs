@@ -487,8 +487,7 @@ fn server_hint(problem: &Problem) -> Option<&'static str> {
             "the server takes not even a fresh token: its clock may be wrong; your changes stay on this device"
         }
         ErrorCode::AccountLeaving => {
-            "until it is gone it can be kept: by `etui account keep` on a device that is set up, by `etui login --keep-account` on \
-             a new one"
+            "until it is gone it can be kept: by `etui account keep`, or by `etui login --keep-account` on a device that has to sign in"
         }
         ErrorCode::StorageFull => "tell whoever runs the server; your changes stay on this device",
         _ => return None,

@@ -69,6 +69,14 @@ fn a_new_device_keeps_an_account_that_is_leaving() {
     four.ok(&[&four.credentials("login")[..], &["--keep-account"]].concat());
     assert_eq!(four.field("Bank", "password"), SECRET);
     two.ok(&["sync"]);
+
+    // A device that is one already signs in either way, and is asked the same.
+    two.json(&["account", "delete", "--yes"]);
+    four.log_in();
+    assert!(four.fails(1, &["sync"]).contains("being deleted"));
+    four.on_terminal(&four.credentials("login").join(" "), &["y"]);
+    four.ok(&["sync"]);
+    two.ok(&["sync"]);
 }
 
 #[test]

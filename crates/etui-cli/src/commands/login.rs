@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     /// Put aside what is in this folder, unread, and make it a new device
     #[arg(long)]
     anew: bool,
-    /// Keep the account if it is being deleted, without asking: a new device is given nothing of it otherwise
+    /// Keep the account if it is being deleted, without asking: nothing more of it is given to any device otherwise
     #[arg(long)]
     keep_account: bool,
 }

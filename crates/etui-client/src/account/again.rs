@@ -3,7 +3,7 @@
 use etui_api::{email::normalize_email, session::Session};
 use etui_crypto::{KeysetKey, MasterPassword};
 
-use super::{LogIn, address::ServerAddress};
+use super::{LogIn, address::ServerAddress, keeps};
 use crate::{ClientError, Device, Home, api::Api, home::Unlock, unlock};
 
 impl Device {
@@ -89,7 +89,12 @@ impl Device {
             return self.list_this_device(&log_in.device_name).await;
         }
         // The session is there: what the exchange failed with is kept for `status`.
-        let _ = self.sync().await;
+        if let Err(error) = self.sync().await
+            && keeps(&log_in.keep_account, &error).await
+        {
+            self.keep_account().await?;
+            let _ = self.sync().await;
+        }
         Ok(())
     }
 
