@@ -92,7 +92,8 @@ pub(super) const SECRETS: &[Secret] = &[
     secret("change_email", "login_proof", Own),
 ];
 
-/// Pages are not in the document. Whatever else they take has as many bits as what the API takes in its place.
+/// Pages are not in the document. Whatever else they take has as many bits as what the API takes in its place: links, hand-overs, what
+/// a provider gives back. Who has to sign in again for something dangerous does so by the operations above.
 pub(super) const PAGES: &[(&str, Guess)] = &[
     ("/sign-in/second-factor", Guess::PageSecondFactor),
     ("/device/look", Guess::UserCode),
