@@ -424,9 +424,10 @@ fn waits_hint(device_id: DeviceId, server: &str) -> String {
     let short = short(device_id);
     format!(
         "on a device that is signed in, `etui devices approve {short}`; then run this command here again. If you have lost every \
-         other device, open {server}/account in a browser, sign in, and sign the lost ones out there: then nobody is left to ask, \
-         and this command goes on. Where you cannot sign in there, whoever runs the server can print a link for it \
-         (`etui-server admin link`), or sign everything out (`etui-server admin sign-out`)"
+         other device, open {server}/account in a browser, sign in with two factors (a link or a provider and then a code, or a \
+         passkey), and sign the lost ones out there: then nobody is left to ask, and this command goes on. Where you cannot sign in \
+         there, whoever runs the server can print a link for it (`etui-server admin link`) or, without a second factor, sign \
+         everything out (`etui-server admin sign-out`)"
     )
 }
 
