@@ -16,7 +16,7 @@ use crate::routes;
 
 mod page;
 
-pub(crate) use page::{STYLE, escape, page};
+pub(crate) use page::{END, beginning, escape, page};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(

@@ -1,7 +1,7 @@
 //! Another e-mail address. Where letters are sent, one to the new address confirms it first; the one before is told in any case.
 
 use etui_api::{ErrorCode, email::normalize_email, session::Token, ways::NewEmail};
-use etui_store::{Authority, CredentialChange, Fresh, LoginHash, Purpose};
+use etui_store::{Authority, CredentialChange, Fresh, LoginHash, Presence, Purpose};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -70,7 +70,8 @@ pub(crate) async fn confirm(app: &App, authority: &Authority, token: &Token) -> 
     let Change { email, login_hash } = sign_in::body(&pending.body)?;
     mailed.take(app, Purpose::EmailChange).await?;
     // Whoever asked was present then; what waits ends as soon as that would not count any more.
-    let fresh = app.store.present(authority.account_id(), Some(authority.session_id())).await?;
+    let presence = Presence::OpenedBy(authority.session_id());
+    let fresh = app.store.present(authority.account_id(), presence, clock::now_ms()).await?;
     let login_hash = login_hash.map(LoginHash::new);
     credentials::change(app, &fresh, CredentialChange::Email { email, login_hash }).await
 }

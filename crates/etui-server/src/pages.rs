@@ -1,8 +1,8 @@
 //! Plain pages for what has to happen in a browser: coming back from a provider, following a link, passkeys, letting a program
 //! in. They work without script where the browser allows it, and with a keyboard and a screen reader.
 //!
-//! Two cookies, both `__Host-` and `HttpOnly`: one names the browser, so that a link or a provider's answer counts only where
-//! it was asked for; one names a page session, which lasts as long as [`etui_store::FRESH_MS`] and reaches these pages alone.
+//! Three cookies, all `__Host-` and `HttpOnly`: one names the browser, so that a link or a provider's answer counts only where
+//! it was asked for; one says that a second factor is missing; one names a page session, which lasts as long as [`etui_store::FRESH_MS`] and reaches these pages alone.
 //!
 //! Whatever way somebody signs in by, it ends in [`go_on`].
 
@@ -21,11 +21,12 @@ use http::{
     request::Parts,
 };
 use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
 
 use crate::{
     app::App,
     cookies,
-    document::{STYLE, escape},
+    document::{END, beginning, escape},
     log,
     problem::ApiError,
 };
@@ -35,6 +36,7 @@ mod account;
 mod authorize;
 mod browser;
 mod device;
+mod devices;
 mod hand_over;
 mod link;
 mod next;
@@ -56,7 +58,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/sign-in", get(sign_in::show))
         .route("/sign-in/provider/{name}", post(provider::depart))
         .route(crate::provider::CALLBACK_PATH, get(provider::arrive))
-        .route("/sign-in/second-factor", post(second_factor::show))
+        .route(second_factor::ADDRESS, get(second_factor::show).post(second_factor::check_code))
         .route("/sign-in/links", post(link::ask))
         .route("/sign-in/links/{token}", get(link::show).post(link::open))
         .route("/sign-out", post(sign_in::sign_out))
@@ -64,6 +66,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/account/providers/{name}", post(provider::depart_to_link))
         .route("/account/link", post(provider::link))
         .route("/account/unlink", post(account::unlink))
+        .route("/account/devices/end", post(devices::turn_away))
         .route("/authorize", get(authorize::show).post(authorize::decide))
         .route("/device", get(device::show))
         .route("/device/look", post(device::look))
@@ -98,13 +101,7 @@ impl<'a> Page<'a> {
         let title = escape(self.title);
         let script =
             self.script.map(|address| format!("<script src=\"{}\" defer></script>", escape(address)));
-        let html = format!(
-            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-             <meta name=\"viewport\" content=\"width=device-width\"><title>{title} · Etui</title>\
-             <style>{STYLE}</style>{}</head><body><main><h1>{title}</h1>{}</main></body></html>",
-            script.unwrap_or_default(),
-            self.content
-        );
+        let html = beginning(&title, &script.unwrap_or_default(), false) + self.content + END;
         let headers = [
             (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
             (CONTENT_SECURITY_POLICY, self.policy()),
@@ -136,12 +133,12 @@ impl axum::response::IntoResponse for PageError {
     fn into_response(self) -> Response {
         let problem = self.0.problem();
         let status = StatusCode::from_u16(problem.status).expect("every code has a status");
-        let detail = problem.detail.as_deref().unwrap_or_default();
+        let detail = problem.detail.as_deref().map(escape).unwrap_or_default();
+        let wait = self.0.retry_after_s().map(try_again).unwrap_or_default();
         let content = format!(
-            "<p role=\"alert\">{}</p><p>Nothing was changed. <a href=\"/account\">Go to your account</a></p>",
-            escape(detail)
+            "<p role=\"alert\">{detail}{wait}</p><p>Nothing was changed. <a href=\"/account\">Go to your account</a></p>"
         );
-        let mut response = Page::new(&problem.title, &content).respond(status);
+        let mut response = Page::new(problem.title.trim_end_matches('.'), &content).respond(status);
         // For the log alone: the page stays.
         if status.is_server_error() {
             log::error("failed").cause(self.0.cause().cloned()).code(problem.code).write();
@@ -150,6 +147,14 @@ impl axum::response::IntoResponse for PageError {
             response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
         }
         response
+    }
+}
+
+fn try_again(seconds: u32) -> String {
+    match seconds {
+        0..=1 => "Try again in a second.".to_owned(),
+        2..=90 => format!("Try again in {seconds} seconds."),
+        more => format!("Try again in {} minutes.", more.div_ceil(60)),
     }
 }
 
@@ -222,10 +227,18 @@ pub(crate) fn hidden(name: &str, value: &str) -> String {
     format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value))
 }
 
+/// A day, in UTC.
+fn day(time_ms: u64) -> String {
+    let time = i64::try_from(time_ms / 1000).ok().and_then(|it| OffsetDateTime::from_unix_timestamp(it).ok());
+    time.map(|time| time.date().to_string()).unwrap_or_default()
+}
+
 /// Who has signed in, as a page names them.
 async fn who(app: &App, visitor: &Visitor) -> Result<String, ApiError> {
     match visitor {
-        Visitor::Holder(access) => Ok(escape(&app.store.ways(access.fresh.account_id()).await?.email)),
+        Visitor::Holder(PageAccess { proof, .. }) | Visitor::Kept(proof, _) => {
+            Ok(escape(&app.store.ways(proof.account_id).await?.email))
+        }
         Visitor::Newcomer(newcomer) => {
             Ok(format!("{} (an account that is yet to be made)", escape(&newcomer.describe(app))))
         }

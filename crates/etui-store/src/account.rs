@@ -7,7 +7,7 @@ use etui_chain::{AccountId, DeviceId, Digest, State};
 use sea_orm::{ConnectionTrait, SqlErr};
 
 use crate::{
-    Action, Actor, Authority, Login, LoginHash, NewAccount, Outcome, Store, StoreError, accept, audit,
+    Action, Actor, Authority, Fresh, Login, LoginHash, NewAccount, Outcome, Store, StoreError, accept, audit,
     credentials,
     invitation::{self, Admitted},
     session,
@@ -15,6 +15,19 @@ use crate::{
     store::compute,
     write,
 };
+
+/// A device with a live session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LiveDevice {
+    /// The device.
+    pub device_id: DeviceId,
+    /// When it last signed in, in ms since 1970.
+    pub signed_in_ms: u64,
+    /// When it was last seen, to the minute, in ms since 1970.
+    pub last_seen_ms: u64,
+    /// Whether nothing is given to it until another device approves it.
+    pub awaits_approval: bool,
+}
 
 impl Store {
     /// Makes an account with its first state, vaults and session; all of it or nothing.
@@ -82,21 +95,42 @@ impl Store {
     /// # Errors
     /// `NotFound` if the account is gone.
     pub async fn devices(&self, authority: &Authority, now_ms: u64) -> Result<Devices, StoreError> {
-        const SELECT: &str = "SELECT device_id, MAX(started_ms), MAX(last_seen_ms), MIN(awaits_approval) FROM session \
-             WHERE account_id = $1 AND expires_ms > $2 GROUP BY device_id";
         let state = self.newest_state(authority).await?;
         let mut devices: BTreeMap<DeviceId, Device> =
             state.devices.iter().map(|(id, _)| (*id, device(*id, true, authority))).collect();
-        let values = [sql::id(authority.account_id()), sql::number(now_ms)];
-        for row in sql::rows(self.database(), "listing sessions", SELECT, values).await? {
-            let device_id = row.id(0)?;
+        for live in self.live_devices(authority.account_id(), now_ms).await? {
+            let device_id = live.device_id;
             let device = devices.entry(device_id).or_insert_with(|| device(device_id, false, authority));
-            let signed_in_ms = row.number(1)?;
-            device.signed_in_ms = Some(signed_in_ms);
-            device.last_seen_ms = Some(row.number(2)?.max(session::to_the_minute(signed_in_ms)));
-            device.awaits_approval = row.number(3)? != 0;
+            device.signed_in_ms = Some(live.signed_in_ms);
+            device.last_seen_ms = Some(live.last_seen_ms);
+            device.awaits_approval = live.awaits_approval;
         }
         Ok(Devices { devices: devices.into_values().collect() })
+    }
+
+    /// Devices with a live session, for the holder without a device; ids ascending.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn signed_in_devices(&self, fresh: &Fresh, now_ms: u64) -> Result<Vec<LiveDevice>, StoreError> {
+        self.live_devices(fresh.account_id(), now_ms).await
+    }
+
+    async fn live_devices(&self, account_id: AccountId, now_ms: u64) -> Result<Vec<LiveDevice>, StoreError> {
+        const SELECT: &str = "SELECT device_id, MAX(started_ms), MAX(last_seen_ms), MIN(awaits_approval) FROM session \
+             WHERE account_id = $1 AND expires_ms > $2 GROUP BY device_id ORDER BY device_id";
+        let values = [sql::id(account_id), sql::number(now_ms)];
+        let rows = sql::rows(self.database(), "listing sessions", SELECT, values).await?;
+        let live = |row: &sea_orm::QueryResult| {
+            let signed_in_ms = row.number(1)?;
+            Ok(LiveDevice {
+                device_id: row.id(0)?,
+                signed_in_ms,
+                last_seen_ms: row.number(2)?.max(session::to_the_minute(signed_in_ms)),
+                awaits_approval: row.number(3)? != 0,
+            })
+        };
+        rows.iter().map(live).collect()
     }
 
     /// What a device needs to unlock, from the newest state.

@@ -37,6 +37,17 @@ pub struct Fresh {
     pseudonyms: Pseudonyms,
 }
 
+/// How the holder of an account is there.
+#[derive(Debug, Clone, Copy)]
+pub enum Presence {
+    /// With a device, for as long as its session lasts: it asks itself, or has opened a browser.
+    OpenedBy(SessionId),
+    /// In a browser, by one factor.
+    OneFactor,
+    /// In a browser, by two factors, or by one that is two.
+    TwoFactors,
+}
+
 /// Proof that an administrator asks, or whoever has the database.
 #[derive(Debug, Clone)]
 pub struct Administrator(());
@@ -100,12 +111,17 @@ impl Authority {
         if now_ms.saturating_sub(self.started_ms) >= FRESH_MS {
             return Err(StoreError::NotFresh);
         }
-        Ok(Fresh {
+        Ok(self.present())
+    }
+
+    /// Its caller knows that the holder signed in a moment ago.
+    fn present(&self) -> Fresh {
+        Fresh {
             account_id: self.account_id,
             session_id: Some(self.session_id),
             is_administrator: self.is_administrator,
             pseudonyms: self.pseudonyms.clone(),
-        })
+        }
     }
 
     /// The same holder as an administrator.
@@ -173,10 +189,7 @@ impl Store {
     ) -> Result<Option<Authority>, StoreError> {
         let Some(row) = self.session_row(session_id, now_ms).await? else { return Ok(None) };
         check_standing(&row)?;
-        if let Some(delete_at_ms) = row.column::<Option<i64>>(STANDING + 1)? {
-            let delete_at_ms = u64::try_from(delete_at_ms).unwrap_or_default();
-            return Err(StoreError::Leaving { delete_at_ms });
-        }
+        refuse_disabled_and_leaving(&row, STANDING)?;
         authority(&row).map(Some)
     }
 
@@ -198,32 +211,60 @@ impl Store {
         Administrator(())
     }
 
-    /// The holder of an account in a browser that signed in a moment ago and has no session of a device (a page of this
-    /// server): its caller has looked that up.
+    /// The holder of an account who was shown to be there a moment ago, which its caller has looked up. Where new devices are
+    /// approved, one factor is not enough beside a device that could approve: else whoever has it would add ways to sign in,
+    /// and end the sessions of those devices by that.
     ///
     /// # Errors
-    /// `NotFound`, `Disabled`.
+    /// `NotFound` for an account that is gone, or a device's session that has ended; `Disabled`, `Leaving`, `AwaitsApproval`.
     pub async fn present(
         &self,
         account_id: AccountId,
-        session_id: Option<SessionId>,
+        presence: Presence,
+        now_ms: u64,
     ) -> Result<Fresh, StoreError> {
-        const SELECT: &str = "SELECT pseudonym_key, disabled_ms, role FROM account WHERE account_id = $1";
-        let looked = || sql::row(self.database(), "looking an account up", SELECT, [sql::id(account_id)]);
-        let mut row = looked().await?.ok_or(StoreError::NotFound)?;
-        if row.column::<Option<Vec<u8>>>(0)?.is_none() {
-            self.give_key(account_id).await?;
-            row = looked().await?.ok_or(StoreError::NotFound)?;
+        if let Presence::OpenedBy(session_id) = presence {
+            let authority = self.authority(session_id, now_ms).await?;
+            let own = authority.filter(|authority| authority.account_id() == account_id);
+            return Ok(own.ok_or(StoreError::NotFound)?.present());
         }
-        if row.column::<Option<i64>>(1)?.is_some() {
-            return Err(StoreError::Disabled);
+        let row = self.account_row(account_id, now_ms).await?;
+        refuse_disabled_and_leaving(&row, 2)?;
+        if matches!(presence, Presence::OneFactor) && row.number(4)? != 0 {
+            return Err(StoreError::AwaitsApproval);
         }
         Ok(Fresh {
             account_id,
-            session_id,
-            is_administrator: is_administrator(&row, 2)?,
+            session_id: None,
+            is_administrator: is_administrator(&row, 1)?,
             pseudonyms: Pseudonyms::from_column(account_id, row.column(0)?),
         })
+    }
+
+    /// By which logs and events name what belongs to an account.
+    pub(crate) async fn pseudonyms(
+        &self,
+        account_id: AccountId,
+        now_ms: u64,
+    ) -> Result<Pseudonyms, StoreError> {
+        let row = self.account_row(account_id, now_ms).await?;
+        Ok(Pseudonyms::from_column(account_id, row.column(0)?))
+    }
+
+    /// The row of an account that has a key for pseudonyms; the last column says whether a device could approve others, and has to.
+    async fn account_row(&self, account_id: AccountId, now_ms: u64) -> Result<QueryResult, StoreError> {
+        const SELECT: &str = "SELECT pseudonym_key, role, disabled_ms, delete_at_ms, \
+             CASE WHEN approve_devices <> 0 AND EXISTS (SELECT 1 FROM session s WHERE s.account_id = a.account_id \
+             AND s.expires_ms > $2 AND s.awaits_approval = 0) THEN 1 ELSE 0 END \
+             FROM account a WHERE account_id = $1";
+        let values = || [sql::id(account_id), sql::number(now_ms)];
+        let looked = || sql::row(self.database(), "looking an account up", SELECT, values());
+        let row = looked().await?.ok_or(StoreError::NotFound)?;
+        if row.column::<Option<Vec<u8>>>(0)?.is_some() {
+            return Ok(row);
+        }
+        self.give_key(account_id).await?;
+        looked().await?.ok_or(StoreError::NotFound)
     }
 
     /// The row of a live session, whose account has a key for pseudonyms.
@@ -292,6 +333,19 @@ fn check_standing(row: &QueryResult) -> Result<(), StoreError> {
         return Err(StoreError::AwaitsApproval);
     }
     Ok(())
+}
+
+/// Two columns: since when it is disabled, and when it will be gone.
+fn refuse_disabled_and_leaving(row: &QueryResult, column: usize) -> Result<(), StoreError> {
+    if row.column::<Option<i64>>(column)?.is_some() {
+        return Err(StoreError::Disabled);
+    }
+    match row.column::<Option<i64>>(column + 1)? {
+        Some(delete_at_ms) => {
+            Err(StoreError::Leaving { delete_at_ms: u64::try_from(delete_at_ms).unwrap_or_default() })
+        }
+        None => Ok(()),
+    }
 }
 
 fn authority(row: &QueryResult) -> Result<Authority, StoreError> {

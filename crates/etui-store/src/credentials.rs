@@ -335,7 +335,7 @@ impl Store {
         now_ms: u64,
     ) -> Result<bool, StoreError> {
         const DELETE: &str = "DELETE FROM recovery_code WHERE account_id = $1 AND code_hash = $2";
-        let pseudonyms = self.present(account_id, None).await?.pseudonyms().clone();
+        let pseudonyms = self.pseudonyms(account_id, now_ms).await?;
         let transaction = self.begin().await?;
         let values = [sql::id(account_id), sql::digest(&code)];
         let used = sql::execute(&*transaction, "using a recovery code", DELETE, values).await? > 0;

@@ -61,9 +61,10 @@ mod upload;
 mod verify;
 mod write;
 
+pub use account::LiveDevice;
 pub use administration::Search;
 pub use audit::{Action, Actor, AuditEvent, NoPseudonym, Outcome, Page, Pseudonym, Pseudonyms};
-pub use authority::{Administrator, Authority, FRESH_MS, Fresh, Holder, Leaving};
+pub use authority::{Administrator, Authority, FRESH_MS, Fresh, Holder, Leaving, Presence};
 pub use backup::Copied;
 pub use compaction::Compacted;
 pub use counts::Counts;

@@ -5,8 +5,8 @@ use etui_chain::{AccountId, DeviceId, Digest, Id};
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use crate::{
-    Action, Actor, Authority, Notice, Outcome, Store, StoreError, audit, authority, ceiling, known_device,
-    mail,
+    Action, Actor, Authority, Fresh, Notice, Outcome, Pseudonyms, Store, StoreError, audit, authority,
+    ceiling, known_device, mail,
     sql::{self, Columns as _},
 };
 
@@ -199,7 +199,7 @@ impl Store {
             return Err(StoreError::NotFound);
         }
         known_device::approve(&*transaction, account_id, device_id).await?;
-        note(&*transaction, authority, Action::ApproveDevice, Some(device_id), now_ms).await?;
+        note(&*transaction, authority.pseudonyms(), Action::ApproveDevice, Some(device_id), now_ms).await?;
         transaction.commit().await?;
         self.tell(account_id, Event::Device { device_id });
         Ok(())
@@ -213,7 +213,8 @@ impl Store {
         let transaction = self.begin().await?;
         end_others_of_device(&*transaction, authority).await?;
         end(&*transaction, authority.session_id()).await?;
-        note(&*transaction, authority, Action::SignOut, Some(authority.device_id()), now_ms).await?;
+        note(&*transaction, authority.pseudonyms(), Action::SignOut, Some(authority.device_id()), now_ms)
+            .await?;
         transaction.commit().await
     }
 
@@ -227,16 +228,31 @@ impl Store {
         device_id: DeviceId,
         now_ms: u64,
     ) -> Result<(), StoreError> {
-        const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND device_id = $2";
-        let account_id = authority.account_id();
         let transaction = self.begin().await?;
-        let values = [sql::id(account_id), sql::id(device_id)];
-        if sql::execute(&*transaction, "ending a device's session", DELETE, values).await? == 0 {
-            return Err(StoreError::NotFound);
-        }
-        known_device::forget(&*transaction, account_id, device_id).await?;
-        note(&*transaction, authority, Action::SignOut, Some(device_id), now_ms).await?;
+        end_device(&*transaction, authority.pseudonyms(), authority.account_id(), device_id, now_ms).await?;
         transaction.commit().await
+    }
+
+    /// The same by the holder without a device, who is told of it by a letter: where new devices are approved, and those are
+    /// lost that could, a new one waits for them no longer.
+    ///
+    /// # Errors
+    /// `NotFound` if it has none.
+    pub async fn turn_device_away(
+        &self,
+        fresh: &Fresh,
+        device_id: DeviceId,
+        notice: Option<&Notice>,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        let transaction = self.begin().await?;
+        end_device(&*transaction, fresh.pseudonyms(), fresh.account_id(), device_id, now_ms).await?;
+        if let Some(notice) = notice {
+            mail::notify(&*transaction, fresh.account_id(), notice, now_ms).await?;
+        }
+        transaction.commit().await?;
+        self.tell(fresh.account_id(), Event::Device { device_id });
+        Ok(())
     }
 
     /// Ends every session of the account but the one that asks, and whatever was begun: how many sessions there were.
@@ -247,7 +263,7 @@ impl Store {
         let transaction = self.begin().await?;
         let kept = Some(authority.session_id());
         let ended = end_all_but(&*transaction, authority.account_id(), kept).await?;
-        note(&*transaction, authority, Action::SignOut, None, now_ms).await?;
+        note(&*transaction, authority.pseudonyms(), Action::SignOut, None, now_ms).await?;
         transaction.commit().await?;
         Ok(ended)
     }
@@ -358,15 +374,30 @@ async fn end_reused<C: ConnectionTrait>(
     Ok(Rotation::Reused)
 }
 
+async fn end_device<C: ConnectionTrait>(
+    transaction: &C,
+    pseudonyms: &Pseudonyms,
+    account_id: AccountId,
+    device_id: DeviceId,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND device_id = $2";
+    let values = [sql::id(account_id), sql::id(device_id)];
+    if sql::execute(transaction, "ending a device's session", DELETE, values).await? == 0 {
+        return Err(StoreError::NotFound);
+    }
+    known_device::forget(transaction, account_id, device_id).await?;
+    note(transaction, pseudonyms, Action::SignOut, Some(device_id), now_ms).await
+}
+
 /// What the holder has done, to one device or to many.
 async fn note<C: ConnectionTrait>(
     transaction: &C,
-    authority: &Authority,
+    pseudonyms: &Pseudonyms,
     action: Action,
     device_id: Option<DeviceId>,
     now_ms: u64,
 ) -> Result<(), StoreError> {
-    let pseudonyms = authority.pseudonyms();
     let device = device_id.map(|device_id| pseudonyms.of(device_id));
     audit::insert(transaction, pseudonyms, Actor::Holder, action, device, Outcome::Done, now_ms).await
 }

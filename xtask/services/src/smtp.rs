@@ -150,6 +150,11 @@ impl Smtp {
         (Ipv4Addr::LOCALHOST, self.mail_port).into()
     }
 
+    /// Where everything that arrived can be read as JSON, for other programs.
+    pub fn messages_url(&self) -> String {
+        format!("http://127.0.0.1:{}/messages", self.api_port)
+    }
+
     /// The certificate of a protected one, as PEM.
     pub fn certificate(&self) -> PathBuf {
         self.folder.path().join("certificate.pem")

@@ -261,7 +261,8 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
             change(context, AccountRequest::SwitchApproval { on }, &fresh)?;
             context.output.document(&json!({ "approve_devices": on }))?;
             context.output.line(if on {
-                "A new device waits from now on until one that is signed in approves it."
+                "A new device waits from now on until one that is signed in approves it. Have a second factor or a passkey, too: \
+                 with it you can sign lost devices out on the server's page /account."
             } else {
                 "A new device needs no approval any more."
             })

@@ -9,31 +9,64 @@ use crate::routes;
 
 /// The one style of every page.
 pub(crate) const STYLE: &str = "\
-:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}\
-main{max-width:48rem;margin:2rem auto;padding:0 1rem}\
-pre,code{font-family:ui-monospace,monospace}pre{overflow-x:auto}\
-h2{margin-top:2.5rem}section{margin:1.5rem 0}\
+:root{color-scheme:light dark;font:16px/1.55 system-ui,sans-serif;\
+--text:#1b2421;--ground:#f4f6f4;--sheet:#fff;--line:#c3ccc7;--edge:#74807a;--accent:#15604a;--on-accent:#fff}\
+@media(prefers-color-scheme:dark){:root{\
+--text:#e4eae7;--ground:#101412;--sheet:#191f1c;--line:#37423d;--edge:#87938d;--accent:#7ed3b1;--on-accent:#0c1f18}}\
+*{box-sizing:border-box}\
+body{margin:0;background:var(--ground);color:var(--text)}\
+header,main{max-width:36rem;margin:0 auto}main.wide{max-width:56rem}\
+header{padding:1.5rem 1.5rem .75rem}header a{color:inherit;font-weight:600;text-decoration:none}\
+main{padding:1.5rem;margin-bottom:3rem;background:var(--sheet);border:1px solid var(--line);border-radius:.75rem;\
+overflow-wrap:anywhere}\
+@media(max-width:38rem){main{border-width:1px 0;border-radius:0}}\
+h1{margin:0 0 1rem;font-size:1.6rem;line-height:1.25}\
+h2{margin:2rem 0 .5rem;font-size:1.15rem;padding-top:1.5rem;border-top:1px solid var(--line)}\
+a{color:var(--accent)}p{margin:.75rem 0}section{margin:1.5rem 0}\
+pre,code{font:.9em/1.5 ui-monospace,monospace}\
+pre{margin:.75rem 0;padding:.75rem;background:var(--ground);border-radius:.4rem;white-space:pre-wrap}\
 table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:.2rem .8rem .2rem 0}\
-button,input{font:inherit;box-sizing:border-box;max-width:100%;padding:.45rem .8rem;border:1px solid GrayText;border-radius:.4rem}\
-button{cursor:pointer}fieldset{border:1px solid GrayText;border-radius:.4rem;margin:1rem 0;padding:0 1rem}\
-[role=alert]:not(:empty){border-left:.25rem solid;padding-left:.75rem}";
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem}dd{margin:0}dt{font-weight:600}\
+label{font-weight:600}\
+input{display:block;width:100%;margin-top:.35rem;color:inherit;background:var(--sheet)}\
+button,input{font:inherit;padding:.55rem .9rem;border:1px solid var(--edge);border-radius:.4rem}\
+input+button{margin-top:.75rem}button{cursor:pointer;font-weight:600;color:var(--on-accent);background:var(--accent);border-color:var(--accent)}\
+button.quiet{color:var(--accent);background:none;border-color:var(--edge)}\
+button:disabled{cursor:default;color:inherit;background:none;border-color:var(--line);opacity:.75}\
+:focus-visible{outline:3px solid var(--accent);outline-offset:2px}\
+fieldset{border:1px solid var(--line);border-radius:.4rem;margin:1rem 0;padding:0 1rem}legend{font-weight:600;padding:0 .4rem}\
+[role=alert]:not(:empty){border-left:.25rem solid var(--accent);padding-left:.75rem}[role=alert]:empty{margin:0}";
+
+/// The beginning of every page, up to its content.
+pub(crate) fn beginning(title: &str, head: &str, is_wide: bool) -> String {
+    let class = if is_wide { " class=\"wide\"" } else { "" };
+    format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>{title} · Etui</title><style>{STYLE}</style>{head}\
+         </head><body><header><a href=\"/\">Etui</a></header><main{class}><h1>{title}</h1>"
+    )
+}
+
+/// The end of every page.
+pub(crate) const END: &str = "</main></body></html>\n";
 
 /// The page.
 pub(crate) fn page() -> String {
     let document = serde_json::to_value(routes::openapi()).expect("the document is plain JSON");
-    let mut html = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>Etui: reference</title>\
-         <style>{STYLE}</style></head><body><main><h1>Reference of the API</h1><p>{}</p>\
-         <p>The same for programs: <a href=\"/openapi.json\">openapi.json</a></p>",
-        prose(&document["info"]["description"])
+    let mut html = beginning("Reference of the API", "", true);
+    add(
+        &mut html,
+        format_args!(
+            "<p>{}</p><p>The same for programs: <a href=\"/openapi.json\">openapi.json</a></p>",
+            prose(&document["info"]["description"])
+        ),
     );
     for tag in list(&document["tags"]) {
         write_tag(&mut html, &document, tag);
     }
     write_schemas(&mut html, members(&document["components"]["schemas"]));
     write_codes(&mut html);
-    html.push_str("</main></body></html>\n");
+    html.push_str(END);
     html
 }
 

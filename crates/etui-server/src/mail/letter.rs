@@ -9,7 +9,8 @@ use time::{OffsetDateTime, macros::format_description};
 
 use super::{
     account_leaving::AccountLeaving, confirm_address::ConfirmAddress,
-    credentials_changed::CredentialsChanged, new_device::NewDevice, sign_in_link::SignInLink, text::Text,
+    credentials_changed::CredentialsChanged, device_turned_away::DeviceTurnedAway, new_device::NewDevice,
+    sign_in_link::SignInLink, text::Text,
 };
 
 use crate::sign_in::PATIENCE;
@@ -29,6 +30,8 @@ pub enum Letter {
     NewDevice(NewDevice),
     /// A way to sign in was added, changed or removed.
     CredentialsChanged(CredentialsChanged),
+    /// A device was signed out by somebody without one.
+    DeviceTurnedAway(DeviceTurnedAway),
     /// The account will be gone.
     AccountLeaving(AccountLeaving),
 }
@@ -81,7 +84,10 @@ impl Letter {
     const fn lifetime(&self) -> Duration {
         match self {
             Self::SignInLink(_) | Self::ConfirmAddress(_) => PATIENCE,
-            Self::NewDevice(_) | Self::CredentialsChanged(_) | Self::AccountLeaving(_) => NEWS_LIFETIME,
+            Self::NewDevice(_)
+            | Self::CredentialsChanged(_)
+            | Self::DeviceTurnedAway(_)
+            | Self::AccountLeaving(_) => NEWS_LIFETIME,
         }
     }
 
@@ -98,6 +104,7 @@ impl Letter {
             Self::ConfirmAddress(letter) => letter.write(desk).await,
             Self::NewDevice(letter) => Ok(Some(letter.write(desk))),
             Self::CredentialsChanged(letter) => Ok(Some(letter.write(desk))),
+            Self::DeviceTurnedAway(letter) => Ok(Some(letter.write(desk))),
             Self::AccountLeaving(letter) => Ok(Some(letter.write(desk))),
         }
     }

@@ -8,11 +8,11 @@ use axum::{
 };
 use etui_api::{ErrorCode, session::Token};
 use etui_chain::{AccountId, DeviceId, Digest, Id};
-use etui_store::{Action, FRESH_MS, Fresh, Outcome, Pending, Purpose, SessionId};
+use etui_store::{Action, FRESH_MS, Fresh, Outcome, Pending, Presence, Purpose, SessionId, StoreError};
 use http::{HeaderValue, request::Parts};
 use serde::{Deserialize, Serialize};
 
-use super::{Browser, Next, PageError, second_factor, see_other};
+use super::{Next, PageError, second_factor, see_other};
 use crate::{
     app::App,
     clock,
@@ -37,37 +37,56 @@ pub(crate) struct Proof {
     pub(crate) session_id: Option<Id>,
 }
 
+impl Proof {
+    fn presence(&self) -> Presence {
+        match self.session_id {
+            Some(session_id) => Presence::OpenedBy(SessionId::new(session_id)),
+            None if self.twice => Presence::TwoFactors,
+            None => Presence::OneFactor,
+        }
+    }
+}
+
 /// The end of every way to sign in on a page: asks for what is still missing, or opens the pages and goes on.
 ///
 /// # Errors
 /// The store's.
-pub(crate) async fn go_on(
-    app: &App,
-    browser: &Browser,
-    proof: Proof,
-    next: &Next,
-) -> Result<Response, PageError> {
+pub(crate) async fn go_on(app: &App, proof: Proof, next: &Next) -> Result<Response, PageError> {
     if !proof.twice && app.store.totp(proof.account_id).await?.is_some() {
-        return second_factor::ask(app, browser, proof, next).await;
+        return second_factor::ask(app, proof, next).await;
     }
     let cookie = open(app, proof).await?;
     Ok(see_other(&next.address(), [cookie]))
 }
 
-/// Opens the pages for whoever holds an account, all factors shown, and notes it: the cookie that does it.
+/// Opens the pages for whoever holds an account, all factors shown, and notes it: the cookie that does it. Who may change nothing
+/// may still let a program in.
 ///
 /// # Errors
 /// `account_disabled`, which is noted, too.
 pub(super) async fn open(app: &App, proof: Proof) -> Result<HeaderValue, ApiError> {
     let (now_ms, action, account_id) = (clock::now_ms(), Action::OpenPages, proof.account_id);
-    let present = app.store.present(account_id, proof.session_id.map(SessionId::new)).await;
-    let present = present.map_err(ApiError::from);
-    let fresh = present.inspect_err(refusals::noted(app, account_id, action, None))?;
+    let present = app.store.present(account_id, proof.presence(), now_ms).await;
+    let noted = refusals::noted(app, account_id, action, None);
+    let fresh = match present {
+        Err(why) if may_let_in(&why) => {
+            noted(&why.into());
+            None
+        }
+        present => Some(present.map_err(ApiError::from).inspect_err(noted)?),
+    };
     let until_ms = now_ms.saturating_add(FRESH_MS);
     let body = PageBody { visitor: Who::Holder(proof), until_ms };
     let cookie = begin(app, Some(account_id), body).await?;
-    app.store.note(&fresh, action, None, Outcome::Done, now_ms).await?;
+    if let Some(fresh) = fresh {
+        app.store.note(&fresh, action, None, Outcome::Done, now_ms).await?;
+    }
     Ok(cookie)
+}
+
+/// Whether it keeps a holder from changing anything, and not from letting a program in: that waits as well, or keeps the account.
+const fn may_let_in(why: &StoreError) -> bool {
+    matches!(why, StoreError::AwaitsApproval | StoreError::Leaving { .. })
 }
 
 /// Opens them for somebody without an account.
@@ -111,6 +130,8 @@ pub(super) struct Visit {
 
 pub(super) enum Visitor {
     Holder(PageAccess),
+    /// Holds an account and may let programs in, which then wait like any new device, and do nothing else: why.
+    Kept(Proof, ApiError),
     Newcomer(Newcomer),
 }
 
@@ -172,6 +193,7 @@ impl FromRequestParts<Arc<App>> for PageAccess {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, PageError> {
         match visit(parts, app).await?.map(|visit| visit.visitor) {
             Some(Visitor::Holder(access)) => Ok(access),
+            Some(Visitor::Kept(_, why)) => Err(why.into()),
             _ => Err(ApiError::because(ErrorCode::Unauthenticated, "Sign in first.").into()),
         }
     }
@@ -211,22 +233,25 @@ async fn visit(parts: &mut Parts, app: &App) -> Result<Option<Visit>, ApiError> 
     let Some(pending) = app.store.pending(secret_hash, Purpose::Page, clock::now_ms()).await? else {
         return Ok(None);
     };
-    let visitor = visitor(app, &pending).await?;
+    let Some(visitor) = visitor(app, &pending).await? else { return Ok(None) };
     if let Visitor::Holder(access) = &visitor {
         Speaker::note(parts, access.fresh.pseudonyms());
     }
     Ok(Some(Visit { visitor, secret_hash }))
 }
 
-async fn visitor(app: &App, pending: &Pending) -> Result<Visitor, ApiError> {
+/// `None` if the account is gone, or the device that opened the page was signed out.
+async fn visitor(app: &App, pending: &Pending) -> Result<Option<Visitor>, ApiError> {
     let PageBody { visitor, until_ms } = sign_in::body(&pending.body)?;
-    match visitor {
-        Who::Newcomer(newcomer) => Ok(Visitor::Newcomer(newcomer)),
-        Who::Holder(proof) => {
-            let session_id = proof.session_id.map(SessionId::new);
-            let fresh = app.store.present(proof.account_id, session_id).await?;
-            Ok(Visitor::Holder(PageAccess { fresh, proof, until_ms }))
-        }
+    let proof = match visitor {
+        Who::Newcomer(newcomer) => return Ok(Some(Visitor::Newcomer(newcomer))),
+        Who::Holder(proof) => proof,
+    };
+    match app.store.present(proof.account_id, proof.presence(), clock::now_ms()).await {
+        Ok(fresh) => Ok(Some(Visitor::Holder(PageAccess { fresh, proof, until_ms }))),
+        Err(why) if may_let_in(&why) => Ok(Some(Visitor::Kept(proof, why.into()))),
+        Err(StoreError::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -246,8 +271,8 @@ fn cookie(value: &str, seconds: u64) -> HeaderValue {
 impl From<&Visitor> for LetIn {
     fn from(visitor: &Visitor) -> Self {
         match visitor {
-            Visitor::Holder(PageAccess { proof: Proof { account_id, twice, .. }, .. }) => {
-                Self::Holder { account_id: *account_id, twice: *twice }
+            Visitor::Holder(PageAccess { proof, .. }) | Visitor::Kept(proof, _) => {
+                Self::Holder { account_id: proof.account_id, twice: proof.twice }
             }
             Visitor::Newcomer(newcomer) => Self::Newcomer(newcomer.clone()),
         }

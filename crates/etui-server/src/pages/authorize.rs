@@ -109,7 +109,7 @@ fn back(app: &App, asked: &Authorization, (name, value): (&str, Token)) -> Strin
 pub(super) fn choices(action: &str, hidden: &str) -> String {
     format!(
         "<form method=\"post\" action=\"{}\">{hidden}<p><button name=\"decision\" value=\"allow\">Let it in</button> \
-         <button name=\"decision\" value=\"refuse\">No</button></p></form>",
+         <button class=\"quiet\" name=\"decision\" value=\"refuse\">No</button></p></form>",
         escape(action)
     )
 }

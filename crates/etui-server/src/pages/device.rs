@@ -43,7 +43,7 @@ pub(super) async fn show(visit: Option<Visit>) -> Response {
     }
     let content = format!(
         "{WARNING}<form method=\"post\" action=\"/device/look\"><p><label for=\"user_code\">The code that the device \
-         shows</label><br><input id=\"user_code\" name=\"user_code\" autocomplete=\"off\" autocapitalize=\"characters\" \
+         shows</label><input id=\"user_code\" name=\"user_code\" autocomplete=\"off\" autocapitalize=\"characters\" \
          spellcheck=\"false\" required></p><p><button>Go on</button></p></form>"
     );
     Page::new("Let a device in", &content).respond(StatusCode::OK)

@@ -38,7 +38,7 @@ pub(super) fn offer(app: &App, next: &Next) -> String {
         return String::new();
     }
     format!(
-        "<form method=\"post\" action=\"/sign-in/links\">{}<p><label for=\"email\">E-mail address</label><br>\
+        "<form method=\"post\" action=\"/sign-in/links\">{}<p><label for=\"email\">E-mail address</label>\
          <input id=\"email\" name=\"email\" type=\"email\" autocomplete=\"email\" required></p>\
          <p><button>Send me a link</button></p></form>",
         hidden("next", &next.address())
@@ -84,5 +84,5 @@ pub(super) async fn open(
     let token = Token::new(token);
     let opened = links::open(&app, browser.hash(), &token);
     let (account_id, next) = limits::within_try(&app, client, Target::Code, None, opened).await?;
-    go_on(&app, &browser, Proof { account_id, twice: false, session_id: None }, &next).await
+    go_on(&app, Proof { account_id, twice: false, session_id: None }, &next).await
 }

@@ -20,11 +20,9 @@ use etui_chain::Id;
 use etui_store::{Action, Passkey};
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
-use time::OffsetDateTime;
 
 use super::{
-    Browser, Next, PageAccess, PageError, PageForm, Proof, SameOrigin, go_on, hidden, second_factor,
-    see_other,
+    Next, PageAccess, PageError, PageForm, Proof, SameOrigin, day, go_on, hidden, second_factor, see_other,
 };
 use crate::{
     app::App,
@@ -38,6 +36,7 @@ use crate::{
 
 /// The address of the script, for pages that ask for passkeys.
 pub(super) const SCRIPT: &str = "/passkeys.js";
+const SECOND_FACTOR: &str = "/sign-in/second-factor/passkey";
 /// Where a page begins to ask for one, whosever it may be.
 const BEGIN: &str = "/v1/sign-ins/passkeys";
 
@@ -45,7 +44,7 @@ pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
         .route(SCRIPT, get(script))
         .route("/sign-in/passkey", post(sign_in))
-        .route("/sign-in/second-factor/passkey", post(second_factor::show_passkey))
+        .route(SECOND_FACTOR, post(second_factor::check_passkey))
         .route("/account/passkeys", post(add))
         .route("/account/passkeys/begin", post(begin))
         .route("/account/passkeys/rename", post(rename))
@@ -100,27 +99,27 @@ struct Nothing {}
 
 /// A form that signs in, where the server's address has a name.
 pub(super) fn offer(app: &App, next: &Next) -> String {
-    ask(app, "/sign-in/passkey", &hidden("next", &next.address()), "Sign in with a passkey")
+    ask(app, "/sign-in/passkey", &hidden("next", &next.address()), "<button>Sign in with a passkey</button>")
 }
 
 /// The same where a second factor is asked for.
-pub(super) fn offer_as_second_factor(app: &App, ticket: &Token) -> String {
-    ask(app, "/sign-in/second-factor/passkey", &hidden("ticket", ticket.expose()), "Use a passkey instead")
+pub(super) fn offer_as_second_factor(app: &App) -> String {
+    ask(app, SECOND_FACTOR, "", "<button class=\"quiet\">Use a passkey instead</button>")
 }
 
-fn ask(app: &App, action: &str, fields: &str, label: &str) -> String {
+fn ask(app: &App, action: &str, fields: &str, button: &str) -> String {
     if app.passkeys.is_none() {
         return String::new();
     }
-    form("get", BEGIN, action, fields, label)
+    form("get", BEGIN, action, fields, button)
 }
 
 /// The passkeys of an account, and a form that adds one.
 pub(super) fn list(app: &App, passkeys: &[Passkey]) -> String {
     let add = if app.passkeys.is_some() {
-        let name = "<label for=\"passkey_name\">What to call it</label><br><input id=\"passkey_name\" name=\"name\" \
+        let name = "<label for=\"passkey_name\">What to call it</label><input id=\"passkey_name\" name=\"name\" \
              maxlength=\"64\" value=\"Passkey\" autocomplete=\"off\" required>";
-        form("create", "/account/passkeys/begin", "/account/passkeys", name, "Add a passkey")
+        form("create", "/account/passkeys/begin", "/account/passkeys", name, "<button>Add a passkey</button>")
     } else {
         "<p>Passkeys need a server whose address is a name, not a number.</p>".to_owned()
     };
@@ -132,10 +131,10 @@ fn one(passkey: &Passkey) -> String {
     let (hidden, name) = (hidden("id", &id), escape(&passkey.name));
     format!(
         "<fieldset><legend>{name}</legend><p>{}</p>\
-         <form method=\"post\" action=\"/account/passkeys/rename\">{hidden}<p><label for=\"name-{id}\">Name</label><br>\
+         <form method=\"post\" action=\"/account/passkeys/rename\">{hidden}<p><label for=\"name-{id}\">Name</label>\
          <input id=\"name-{id}\" name=\"name\" maxlength=\"64\" value=\"{name}\" autocomplete=\"off\" required> \
-         <button>Rename</button></p></form>\
-         <form method=\"post\" action=\"/account/passkeys/remove\">{hidden}<p><button>Remove {name}</button></p></form>\
+         <button class=\"quiet\">Rename</button></p></form>\
+         <form method=\"post\" action=\"/account/passkeys/remove\">{hidden}<p><button class=\"quiet\">Remove {name}</button></p></form>\
          </fieldset>",
         times(passkey)
     )
@@ -149,16 +148,10 @@ fn times(passkey: &Passkey) -> String {
     format!("Added on {}, {used}.", day(passkey.created_ms))
 }
 
-/// In UTC.
-fn day(time_ms: u64) -> String {
-    let time = i64::try_from(time_ms / 1000).ok().and_then(|it| OffsetDateTime::from_unix_timestamp(it).ok());
-    time.map(|time| time.date().to_string()).unwrap_or_default()
-}
-
-fn form(kind: &str, begin: &str, action: &str, fields: &str, label: &str) -> String {
+fn form(kind: &str, begin: &str, action: &str, fields: &str, button: &str) -> String {
     format!(
         "<form method=\"post\" action=\"{action}\" data-passkey=\"{kind}\" data-begin=\"{begin}\">{}{}\
-         <p>{fields} <button>{label}</button></p><p role=\"alert\"></p>\
+         <p>{fields}{button}</p><p role=\"alert\"></p>\
          <noscript><p>Passkeys need a script, which is off in this browser.</p></noscript></form>",
         hidden("passkey_ticket", ""),
         hidden("credential", ""),
@@ -172,13 +165,12 @@ async fn script() -> Response {
 async fn sign_in(
     State(app): State<Arc<App>>,
     Client(client): Client,
-    browser: Browser,
     PageForm(SignInForm { next, answered }): PageForm<SignInForm>,
 ) -> Result<Response, PageError> {
     let account_id = async { passkeys::verify(&app, answered.read()?, Action::SignIn).await };
     let account_id = limits::within_try(&app, client, Target::Code, None, account_id).await?;
     let proof = Proof { account_id, twice: true, session_id: None };
-    go_on(&app, &browser, proof, &Next::read(next.as_deref())).await
+    go_on(&app, proof, &Next::read(next.as_deref())).await
 }
 
 async fn begin(

@@ -87,7 +87,7 @@ pub(super) struct Answer {
 pub(super) fn offer(app: &App, next: &Next) -> String {
     let form = |provider: &Provider| {
         format!(
-            "<form method=\"post\" action=\"/sign-in/provider/{}\">{}<p><button>Sign in with {}</button></p></form>",
+            "<form method=\"post\" action=\"/sign-in/provider/{}\">{}<p><button class=\"quiet\">Sign in with {}</button></p></form>",
             provider.name(),
             hidden("next", &next.address()),
             escape(provider.title())
@@ -141,7 +141,7 @@ pub(super) async fn arrive(
     match aim {
         Aim::SignIn { next, charged } => {
             let attempt = Attempt::kept(charged, Target::Code);
-            sign_in_as(&app, &browser, provider, identified, &next, attempt).await
+            sign_in_as(&app, provider, identified, &next, attempt).await
         }
         Aim::Link { account_id } => ask_to_link(&app, access, account_id, identified).await,
     }
@@ -200,7 +200,6 @@ fn elsewhere(app: &App) -> ApiError {
 
 async fn sign_in_as(
     app: &App,
-    browser: &Browser,
     provider: &Provider,
     identified: Identified,
     next: &Next,
@@ -208,7 +207,7 @@ async fn sign_in_as(
 ) -> Result<Response, PageError> {
     if let Some(account_id) = app.store.account_of_identity(&identified.identity, clock::now_ms()).await? {
         attempt.succeeded(app).await?;
-        return go_on(app, browser, Proof { account_id, twice: false, session_id: None }, next).await;
+        return go_on(app, Proof { account_id, twice: false, session_id: None }, next).await;
     }
     if let Some(email) = &identified.email
         && let Some(login) = app.store.login(email).await?

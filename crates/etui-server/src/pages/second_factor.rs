@@ -1,112 +1,151 @@
-//! `POST /sign-in/second-factor`: what is asked after the first factor, where there is a second.
+//! `/sign-in/second-factor`: what is asked after the first factor, where there is a second.
+//!
+//! A cookie says how far this browser is: the page can be loaded anew and come back to, and no other browser goes on with it.
 
 use std::{net::IpAddr, sync::Arc};
 
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::{FromRequestParts, State},
+    response::Response,
+};
 use etui_api::{
     ErrorCode,
     session::{Factor, Token},
 };
-use etui_chain::Digest;
+use etui_chain::AccountId;
 use etui_store::Purpose;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, request::Parts};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Browser, Next, Page, PageError, PageForm, Proof, go_on, hidden,
+    Next, Page, PageError, PageForm, PageQuery, Proof,
+    access::Visit,
+    go_on,
     passkeys::{self, Answered},
-    with_cookies,
+    see_other,
 };
 use crate::{
     app::App,
     clock,
+    cookies::{self, SameSite},
     parameters::Client,
     problem::ApiError,
     second_factor::{self, Ticket},
     sign_in::{self, PATIENCE, TRIES},
 };
 
+pub(super) const ADDRESS: &str = "/sign-in/second-factor";
+/// By a redirect, so that going back does not send a code again.
+const WRONG: &str = "/sign-in/second-factor?wrong=true";
+const HALF_WAY_COOKIE: &str = "__Host-etui-half-way";
+/// Longer than it counts, so that whoever comes too late is told.
+const HALF_WAY_SECONDS: u64 = 3600;
 const TOTP_DIGITS: usize = 6;
 
-/// What goes on with it, in the browser that showed the first.
+/// What goes on with it.
 #[derive(Serialize, Deserialize)]
 struct HalfWay {
-    browser: Digest,
     proof: Proof,
     next: Next,
 }
 
+/// What this browser has of it, whether or not it still counts.
+pub(super) struct Shown(Option<Token>);
+
 #[derive(Deserialize)]
-pub(super) struct Shown {
-    ticket: Token,
-    code: Token,
+pub(super) struct Before {
+    /// Whether a wrong one was shown.
+    #[serde(default)]
+    wrong: bool,
 }
 
 #[derive(Deserialize)]
-pub(super) struct ShownPasskey {
-    ticket: Token,
-    #[serde(flatten)]
-    answered: Answered,
+pub(super) struct Typed {
+    code: Token,
 }
 
 /// Asks for it.
 ///
 /// # Errors
 /// The store's.
-pub(super) async fn ask(
-    app: &App,
-    browser: &Browser,
-    proof: Proof,
-    next: &Next,
-) -> Result<Response, PageError> {
-    let (browser, cookie) = browser.or_new()?;
-    let body = HalfWay { browser, proof, next: next.clone() };
+pub(super) async fn ask(app: &App, proof: Proof, next: &Next) -> Result<Response, PageError> {
+    let body = HalfWay { proof, next: next.clone() };
     let purpose = Purpose::PageSecondFactor;
     let ticket = sign_in::begin(app, purpose, Some(proof.account_id), &body, TRIES, PATIENCE).await?;
-    Ok(with_cookies(form(app, &ticket, StatusCode::OK, ""), cookie))
+    Ok(see_other(ADDRESS, [cookie(&ticket)]))
 }
 
+/// Whoever comes back here afterwards, or shows the same twice, is where it leads to.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    Client(client): Client,
-    browser: Browser,
-    PageForm(Shown { ticket, code }): PageForm<Shown>,
+    visit: Option<Visit>,
+    Shown(ticket): Shown,
+    PageQuery(Before { wrong }): PageQuery<Before>,
 ) -> Result<Response, PageError> {
-    finish(&app, client, &browser, &ticket, factor(code)).await
+    let Some(ticket) = ticket else { return Ok(see_other(&Next::Account.address(), [])) };
+    match half_way(&app, &ticket).await {
+        Ok((_, HalfWay { proof, .. })) => form(&app, proof.account_id, wrong).await,
+        Err(_) if visit.is_some() => Ok(see_other(&Next::Account.address(), [])),
+        Err(error) => Err(error.into()),
+    }
 }
 
-pub(super) async fn show_passkey(
+pub(super) async fn check_code(
     State(app): State<Arc<App>>,
     Client(client): Client,
-    browser: Browser,
-    PageForm(ShownPasskey { ticket, answered }): PageForm<ShownPasskey>,
+    visit: Option<Visit>,
+    shown: Shown,
+    PageForm(Typed { code }): PageForm<Typed>,
 ) -> Result<Response, PageError> {
-    finish(&app, client, &browser, &ticket, Factor::Passkey(answered.read()?)).await
+    finish(&app, client, visit, shown, factor(code)).await
+}
+
+pub(super) async fn check_passkey(
+    State(app): State<Arc<App>>,
+    Client(client): Client,
+    visit: Option<Visit>,
+    shown: Shown,
+    PageForm(answered): PageForm<Answered>,
+) -> Result<Response, PageError> {
+    finish(&app, client, visit, shown, Factor::Passkey(answered.read()?)).await
 }
 
 async fn finish(
     app: &App,
     client: IpAddr,
-    browser: &Browser,
-    ticket: &Token,
+    visit: Option<Visit>,
+    Shown(ticket): Shown,
     factor: Factor,
 ) -> Result<Response, PageError> {
-    let secret_hash = sign_in::secret_hash(ticket)?;
-    let purpose = Purpose::PageSecondFactor;
+    let ticket = ticket.ok_or_else(sign_in::no_longer_valid)?;
+    let (half, HalfWay { proof, next }) = match half_way(app, &ticket).await {
+        Err(_) if visit.is_some() => return Ok(see_other(&Next::Account.address(), [])),
+        found => found?,
+    };
+    match second_factor::check(app, client, &half, None, factor).await {
+        Ok(()) => go_on(app, Proof { twice: true, ..proof }, &next).await,
+        Err(error) if error.problem().code == ErrorCode::WrongCode => Ok(see_other(WRONG, [])),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn half_way(app: &App, ticket: &Token) -> Result<(Ticket, HalfWay), ApiError> {
+    let (secret_hash, purpose) = (sign_in::secret_hash(ticket)?, Purpose::PageSecondFactor);
     let pending = app.store.pending(secret_hash, purpose, clock::now_ms()).await?;
     let half_way: HalfWay = sign_in::body(&pending.ok_or_else(sign_in::no_longer_valid)?.body)?;
-    if browser.hash() != Some(half_way.browser) {
-        return Err(ApiError::because(ErrorCode::BadRequest, "This was not begun in this browser.").into());
-    }
-    let HalfWay { proof, next, .. } = half_way;
-    let half = Ticket { secret_hash, purpose, account_id: proof.account_id };
-    match second_factor::check(app, client, &half, None, factor).await {
-        Ok(()) => go_on(app, browser, Proof { twice: true, ..proof }, &next).await,
-        Err(error) if error.problem().code == ErrorCode::WrongCode => {
-            let wrong = "<p role=\"alert\">That code is not right, or was used before.</p>";
-            Ok(form(app, ticket, StatusCode::UNAUTHORIZED, wrong))
-        }
-        Err(error) => Err(error.into()),
+    Ok((Ticket { secret_hash, purpose, account_id: half_way.proof.account_id }, half_way))
+}
+
+/// Coming back from a provider is coming from another site; a form asks for [`super::SameOrigin`] besides.
+fn cookie(ticket: &Token) -> HeaderValue {
+    cookies::set(HALF_WAY_COOKIE, ticket.expose(), HALF_WAY_SECONDS, SameSite::Lax)
+}
+
+impl FromRequestParts<Arc<App>> for Shown {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _app: &Arc<App>) -> Result<Self, Self::Rejection> {
+        Ok(Self(cookies::read(&parts.headers, HALF_WAY_COOKIE)))
     }
 }
 
@@ -120,14 +159,18 @@ fn factor(code: Token) -> Factor {
     }
 }
 
-fn form(app: &App, ticket: &Token, status: StatusCode, message: &str) -> Response {
+async fn form(app: &App, account_id: AccountId, wrong: bool) -> Result<Response, PageError> {
+    let (status, message) = if wrong {
+        (StatusCode::UNAUTHORIZED, "<p role=\"alert\">That code is not right, or was used before.</p>")
+    } else {
+        (StatusCode::OK, "")
+    };
+    let has_passkeys = !app.store.passkeys(account_id).await?.is_empty();
+    let passkey = if has_passkeys { passkeys::offer_as_second_factor(app) } else { String::new() };
     let content = format!(
-        "{message}<form method=\"post\" action=\"/sign-in/second-factor\">{}<p><label for=\"code\">The code of your \
-         authenticator app, or a recovery code</label><br><input id=\"code\" name=\"code\" \
-         autocomplete=\"one-time-code\" autocapitalize=\"none\" spellcheck=\"false\" required></p>\
-         <p><button>Go on</button></p></form>{}",
-        hidden("ticket", ticket.expose()),
-        passkeys::offer_as_second_factor(app, ticket)
+        "{message}<form method=\"post\" action=\"{ADDRESS}\"><p><label for=\"code\">The code of your authenticator \
+         app, or a recovery code</label><input id=\"code\" name=\"code\" autocomplete=\"one-time-code\" \
+         autocapitalize=\"none\" spellcheck=\"false\" required autofocus></p><p><button>Go on</button></p></form>{passkey}"
     );
-    Page::with_passkeys("Second factor", &content).respond(status)
+    Ok(Page::with_passkeys("Second factor", &content).respond(status))
 }

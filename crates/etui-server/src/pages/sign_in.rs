@@ -7,8 +7,8 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::{
-    Browser, Next, Page, PageAccess, PageError, PageForm, PageQuery, access, access::Visit, browser, link,
-    passkeys, provider, see_other, with_cookies,
+    Browser, Next, Page, PageError, PageForm, PageQuery, access, access::Visit, browser, link, passkeys,
+    provider, see_other, with_cookies,
 };
 use crate::app::App;
 
@@ -22,12 +22,12 @@ pub(super) struct Nothing {}
 
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    access: Option<PageAccess>,
+    visit: Option<Visit>,
     browser: Browser,
     PageQuery(Asked { next }): PageQuery<Asked>,
 ) -> Result<Response, PageError> {
     let next = Next::read(next.as_deref());
-    if access.is_some() {
+    if visit.is_some() {
         return Ok(see_other(&next.address(), []));
     }
     let (_, cookie) = browser.or_new()?;

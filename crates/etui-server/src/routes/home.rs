@@ -4,14 +4,9 @@ use std::sync::Arc;
 
 use axum::{Router, extract::State, response::Response, routing::get};
 use etui_api::server::SignUpMode;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 
-use crate::{
-    answers::html,
-    app::App,
-    client_address::was_forwarded,
-    document::{STYLE, escape},
-};
+use crate::{app::App, client_address::was_forwarded, document::escape, pages::Page};
 
 /// The page's route.
 pub(super) fn router() -> Router<Arc<App>> {
@@ -31,16 +26,10 @@ async fn show(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
         }
         SignUpMode::Closed => "<p>This server takes no new accounts.</p>".to_owned(),
     };
-    html(
-        format!(
-            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-             <meta name=\"viewport\" content=\"width=device-width\"><title>Etui</title>\
-             <style>{STYLE}</style></head><body><main><h1>Etui</h1>\
-             <p>This is a server of Etui, a password manager. It keeps what your devices have sealed, \
-             and can read none of it.</p>{next}\
-             <p><a href=\"/account\">Your account</a>: ways to sign in, programs that wait to be let in</p>\
-             <p><a href=\"/reference\">Reference of the API</a></p></main></body></html>"
-        )
-        .into(),
-    )
+    let content = format!(
+        "<p>This is a server of Etui, a password manager. It keeps what your devices have sealed, and can read none of it.</p>\
+         {next}<p><a href=\"/account\">Your account</a>: ways to sign in, devices, programs that wait to be let in</p>\
+         <p><a href=\"/reference\">Reference of the API</a></p>"
+    );
+    Page::new("A server of Etui", &content).respond(StatusCode::OK)
 }

@@ -1,12 +1,12 @@
 //! What comes by mail: links to sign in with, codes that confirm an address, news. The mail server is a real one.
 
 mod addresses;
-mod browsers;
+pub(crate) mod browsers;
 mod links;
 mod news;
 mod operator;
 
-use etui_server::settings::{Given, Settings};
+use etui_server::settings::{Given, MailSettings, Settings};
 use etui_services::{Received, Smtp};
 
 pub(crate) use operator::printed;
@@ -22,18 +22,23 @@ pub(crate) struct Mailing {
 impl Mailing {
     pub(crate) async fn start() -> Self {
         let smtp = Smtp::start().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("server.toml");
-        let toml = format!("mail_server = '{}'\nmail_from = 'etui@example.org'", smtp.address());
-        std::fs::write(&file, toml).unwrap();
-        let mail = Settings::resolve(Given::read(&file).unwrap()).unwrap().mail;
+        let mail = through(&smtp);
         Self { server: TestServer::start_with(|settings| settings.mail = mail).await, smtp }
     }
 
     /// The one that came as the so many-th.
-    fn letter(&self, number: usize) -> Received {
+    pub(crate) fn letter(&self, number: usize) -> Received {
         self.smtp.wait_for(number).unwrap().remove(number - 1)
     }
+}
+
+/// Settings that send letters there.
+pub(crate) fn through(smtp: &Smtp) -> Option<MailSettings> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.toml");
+    let toml = format!("mail_server = '{}'\nmail_from = 'etui@example.org'", smtp.address());
+    std::fs::write(&file, toml).unwrap();
+    Settings::resolve(Given::read(&file).unwrap()).unwrap().mail
 }
 
 /// The line of a letter that is to be copied.

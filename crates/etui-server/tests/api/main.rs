@@ -2,6 +2,7 @@
 
 mod accounts;
 mod administration;
+mod approval;
 mod browsers;
 mod budget;
 mod document;

@@ -1,7 +1,7 @@
 //! Signing in at a provider of OpenID Connect, a real one: who gets in, and who does not.
 
 use etui_api::{ErrorCode, browser::HandOver, session::Session};
-use etui_server::settings::ProviderSettings;
+use etui_server::settings::{ProviderSettings, Settings};
 use etui_services::{
     Provider, ProviderAddress,
     provider::{CLIENT_ID, CLIENT_SECRET},
@@ -21,14 +21,22 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) async fn with_providers(count: usize) -> Self {
-        let (mut place, addresses) = Self::without_their_start(count).await;
+        Self::with(count, |_| ()).await
+    }
+
+    /// The same with other settings besides.
+    pub(crate) async fn with(count: usize, adjust: impl FnOnce(&mut Settings)) -> Self {
+        let (mut place, addresses) = Self::without_their_start(count, adjust).await;
         let callback = format!("{}/sign-in/provider/callback", place.server.public_url());
         place.providers = addresses.into_iter().map(|address| address.start(&[&callback]).unwrap()).collect();
         place
     }
 
     /// The server runs, and its providers do not yet.
-    async fn without_their_start(count: usize) -> (Self, Vec<ProviderAddress>) {
+    async fn without_their_start(
+        count: usize,
+        adjust: impl FnOnce(&mut Settings),
+    ) -> (Self, Vec<ProviderAddress>) {
         let addresses: Vec<_> = (0..count).map(|_| ProviderAddress::free().unwrap()).collect();
         let secrets = tempfile::tempdir().unwrap();
         let secret = secrets.path().join("secret");
@@ -43,7 +51,11 @@ impl Place {
             scopes: vec!["email".to_owned()],
         });
         let settings: Vec<_> = settings.collect();
-        let server = TestServer::start_with(|options| options.providers = settings).await;
+        let server = TestServer::start_with(|options| {
+            options.providers = settings;
+            adjust(options);
+        })
+        .await;
         (Self { server, issuers, providers: Vec::new(), secrets }, addresses)
     }
 
@@ -279,7 +291,7 @@ async fn what_does_not_verify_signs_nobody_in_and_a_new_key_does() {
 
 #[tokio::test]
 async fn a_provider_that_is_down_keeps_nothing_from_starting() {
-    let (place, mut addresses) = Place::without_their_start(1).await;
+    let (place, mut addresses) = Place::without_their_start(1, |_| ()).await;
     let mut browser = TestBrowser::new();
     let page = place.depart(&mut browser, "a").await;
     assert_eq!(page.status, 503, "{}", page.text);

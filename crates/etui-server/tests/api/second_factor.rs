@@ -10,6 +10,8 @@ use totp_rs::Totp;
 
 use crate::support::{Person, TestServer};
 
+pub(crate) mod pages;
+
 /// A person whose account asks for a second factor.
 struct Guarded {
     server: TestServer,
@@ -26,12 +28,7 @@ impl Guarded {
         let server = TestServer::start().await;
         let person = Person::new(1);
         let session = server.sign_up(&person).await;
-        let setup: TotpSetup = server.post_as("/v1/account/totp", &session, &()).await.json();
-        let app = Totp::from_url(setup.url.expose()).unwrap();
-        let confirmation = TotpConfirmation { ticket: setup.ticket, code: code_at(&app, 0) };
-        let answer = server.post_as("/v1/account/totp/confirm", &session, &confirmation).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let RecoveryCodes { codes } = answer.json();
+        let (app, codes) = pages::guard(&server, &session).await;
         Self { server, person, session, app, codes }
     }
 

@@ -1,7 +1,10 @@
 //! A server in a folder of its own and a person with a device who signs by hand.
 
 mod authenticator;
+#[path = "../../../etui-testkit/src/backing.rs"]
+mod backing;
 mod browser;
+mod database;
 mod person;
 mod server;
 

@@ -1,7 +1,7 @@
 //! New devices that another one has to approve, and accounts that are given nothing.
 
 use etui_chain::DeviceId;
-use etui_store::{Begun, CredentialChange, Exchange, Rotation, Store, StoreError};
+use etui_store::{Begun, CredentialChange, Exchange, Presence, Rotation, Store, StoreError};
 use futures_util::{FutureExt as _, StreamExt as _};
 
 use crate::{
@@ -85,6 +85,27 @@ pub(crate) async fn a_device_that_was_signed_out_by_another_waits_again(backend:
     assert!(scene.sign_in(device_id).await.awaits_approval);
 }
 
+pub(crate) async fn one_factor_is_nobody_beside_a_device_that_could_approve(backend: &Backend) {
+    let mut scene = Scene::new(backend).await;
+    let Scene { store, own, .. } = &scene;
+    let present = async |presence| store.present(own.account_id(), presence, NOW_MS).await;
+    let one = present(Presence::OneFactor).await;
+    assert!(matches!(one, Err(StoreError::AwaitsApproval)), "{one:?}");
+    assert!(present(Presence::OpenedBy(own.session_id())).await.is_ok());
+    let fresh = present(Presence::TwoFactors).await.unwrap();
+
+    let device_id = own.device_id();
+    store.turn_device_away(&fresh, device_id, None, NOW_MS).await.unwrap();
+    let opened = present(Presence::OpenedBy(own.session_id())).await;
+    assert!(matches!(opened, Err(StoreError::NotFound)), "{opened:?}");
+    let again = store.turn_device_away(&fresh, device_id, None, NOW_MS).await;
+    assert!(matches!(again, Err(StoreError::NotFound)), "{again:?}");
+    assert!(present(Presence::OneFactor).await.is_ok(), "nobody could approve any more");
+    let new = scene.client.id();
+    assert!(!scene.sign_in(new).await.awaits_approval);
+    assert!(scene.sign_in(device_id).await.awaits_approval, "it is a new device");
+}
+
 pub(crate) async fn where_nobody_could_approve_nobody_waits(backend: &Backend) {
     let mut scene = Scene::new(backend).await;
     let device_id = scene.client.id();
@@ -109,7 +130,7 @@ pub(crate) async fn a_disabled_account_is_given_nothing(backend: &Backend) {
     let disabled = |error| assert!(matches!(error, StoreError::Disabled), "{error:?}");
     disabled(store.authority(own.session_id(), NOW_MS).await.unwrap_err());
     disabled(store.leaving(own.session_id(), NOW_MS).await.unwrap_err());
-    disabled(store.present(client.account_id, None).await.unwrap_err());
+    disabled(store.present(client.account_id, Presence::TwoFactors, NOW_MS).await.unwrap_err());
     let (account_id, device_id, session) = (client.account_id, client.device_id, client.session());
     disabled(store.create_session(account_id, device_id, session, NOW_MS).await.unwrap_err());
     backend.execute("UPDATE account SET disabled_ms = NULL").await;

@@ -6,7 +6,7 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use etui_chain::{Digest, ObjectId, VaultId};
 use etui_store::{
     Action, Authority, CredentialChange, Download, Holder, Identity, Invitation, NewPending, Notice, Outcome,
-    Page, Purpose, Retention, Role, Store, StoreError, TotpSecret,
+    Page, Presence, Purpose, Retention, Role, Store, StoreError, TotpSecret,
     holdings::{Given, HOLDINGS, Whose},
 };
 use futures_util::TryStreamExt as _;
@@ -264,7 +264,7 @@ pub(crate) async fn an_account_of_an_older_program_gets_its_key(backend: &Backen
     client.sign_in(&store).await;
     assert_eq!(key().await, 0);
     lose().await;
-    store.present(client.account_id, None).await.unwrap();
+    store.present(client.account_id, Presence::TwoFactors, NOW_MS).await.unwrap();
     assert_eq!(key().await, 0);
     lose().await;
     store.purge(&RETENTION, NOW_MS).await.unwrap();

@@ -6,7 +6,12 @@ use super::Mailing;
 use crate::support::{Person, TestBrowser};
 
 /// Has a link sent from the page to sign in on; the letter.
-async fn ask(mailing: &Mailing, browser: &mut TestBrowser, email: &str, number: usize) -> Received {
+pub(crate) async fn ask(
+    mailing: &Mailing,
+    browser: &mut TestBrowser,
+    email: &str,
+    number: usize,
+) -> Received {
     let page = browser.open(&format!("{}/sign-in?next=/device", mailing.server.public_url())).await;
     let answer = browser.submit(&page, "/sign-in/links", &[("email", email)]).await;
     assert_eq!(answer.status, 202, "{}", answer.text);
@@ -14,7 +19,8 @@ async fn ask(mailing: &Mailing, browser: &mut TestBrowser, email: &str, number: 
     mailing.letter(number)
 }
 
-fn link(letter: &Received) -> String {
+/// What a letter leads to.
+pub(crate) fn link(letter: &Received) -> String {
     let link = letter.text.lines().find(|line| line.contains("/sign-in/links/")).unwrap().to_owned();
     assert!(letter.html.contains(&format!("<a href=\"{link}\">{link}</a>")), "{}", letter.html);
     link

@@ -57,7 +57,7 @@ impl TestBrowser {
         let form = page.form(action);
         let target = page.url.join(&form.action).unwrap();
         let mut pairs = form.hidden;
-        pairs.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        pairs.extend(owned(fields));
         self.go(target, Some(pairs), "same-origin").await
     }
 
@@ -82,8 +82,7 @@ impl TestBrowser {
     }
 
     async fn send_from(&mut self, site: &str, address: &str, fields: &[(&str, &str)]) -> Seen {
-        let pairs = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        self.go(Url::parse(address).unwrap(), Some(pairs), site).await
+        self.go(Url::parse(address).unwrap(), Some(owned(fields)), site).await
     }
 
     async fn go(&mut self, url: Url, form: Option<Vec<(String, String)>>, site: &str) -> Seen {
@@ -139,6 +138,10 @@ impl TestBrowser {
             }
         }
     }
+}
+
+fn owned(fields: &[(&str, &str)]) -> Vec<(String, String)> {
+    fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 struct Form {

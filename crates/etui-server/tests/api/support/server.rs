@@ -13,16 +13,21 @@ use etui_chain::DeviceId;
 use etui_server::{serve::Server, settings::Settings};
 use etui_store::Store;
 use reqwest::{Client, Method, RequestBuilder, Response};
+use sea_orm::ConnectionTrait as _;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::person::{Person, body, commit_frames};
+use super::{
+    database,
+    person::{Person, body, commit_frames},
+};
 
 /// A running server and its folder.
 pub(crate) struct TestServer {
     server: Server,
     scheme: &'static str,
     client: Client,
+    settings: Settings,
     folder: tempfile::TempDir,
 }
 
@@ -41,11 +46,11 @@ impl TestServer {
 
     pub(crate) async fn start_with(adjust: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut options = Settings::in_folder(folder.path());
-        adjust(&mut options);
-        let scheme = if options.tls.is_some() { "https" } else { "http" };
-        let server = Server::start(&options).await.unwrap();
-        Self { server, scheme, client: client(), folder }
+        let mut settings = database::settings(folder.path());
+        adjust(&mut settings);
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let server = Server::start(&settings).await.unwrap();
+        Self { server, scheme, client: client(), settings, folder }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -54,8 +59,14 @@ impl TestServer {
 
     /// The store of the server, from outside.
     pub(crate) async fn look_into_store(&self) -> Store {
-        let settings = Settings::in_folder(self.folder.path());
-        Store::look(&settings.store().unwrap()).await.unwrap()
+        Store::look(&self.settings.store().unwrap()).await.unwrap()
+    }
+
+    /// Changes what is in the database, as time would have.
+    pub(crate) async fn execute(&self, statement: &str) {
+        let database = database::connect(&self.settings).await;
+        let done = database.execute_unprepared(statement).await.unwrap();
+        assert!(done.rows_affected() > 0, "{statement}");
     }
 
     pub(crate) fn metrics_address(&self) -> SocketAddr {

@@ -7,8 +7,8 @@ use etui_api::frame::{Frame, FrameReader};
 use etui_chain::{AccountId, DeviceId, Digest, ObjectId, VaultId};
 use etui_store::{
     Admission, Authority, CommitUpload, CredentialChange, Exchange, FrameStream, HealUpload, Identity,
-    Invitation, LoginHash, NewAccount, NewPending, NewSession, Pending, Purpose, Retention, StateUpload,
-    Store, StoreError, TotpSecret,
+    Invitation, LoginHash, NewAccount, NewPending, NewSession, Pending, Presence, Purpose, Retention,
+    StateUpload, Store, StoreError, TotpSecret,
 };
 use futures_util::TryStreamExt as _;
 use tempfile::TempDir;
@@ -288,7 +288,7 @@ impl Twin {
             }
             Request::Approve(device_id) => store.approve_device(authority, device_id, now_ms).await?,
             Request::DeleteAccount => {
-                let fresh = store.present(authority.account_id(), None).await?;
+                let fresh = store.present(authority.account_id(), Presence::TwoFactors, now_ms).await?;
                 store.delete_account(&fresh, now_ms, None, now_ms).await?;
                 lines.push(format!("{:?}", store.purge(&FOR_EVER, now_ms).await?));
             }

@@ -1,25 +1,10 @@
-// A person in a browser with a passkey; see real_browser.rs.
-import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
+// A passkey from its making to its end.
 import http from 'node:http';
-import { chromium } from 'playwright-core';
 
-const { SERVER, HAND_OVER, EMAIL, SIGN_IN, SCREENSHOTS } = process.env;
 const DEVICE_ID = '0909090909090909090909090909090a';
 
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update'],
-});
-try {
-  await story();
-  console.log('done');
-} finally {
-  await browser.close();
-}
-
 async function story() {
-  const page = await (await browser.newContext({ viewport: { width: 800, height: 900 } })).newPage();
+  const page = await newPage();
   const authenticator = await addAuthenticator(page);
 
   step('opens the account from a device that is signed in');
@@ -92,37 +77,6 @@ async function story() {
   await look(page, 'refused');
 }
 
-function step(what) {
-  console.log(what);
-}
-
-async function look(page, name) {
-  if (SCREENSHOTS) {
-    await page.screenshot({ path: `${SCREENSHOTS}/${name}.png`, fullPage: true });
-  }
-}
-
-async function addAuthenticator(page) {
-  const session = await page.context().newCDPSession(page);
-  await session.send('WebAuthn.enable', { enableUI: false });
-  const { authenticatorId } = await session.send('WebAuthn.addVirtualAuthenticator', {
-    options: {
-      protocol: 'ctap2',
-      transport: 'internal',
-      hasResidentKey: true,
-      hasUserVerification: true,
-      isUserVerified: true,
-      automaticPresenceSimulation: true,
-    },
-  });
-  return { send: (method, options) => session.send(method, { authenticatorId, ...options }) };
-}
-
-async function signOut(page) {
-  await page.getByRole('button', { name: 'Sign out of these pages' }).click();
-  await page.waitForURL(/\/sign-in/);
-}
-
 async function begin() {
   return (await post('/v1/sign-ins/passkeys', {})).json();
 }
@@ -143,32 +97,3 @@ async function siteOfSomebodyElse() {
   return { url: `http://localhost:${server.address().port}/`, close: () => server.close() };
 }
 
-async function setUpTotp() {
-  const session = await (await post('/v1/sessions', JSON.parse(SIGN_IN))).json();
-  const setup = await (await post('/v1/account/totp', {}, session.access_token)).json();
-  const code = totp(setup.secret);
-  const confirmed = await post('/v1/account/totp/confirm', { ticket: setup.ticket, code }, session.access_token);
-  assert.equal(confirmed.status, 200);
-}
-
-/// RFC 6238, with a secret in base32.
-function totp(secret) {
-  const bits = [...secret].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('');
-  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30000)));
-  const mac = createHmac('sha1', key).update(counter).digest();
-  const number = mac.readUInt32BE(mac[19] & 15) & 0x7fffffff;
-  return String(number % 1e6).padStart(6, '0');
-}
-
-async function refused(path, body, code) {
-  const problem = await (await post(path, body)).json();
-  assert.equal(problem.code, code);
-  return problem;
-}
-
-function post(path, body, token) {
-  const headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) };
-  return fetch(SERVER.replace('localhost', '127.0.0.1') + path, { method: 'POST', headers, body: JSON.stringify(body) });
-}
