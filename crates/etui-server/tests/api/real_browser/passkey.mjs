@@ -73,7 +73,7 @@ async function story() {
   await page.getByRole('button', { name: 'Remove Laptop' }).waitFor({ state: 'detached' });
   await signOut(page);
   await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
-  await page.getByText('That passkey does not count here.').waitFor();
+  await page.getByText('That passkey does not count here').waitFor();
   await look(page, 'refused');
 }
 
