@@ -122,6 +122,7 @@ async fn one_factor_turns_nobody_away_and_changes_nothing() {
     for (path, fields) in [
         (TURN_AWAY, vec![("device_id", device_id.as_str())]),
         ("/account/providers/a", vec![]),
+        ("/account/link", vec![("ticket", "none")]),
         ("/account/unlink", vec![("issuer", "a"), ("subject", "alice")]),
         ("/account/passkeys/begin", vec![]),
         ("/account/passkeys", vec![("name", "mine"), ("passkey_ticket", "none"), ("credential", "{}")]),

@@ -12,6 +12,9 @@ async function story() {
   await owner.getByRole('button', { name: 'Open it' }).click();
   await owner.getByRole('button', { name: 'Link Provider a' }).click();
   await signInAtProvider(owner, 'alice');
+  await owner.getByRole('button', { name: 'Link it' }).waitFor();
+  await look(owner, 'link-identity');
+  await owner.getByRole('button', { name: 'Link it' }).click();
   await owner.getByRole('button', { name: 'Unlink Provider a' }).waitFor();
   await owner.getByRole('button', { name: 'Add a passkey' }).click();
   await owner.getByRole('button', { name: 'Remove Passkey' }).waitFor();
