@@ -21,6 +21,7 @@ mod durable;
 mod email_change;
 mod envelope;
 pub mod health;
+mod host;
 mod invitations;
 mod jobs;
 mod keeping;

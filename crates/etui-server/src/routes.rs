@@ -7,7 +7,7 @@ use etui_api::ErrorCode;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, document, envelope::envelope, pages, problem::ApiError};
+use crate::{app::App, document, envelope::envelope, host::guard, pages, problem::ApiError};
 
 mod about;
 mod account;
@@ -37,6 +37,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .merge(invitation::router())
         .fallback(async || ApiError::new(ErrorCode::NotFound))
         .method_not_allowed_fallback(async || ApiError::new(ErrorCode::MethodNotAllowed))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), guard))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), envelope))
         .with_state(app)
 }

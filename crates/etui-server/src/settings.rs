@@ -443,13 +443,17 @@ impl Settings {
 
     /// Who may make an account, asked with a request that was `forwarded` or not: one that was comes from somewhere else.
     pub fn sign_up_mode(&self, forwarded: bool) -> SignUpMode {
-        let at_home = self.listen.ip().is_loopback() && self.public_url.is_none();
         match self.sign_up {
-            SignUpPolicy::Automatic if at_home && !forwarded => SignUpMode::Open,
+            SignUpPolicy::Automatic if self.is_at_home() && !forwarded => SignUpMode::Open,
             SignUpPolicy::Automatic | SignUpPolicy::Invite => SignUpMode::Invite,
             SignUpPolicy::Open => SignUpMode::Open,
             SignUpPolicy::Closed => SignUpMode::Closed,
         }
+    }
+
+    /// Whether it is for this machine alone: it listens nowhere else, and has no other name.
+    pub const fn is_at_home(&self) -> bool {
+        self.listen.ip().is_loopback() && self.public_url.is_none()
     }
 
     /// How long records stay that nobody needs any more.

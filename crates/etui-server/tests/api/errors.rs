@@ -3,7 +3,7 @@
 use etui_api::ErrorCode;
 use reqwest::Method;
 
-use crate::support::{Person, TestServer, send};
+use crate::support::{Person, TestServer, frames_body, send};
 
 #[tokio::test]
 async fn whatever_goes_wrong_is_a_problem_document() {
@@ -56,4 +56,29 @@ async fn a_push_beyond_the_limit_is_stopped_on_the_way() {
         .body(vec![0x82, 1, 0x5a, 0xff, 0, 0, 0]);
     let answer = send(request).await;
     assert_eq!((answer.status, answer.code()), (413, ErrorCode::TooLarge));
+}
+
+/// DNS rebinding: a page whose name has become an address of this machine asks with that name.
+#[tokio::test]
+async fn a_server_at_home_answers_to_no_other_name() {
+    let server = TestServer::start().await;
+    let ask = async |server: &TestServer, path: &str, host: &str| {
+        send(server.request(Method::GET, path).header("host", host)).await
+    };
+    for path in ["/", "/sign-in", "/v1/about", "/nonsense"] {
+        for host in ["evil.example", "evil.example:8484", "localhost.evil.example", "192.0.2.1:8484"] {
+            let answer = ask(&server, path, host).await;
+            assert_eq!(answer.code(), ErrorCode::BadRequest, "{path} {host}");
+            assert!(answer.problem().detail.unwrap().contains("--public-url"));
+        }
+    }
+    for host in ["localhost", "localhost:8484", "127.0.0.1", "[::1]:8484"] {
+        assert_eq!(ask(&server, "/v1/about", host).await.status, 200, "{host}");
+    }
+    let sign_up = server.request(Method::POST, "/v1/accounts").header("host", "evil.example:8484");
+    let answer = send(frames_body(sign_up, &Person::new(1).sign_up_frames())).await;
+    assert_eq!(answer.code(), ErrorCode::BadRequest);
+
+    let named = TestServer::start_with(|settings| settings.public_url = Some("https://etui.example.org".to_owned()));
+    assert_eq!(ask(&named.await, "/v1/about", "etui.example.org").await.status, 200);
 }
