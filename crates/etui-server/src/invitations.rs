@@ -52,7 +52,10 @@ pub(crate) fn admission(
         || ApiError::because(ErrorCode::InvitationRequired, "Ask whoever runs this server for a link.");
     match invitation {
         Some(secret) => one_time::stored_hash(secret).map(Admission::Invited).ok_or_else(required),
-        None if mode(app, headers) == SignUpMode::Open => Ok(Admission::Open),
+        None if mode(app, headers) == SignUpMode::Open => {
+            let at_home = app.settings.is_at_home() && !was_forwarded(headers);
+            Ok(Admission::Open { at_home })
+        }
         None => Err(required()),
     }
 }
@@ -81,7 +84,7 @@ pub(crate) async fn invite(
     Ok(Invited { link, expires_ms: invitation.expires_ms })
 }
 
-/// A link for whoever is to be the administrator of a server that has no account yet, where not everybody may sign up.
+/// A link for whoever is to be the administrator of a server that has none, where that is not whoever comes first.
 ///
 /// # Errors
 /// `Database`.
@@ -90,7 +93,8 @@ pub(crate) async fn set_up_link(
     settings: &Settings,
     url: &str,
 ) -> Result<Option<Token>, StoreError> {
-    if settings.sign_up_mode(false) != SignUpMode::Invite {
+    let of_whoever_comes_first = settings.is_at_home() && settings.sign_up_mode(false) == SignUpMode::Open;
+    if of_whoever_comes_first || settings.sign_up_mode(false) == SignUpMode::Closed {
         return Ok(None);
     }
     let terms = Terms { email: None, role: Role::Administrator, plan: None, days: DEFAULT_DAYS };

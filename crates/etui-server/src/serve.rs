@@ -332,22 +332,26 @@ fn announce(server: &Server, settings: &Settings, set_up_link: Option<&Token>) -
             "\nThis is plain HTTP: give a certificate, or --public-url behind a proxy that serves HTTPS."
         )?;
     }
-    match (settings.sign_up_mode(false), set_up_link) {
-        (SignUpMode::Open, _) => {
+    if let Some(link) = set_up_link {
+        writeln!(
+            out,
+            "\nThere is no administrator yet. Make an account for one by this link, which counts once and for 7 days:"
+        )?;
+        writeln!(out, "  {}", link.expose())?;
+        writeln!(out, "Whoever has it can do that: keep it to yourself.")?;
+    }
+    match settings.sign_up_mode(false) {
+        SignUpMode::Open if set_up_link.is_some() => {
+            writeln!(out, "\nEverybody may sign up, and administers nothing by it.")?;
+        }
+        SignUpMode::Open => {
             writeln!(out, "\nMake your account:\n  etui signup --server {url} --email you@example.org")?;
         }
-        (SignUpMode::Invite, Some(link)) => {
-            writeln!(
-                out,
-                "\nThere is no account yet. Make the administrator's by this link, which counts once and for 7 days:"
-            )?;
-            writeln!(out, "  {}", link.expose())?;
-            writeln!(out, "Whoever has it can do that: keep it to yourself.")?;
-        }
-        (SignUpMode::Invite, None) => {
+        SignUpMode::Invite if set_up_link.is_some() => {}
+        SignUpMode::Invite => {
             writeln!(out, "\nAccounts are made by invitation: etui-server admin invite")?;
         }
-        (SignUpMode::Closed, _) => writeln!(out, "\nNo new accounts are taken.")?,
+        SignUpMode::Closed => writeln!(out, "\nNo new accounts are taken.")?,
     }
     out.flush()
 }

@@ -258,6 +258,22 @@ impl Act {
     }
 }
 
+/// As long as others have accounts, the last who administers them does not leave.
+pub(crate) async fn require_that_may_leave<C: ConnectionTrait>(
+    transaction: &C,
+    account_id: AccountId,
+) -> Result<(), StoreError> {
+    lock_first(transaction).await?;
+    let query = format!(
+        "SELECT 1 FROM account WHERE account_id = $1 AND {ADMINISTERS} \
+         AND EXISTS (SELECT 1 FROM account WHERE account_id <> $1 AND delete_at_ms IS NULL) \
+         AND NOT EXISTS (SELECT 1 FROM account WHERE account_id <> $1 AND {ADMINISTERS})"
+    );
+    let values = [sql::id(account_id), Role::Administrator.name().into()];
+    let last = sql::row(transaction, "looking for an administrator", &query, values).await?;
+    last.map_or(Ok(()), |_| Err(StoreError::LastAdministrator))
+}
+
 /// Whether it can be the name of a plan or flag.
 fn check_name(name: &str) -> Result<(), StoreError> {
     if plan::is_name(name) { Ok(()) } else { Err(StoreError::NotAName) }

@@ -6,7 +6,7 @@ use etui_chain::AccountId;
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::{
-    Action, Actor, Fresh, Leaving, Notice, Outcome, Store, StoreError,
+    Action, Actor, Fresh, Leaving, Notice, Outcome, Store, StoreError, administration,
     audit::{self, Pseudonyms},
     mail, session,
     sql::{self, Columns as _},
@@ -22,7 +22,7 @@ impl Store {
     /// letter, where any are sent.
     ///
     /// # Errors
-    /// `NotFound` if the account is gone; `Leaving` if it is being deleted already.
+    /// `NotFound` if the account is gone; `Leaving` if it is being deleted already; `LastAdministrator` while others have accounts.
     pub async fn delete_account(
         &self,
         fresh: &Fresh,
@@ -34,6 +34,7 @@ impl Store {
         const UPDATE: &str = "UPDATE account SET delete_at_ms = $2 WHERE account_id = $1";
         let account_id = fresh.account_id();
         let transaction = self.begin().await?;
+        administration::require_that_may_leave(&*transaction, account_id).await?;
         let query = format!("{SELECT}{}", sql::for_update(&*transaction));
         let row = sql::row(&*transaction, "looking an account up", &query, [sql::id(account_id)]).await?;
         if let Some(before) = row.ok_or(StoreError::NotFound)?.column::<Option<i64>>(0)? {

@@ -13,7 +13,10 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     /// Everybody may.
-    Open,
+    Open {
+        /// Whether the server is its owner's alone, who makes the first account, and administers it with that.
+        at_home: bool,
+    },
     /// Whoever has the secret with this SHA-256.
     Invited(Digest),
 }
@@ -105,8 +108,7 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Makes the invitation of the first administrator, if there is no account yet: it takes the place of one made before.
-    /// Whether it was made.
+    /// Makes the invitation of an administrator where there is none: it takes the place of one made before. Whether it was made.
     ///
     /// # Errors
     /// `Database`.
@@ -115,14 +117,15 @@ impl Store {
         invitation: &Invitation,
         now_ms: u64,
     ) -> Result<bool, StoreError> {
+        const SELECT: &str = "SELECT 1 FROM account WHERE role = $1 LIMIT 1";
         const DELETE: &str = "DELETE FROM invitation WHERE role = $1";
         let transaction = self.begin().await?;
         lock_first(&*transaction).await?;
-        if !is_first(&*transaction).await? {
+        let administrator = || [Role::Administrator.name().into()];
+        if sql::row(&*transaction, "looking for an administrator", SELECT, administrator()).await?.is_some() {
             return Ok(false);
         }
-        sql::execute(&*transaction, "replacing an invitation", DELETE, [Role::Administrator.name().into()])
-            .await?;
+        sql::execute(&*transaction, "replacing an invitation", DELETE, administrator()).await?;
         insert(&*transaction, invitation, now_ms).await?;
         transaction.commit().await?;
         Ok(true)
@@ -141,7 +144,7 @@ pub(crate) async fn check(
     if invitation.email.is_none_or(|only| only == email) { Ok(()) } else { Err(StoreError::NotInvited) }
 }
 
-/// Uses an admission up within the caller's transaction. The first account of a server is its administrator's.
+/// Uses an admission up within the caller's transaction. Who comes first administers a server that is its owner's alone, and no other.
 pub(crate) async fn admit<C: ConnectionTrait>(
     transaction: &C,
     admission: Admission,
@@ -151,9 +154,10 @@ pub(crate) async fn admit<C: ConnectionTrait>(
     const DELETE: &str = "DELETE FROM invitation WHERE secret_hash = $1 AND expires_ms > $2 \
          AND (email IS NULL OR email = $3) RETURNING role, plan";
     match admission {
-        Admission::Open => {
+        Admission::Open { at_home } => {
             lock_first(transaction).await?;
-            let role = if is_first(transaction).await? { Role::Administrator } else { Role::Person };
+            let administers = at_home && is_first(transaction).await?;
+            let role = if administers { Role::Administrator } else { Role::Person };
             Ok(Admitted { role, plan: None })
         }
         Admission::Invited(secret_hash) => {

@@ -108,7 +108,7 @@ macro_rules! contracts {
             the_first_account_is_the_administrators
             an_invitation_is_followed_once
             an_invitation_admits_whom_it_names_while_it_lasts
-            the_first_administrator_is_invited_until_there_is_an_account
+            an_administrator_is_invited_until_there_is_one
             invitations_that_are_over_are_collected;
         pushes:
             a_pushed_commit_is_pulled_by_others

@@ -6,6 +6,7 @@ use etui_api::{
     plan::AccountEntitlements,
     session::{Session, Token},
 };
+use etui_server::settings::SignUpPolicy;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -202,4 +203,31 @@ async fn statistics_count_what_there_is() {
     assert_eq!((figures.devices, figures.vaults, figures.entries), (2, 2, 2));
     assert_eq!((figures.signed_up.day, figures.active.day, figures.active.month), (2, 2, 2));
     assert!(figures.bytes > 0);
+}
+
+#[tokio::test]
+async fn the_last_administrator_leaves_nobody_alone() {
+    let scene = Scene::new().await;
+    let leave = async |session: &Session| scene.server.delete("/v1/account", session).await;
+    let refused = leave(&scene.admin_session).await;
+    assert_eq!(refused.code(), ErrorCode::LastAdministrator);
+    assert!(refused.problem().detail.unwrap().contains("Make somebody else an administrator first"));
+    let role = Scene::of(&scene.person, "/role");
+    assert_eq!(scene.put(&role, json!({ "role": "administrator" })).await.status, 204);
+    assert_eq!(leave(&scene.admin_session).await.status, 200);
+    let alone = leave(&scene.session).await;
+    assert_eq!(alone.status, 200, "nobody is left who stays: {alone:?}");
+}
+
+#[tokio::test]
+async fn whoever_signs_up_first_at_a_public_server_administers_nothing() {
+    let server = TestServer::start_with(|settings| {
+        settings.sign_up = SignUpPolicy::Open;
+        settings.public_url = Some("https://etui.example.org".to_owned());
+    });
+    let server = server.await;
+    let session = server.sign_up(&Person::new(1)).await;
+    let refused =
+        server.ask(Method::POST, "/v1/sessions/current/admin", &session.access_token, None).await;
+    assert_eq!(refused.code(), ErrorCode::NotAllowed);
 }

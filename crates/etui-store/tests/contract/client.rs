@@ -117,7 +117,7 @@ impl Client {
     pub(crate) fn new_account(&mut self, upload: StateUpload) -> NewAccount {
         NewAccount {
             email: self.email(),
-            admission: Admission::Open,
+            admission: Admission::Open { at_home: true },
             credentials: vec![login_password()],
             sends_mail: false,
             device_id: self.device_id,

@@ -233,7 +233,7 @@ impl World {
         flaw: Option<SignUpFlaw>,
     ) -> Option<(Call, Outcome)> {
         let admission = match invited {
-            None => Admission::Open,
+            None => Admission::Open { at_home: true },
             Some(which) => Admission::Invited(self.invitations[nth(which, self.invitations.len())?]),
         };
         let person = usize::from(person);
