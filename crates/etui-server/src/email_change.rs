@@ -38,7 +38,7 @@ pub(crate) async fn ask(app: &App, fresh: &Fresh, asked: NewEmail) -> Result<Ask
     let email = normalize_email(&asked.email).ok_or_else(|| bad("That cannot be an e-mail address."))?;
     let has_password = app.store.ways(fresh.account_id()).await?.login_password;
     let login_hash = match (asked.login_proof, has_password) {
-        (Some(proof), true) => Some(app.login.hash(proof).await?),
+        (Some(proof), true) => Some(app.login.hash(&fresh.account_id().to_string(), proof).await?),
         (None, false) => None,
         (None, true) => return Err(bad("The login proof depends on the address: a new one is needed.")),
         (Some(_), false) => return Err(bad("The account has no login password.")),

@@ -60,9 +60,18 @@ pub(crate) async fn within_try<T>(
     look: impl Future<Output = Result<T, ApiError>>,
 ) -> Result<T, ApiError> {
     let attempt = attempt(app, client, target, device).await?;
-    let found = look.await?;
-    attempt.succeeded(app).await?;
-    Ok(found)
+    match look.await {
+        Ok(found) => {
+            attempt.succeeded(app).await?;
+            Ok(found)
+        }
+        Err(error) => {
+            if error.is_busy() {
+                attempt.not_looked_at(app).await?;
+            }
+            Err(error)
+        }
+    }
 }
 
 /// A try that counts as a failure until [`Self::succeeded`].
@@ -103,10 +112,19 @@ impl Attempt {
         self.charged
     }
 
-    /// Takes it back.
+    /// Takes it back: it was right.
     pub(crate) async fn succeeded(self, app: &App) -> Result<(), ApiError> {
+        self.give_back(app, "succeeded").await
+    }
+
+    /// Takes it back: the server had no time to look.
+    pub(crate) async fn not_looked_at(self, app: &App) -> Result<(), ApiError> {
+        self.give_back(app, "not_looked_at").await
+    }
+
+    async fn give_back(self, app: &App, outcome: &'static str) -> Result<(), ApiError> {
         app.store.give_try_back(&self.charged, clock::now_ms()).await?;
-        app.metrics.attempt(self.target, "succeeded");
+        app.metrics.attempt(self.target, outcome);
         Ok(())
     }
 }

@@ -2,9 +2,12 @@
 
 mod memory;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use argon2::{
@@ -26,6 +29,8 @@ const T: u32 = 2;
 const P: u32 = 1;
 const SALT_BYTES: usize = 16;
 const OUTPUT_BYTES: usize = 32;
+/// Of one account: so nobody who can sign in to one keeps everybody else waiting.
+const MAX_OF_ONE: usize = 8;
 /// Requests that may wait for a turn; each holds a connection and no hashing memory.
 const MAX_WAITING: usize = 256;
 
@@ -33,6 +38,7 @@ const MAX_WAITING: usize = 256;
 pub struct LoginHasher {
     turns: Arc<Semaphore>,
     waiting: AtomicUsize,
+    of_each: OfEach,
     params: Params,
     dummy: LoginHash,
     memory: Arc<Memory>,
@@ -41,7 +47,7 @@ pub struct LoginHasher {
 /// Why a login proof was not hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LoginError {
-    /// Too many wait already.
+    /// Too many wait already, in all or of one account.
     #[error("too many sign-ins wait for their turn")]
     Busy,
     /// The operating system gave no random bytes, no memory, or a stored hash is not one of ours.
@@ -74,16 +80,16 @@ impl LoginHasher {
         let params = Params::new(M_KIB, T, P, Some(OUTPUT_BYTES)).expect("constants within the ranges");
         let dummy = dummy_hash()?;
         let turns = Arc::new(Semaphore::new(at_once.max(1)));
-        Ok(Self { turns, waiting: AtomicUsize::new(0), params, dummy, memory: Arc::default() })
+        Ok(Self { turns, waiting: AtomicUsize::new(0), of_each: OfEach::default(), params, dummy, memory: Arc::default() })
     }
 
-    /// The PHC string to be stored.
+    /// The PHC string to be stored; `whose` is the account's address or id, whatever names it here.
     ///
     /// # Errors
     /// [`LoginError`].
-    pub async fn hash(&self, proof: LoginProof) -> Result<LoginHash, LoginError> {
+    pub async fn hash(&self, whose: &str, proof: LoginProof) -> Result<LoginHash, LoginError> {
         let params = self.params.clone();
-        self.in_turn(move |memory| hash(memory, &params, &proof)).await
+        self.in_turn(whose, move |memory| hash(memory, &params, &proof)).await
     }
 
     /// Compares with the stored PHC string. Without one (nobody has that e-mail address) the same work is done, so
@@ -93,13 +99,14 @@ impl LoginHasher {
     /// [`LoginError`].
     pub async fn compare(
         &self,
+        whose: &str,
         proof: LoginProof,
         stored: Option<LoginHash>,
     ) -> Result<Compared, LoginError> {
         let wanted = self.params.clone();
         let phc = PasswordHash::new(stored.as_ref().unwrap_or(&self.dummy).expose());
         let phc = phc.map_err(|_| LoginError::Failed)?;
-        self.in_turn(move |memory| {
+        self.in_turn(whose, move |memory| {
             let same = is_same(memory, &proof, &phc)?;
             let Some(before) = stored.filter(|_| same) else { return Ok(Compared::Different) };
             if is_weaker(&phc, &wanted) {
@@ -113,8 +120,10 @@ impl LoginHasher {
 
     async fn in_turn<T: Send + 'static>(
         &self,
+        whose: &str,
         work: impl FnOnce(&Memory) -> Result<T, LoginError> + Send + 'static,
     ) -> Result<T, LoginError> {
+        let _of_one = self.of_each.take(whose)?;
         let _place = Place::take(&self.waiting)?;
         traces::within(&traces::hashing(), self.take_turn(work)).await
     }
@@ -148,6 +157,43 @@ impl<'a> Place<'a> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How many of each account wait or are hashed, as long as any do.
+#[derive(Default)]
+struct OfEach(Mutex<HashMap<String, usize>>);
+
+impl OfEach {
+    fn take(&self, whose: &str) -> Result<PlaceOfOne<'_>, LoginError> {
+        let mut counts = self.counts();
+        let count = counts.entry(whose.to_owned()).or_default();
+        if *count >= MAX_OF_ONE {
+            return Err(LoginError::Busy);
+        }
+        *count += 1;
+        Ok(PlaceOfOne { of_each: self, whose: whose.to_owned() })
+    }
+
+    fn counts(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct PlaceOfOne<'a> {
+    of_each: &'a OfEach,
+    whose: String,
+}
+
+impl Drop for PlaceOfOne<'_> {
+    fn drop(&mut self) {
+        let mut counts = self.of_each.counts();
+        if let Some(count) = counts.get_mut(&self.whose) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.whose);
+            }
+        }
     }
 }
 
@@ -208,6 +254,8 @@ mod tests {
 
     use super::*;
 
+    const ADA: &str = "ada@example.org";
+
     fn proof(byte: u8) -> LoginProof {
         LoginProof::new([byte; 32])
     }
@@ -219,16 +267,16 @@ mod tests {
     #[tokio::test]
     async fn the_right_proof_is_the_same_and_no_other() {
         let hasher = LoginHasher::new(1).unwrap();
-        let stored = hasher.hash(proof(1)).await.unwrap();
+        let stored = hasher.hash(ADA, proof(1)).await.unwrap();
         assert!(stored.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", stored.expose());
         let phc = PasswordHash::new(stored.expose()).unwrap();
         assert!(
             Argon2::default().verify_password(&[1; 32], &phc).is_ok(),
             "any reader of PHC strings agrees"
         );
-        assert!(matches!(hasher.compare(proof(1), Some(copy(&stored))).await, Ok(Compared::Same)));
-        assert!(matches!(hasher.compare(proof(2), Some(copy(&stored))).await, Ok(Compared::Different)));
-        assert!(matches!(hasher.compare(proof(1), None).await, Ok(Compared::Different)));
+        assert!(matches!(hasher.compare(ADA, proof(1), Some(copy(&stored))).await, Ok(Compared::Same)));
+        assert!(matches!(hasher.compare(ADA, proof(2), Some(copy(&stored))).await, Ok(Compared::Different)));
+        assert!(matches!(hasher.compare(ADA, proof(1), None).await, Ok(Compared::Different)));
     }
 
     #[tokio::test]
@@ -237,19 +285,30 @@ mod tests {
         let weak = Params::new(64, 1, 1, Some(OUTPUT_BYTES)).unwrap();
         let stored = hash(&Memory::default(), &weak, &proof(1)).unwrap();
         let Compared::SameButWeak { after: new, .. } =
-            hasher.compare(proof(1), Some(copy(&stored))).await.unwrap()
+            hasher.compare(ADA, proof(1), Some(copy(&stored))).await.unwrap()
         else {
             panic!("a weak hash was taken as good")
         };
-        assert!(matches!(hasher.compare(proof(1), Some(new)).await, Ok(Compared::Same)));
-        assert!(matches!(hasher.compare(proof(2), Some(stored)).await, Ok(Compared::Different)));
+        assert!(matches!(hasher.compare(ADA, proof(1), Some(new)).await, Ok(Compared::Same)));
+        assert!(matches!(hasher.compare(ADA, proof(2), Some(stored)).await, Ok(Compared::Different)));
     }
 
     #[tokio::test]
     async fn beyond_the_queue_nobody_waits() {
         let hasher = LoginHasher::new(1).unwrap();
         hasher.waiting.store(MAX_WAITING, Ordering::Relaxed);
-        assert!(matches!(hasher.hash(proof(1)).await, Err(LoginError::Busy)));
+        assert!(matches!(hasher.hash(ADA, proof(1)).await, Err(LoginError::Busy)));
         assert_eq!(hasher.waiting.load(Ordering::Relaxed), MAX_WAITING, "a refused one leaves no trace");
+    }
+
+    #[tokio::test]
+    async fn one_account_takes_no_more_than_its_share_of_the_queue() {
+        let hasher = LoginHasher::new(1).unwrap();
+        let held: Vec<_> = (0..MAX_OF_ONE).map(|_| hasher.of_each.take(ADA).unwrap()).collect();
+        assert!(matches!(hasher.compare(ADA, proof(1), None).await, Err(LoginError::Busy)));
+        assert!(hasher.hash("grace@example.org", proof(1)).await.is_ok(), "somebody else is not kept waiting");
+        drop(held);
+        assert!(hasher.hash(ADA, proof(1)).await.is_ok());
+        assert!(hasher.of_each.counts().is_empty(), "nothing is remembered");
     }
 }

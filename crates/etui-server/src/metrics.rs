@@ -176,7 +176,7 @@ impl Metrics {
         registry.register("problems", "Answers that were problem documents", self.problems.clone());
         let help = "Failures of database, object store and disk";
         registry.register("store_failures", help, self.store_failures.clone());
-        let help = "Tries at a secret: begun, slowed down by a limit, succeeded";
+        let help = "Tries at a secret: begun, slowed down by a limit, succeeded, not looked at";
         registry.register("attempts", help, self.attempts.clone());
         let help = "Proven ways of signing in, by what became of them";
         registry.register("sign_ins", help, self.sign_ins.clone());

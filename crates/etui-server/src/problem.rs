@@ -28,6 +28,7 @@ struct Inner {
     retry_after_s: Option<u32>,
     cause: Option<Cause>,
     store_failure: Option<&'static str>,
+    is_busy: bool,
 }
 
 impl ApiError {
@@ -73,6 +74,11 @@ impl ApiError {
         self.0.store_failure
     }
 
+    /// Whether the server had no time to look at what was sent.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.0.is_busy
+    }
+
     /// The document with the request's id.
     pub fn into_problem(self, request_id: String) -> Problem {
         let mut problem = self.0.problem;
@@ -105,7 +111,7 @@ impl From<Problem> for ApiError {
             | ErrorCode::NotReady => Some(BUSY_RETRY_S),
             _ => None,
         };
-        Self(Box::new(Inner { problem, retry_after_s, cause: None, store_failure: None }))
+        Self(Box::new(Inner { problem, retry_after_s, cause: None, store_failure: None, is_busy: false }))
     }
 }
 
@@ -179,7 +185,11 @@ impl From<TokenError> for ApiError {
 impl From<LoginError> for ApiError {
     fn from(error: LoginError) -> Self {
         match error {
-            LoginError::Busy => Self::new(ErrorCode::TooManyRequests),
+            LoginError::Busy => {
+                let mut busy = Self::new(ErrorCode::TooManyRequests);
+                busy.0.is_busy = true;
+                busy
+            }
             LoginError::Failed => Self::internal(&error),
         }
     }

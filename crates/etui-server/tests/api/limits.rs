@@ -5,6 +5,7 @@ use etui_api::{
     session::{LoginProof, SignIn},
 };
 use etui_chain::DeviceId;
+use futures_util::future::join_all;
 
 use crate::support::{Person, TestServer};
 
@@ -55,4 +56,20 @@ async fn an_address_that_nobody_has_is_limited_like_any_other() {
     assert_eq!(somebody.0, nobody.0);
     let impossible = guess(&server, "no address").await;
     assert_eq!(somebody.0, impossible.0);
+}
+
+#[tokio::test]
+async fn whoever_finds_the_server_busy_has_not_failed() {
+    let server = TestServer::start().await;
+    let person = Person::new(200);
+    server.sign_up(&person).await;
+    // More at once than of one account are hashed or wait.
+    let at_once = (0..10).map(|_| async { server.post_json("/v1/sessions", &person.sign_in()).await.status });
+    let answered = join_all(at_once).await;
+    assert!(answered.iter().all(|status| [200, 429].contains(status)), "{answered:?}");
+    let wrong = || SignIn { login_proof: LoginProof::new([1; 32]), ..person.sign_in() };
+    for number in 0..10 {
+        let answer = server.post_json("/v1/sessions", &wrong()).await;
+        assert_eq!(answer.code(), ErrorCode::SignInFailed, "{number}: all that are free are left");
+    }
 }

@@ -24,12 +24,8 @@ pub(crate) async fn set(
     FreshAccess(fresh): FreshAccess,
     JsonBody(NewLoginPassword { login_proof }): JsonBody<NewLoginPassword>,
 ) -> Result<StatusCode, ApiError> {
-    credentials::change(
-        &app,
-        &fresh,
-        CredentialChange::LoginPassword(Some(app.login.hash(login_proof).await?)),
-    )
-    .await?;
+    let hash = app.login.hash(&fresh.account_id().to_string(), login_proof).await?;
+    credentials::change(&app, &fresh, CredentialChange::LoginPassword(Some(hash))).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -63,7 +63,8 @@ pub(crate) async fn create(
     let account_id = upload.state.account_id;
     let mut credentials = Vec::new();
     if let Some(login_proof) = login_proof {
-        credentials.push(CredentialChange::LoginPassword(Some(app.login.hash(login_proof).await?)));
+        let hash = app.login.hash(&email, login_proof).await?;
+        credentials.push(CredentialChange::LoginPassword(Some(hash)));
     }
     if let Some(ticket) = &ticket {
         credentials.push(newcomer::of_ticket(&app, ticket).await?.credential());

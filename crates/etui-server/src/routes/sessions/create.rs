@@ -51,12 +51,14 @@ async fn proven(
     login_proof: LoginProof,
     device_id: DeviceId,
 ) -> Result<Proven, ApiError> {
-    let login = match normalize_email(email) {
-        Some(email) => app.store.login(&email).await?,
+    let normalized = normalize_email(email);
+    let login = match &normalized {
+        Some(email) => app.store.login(email).await?,
         None => None,
     };
+    let whose = normalized.unwrap_or_else(|| email.to_owned());
     let (account_id, stored) = login.map_or((None, None), |login| (Some(login.account_id), login.login_hash));
-    let compared = app.login.compare(login_proof, stored).await?;
+    let compared = app.login.compare(&whose, login_proof, stored).await?;
     let (Some(account_id), true) = (account_id, !matches!(compared, Compared::Different)) else {
         if let Some(account_id) = account_id {
             refusals::note(app, account_id, Action::SignIn, Some(device_id));
