@@ -86,8 +86,12 @@ pub(crate) async fn decide(app: &App, user_code: &str, let_in: Option<LetIn>) ->
     let outcome = Some(let_in.map_or(Outcome::Refused, Outcome::LetIn));
     let body =
         serde_json::to_vec(&Waiting { device_id, outcome }).map_err(|error| ApiError::internal(&error))?;
-    app.store.replace_pending(device_code, Purpose::DeviceCode, &before, account_id, &body).await?;
-    Ok(device_id)
+    let decided = app
+        .store
+        .replace_pending(device_code, Purpose::DeviceCode, &before, account_id, &body, now_ms)
+        .await?;
+    // It is over, or somebody else has decided meanwhile: nobody is to read that a device was let in that was not.
+    if decided { Ok(device_id) } else { Err(wrong_code()) }
 }
 
 /// What was decided: a session, once.

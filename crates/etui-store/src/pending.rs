@@ -172,7 +172,7 @@ impl Store {
         self.change_pending(DELETE, secret_hash, purpose, now_ms).await
     }
 
-    /// Changes whose it is and what is kept with it, if it is still as it was.
+    /// Changes whose it is and what is kept with it, if it is still as it was and can still be finished: whether it was changed.
     ///
     /// # Errors
     /// `Database`.
@@ -183,15 +183,17 @@ impl Store {
         before: &Pending,
         account_id: Option<AccountId>,
         body: &[u8],
+        now_ms: u64,
     ) -> Result<bool, StoreError> {
         const UPDATE: &str = "UPDATE pending SET account_id = $3, body = $4 \
-             WHERE secret_hash = $1 AND purpose = $2 AND body = $5";
+             WHERE secret_hash = $1 AND purpose = $2 AND body = $5 AND expires_ms > $6";
         let values = [
             sql::digest(&secret_hash),
             purpose.name().into(),
             account_id.map(|id| id.as_bytes().to_vec()).into(),
             body.to_vec().into(),
             before.body.clone().into(),
+            sql::number(now_ms),
         ];
         let transaction = self.begin().await?;
         let replaced = sql::execute(&*transaction, "going on with what was begun", UPDATE, values).await?;

@@ -360,6 +360,12 @@ async fn end_reused<C: ConnectionTrait>(
     session_id: SessionId,
     now_ms: u64,
 ) -> Result<Rotation, StoreError> {
+    // One that is over has nothing to end, and a token of it that comes late is no copy.
+    const LIVES: &str = "SELECT 1 FROM session WHERE session_id = $1 AND expires_ms > $2";
+    let values = [sql::id(session_id.0), sql::number(now_ms)];
+    if sql::row(transaction, "looking a session up", LIVES, values).await?.is_none() {
+        return Ok(Rotation::Unknown);
+    }
     let authority = match authority::of_session(transaction, session_id).await {
         Err(StoreError::NotFound) => return Ok(Rotation::Unknown),
         found => found?,

@@ -72,6 +72,7 @@ macro_rules! contracts {
             a_session_lives_until_it_expires_or_is_ended
             the_hundred_and_first_session_ends_the_one_unused_for_longest
             refresh_tokens_work_once_and_reuse_ends_the_session
+            a_token_of_a_session_that_is_over_is_no_copy
             a_lost_answer_is_given_again_to_the_same_request_alone
             a_token_that_says_nothing_ends_no_session
             of_many_that_exchange_one_token_none_is_left_with_another

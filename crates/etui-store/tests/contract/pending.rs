@@ -52,11 +52,12 @@ pub(crate) async fn what_has_changed_meanwhile_is_not_replaced(backend: &Backend
     let (store, client, ..) = signed_up(backend).await;
     let secret = begin(&store, None, 1).await;
     let before = store.pending(secret, Purpose::Link, NOW_MS).await.unwrap().unwrap();
-    let replace = async |account_id: Option<AccountId>, body: &[u8]| {
-        store.replace_pending(secret, Purpose::Link, &before, account_id, body).await.unwrap()
+    let replace = async |account_id: Option<AccountId>, body: &[u8], now_ms: u64| {
+        store.replace_pending(secret, Purpose::Link, &before, account_id, body, now_ms).await.unwrap()
     };
-    assert!(replace(Some(client.account_id), b"gone on").await);
-    assert!(!replace(None, b"somebody else").await);
+    assert!(!replace(None, b"too late", NOW_MS + LIFETIME_MS).await);
+    assert!(replace(Some(client.account_id), b"gone on", NOW_MS).await);
+    assert!(!replace(None, b"somebody else", NOW_MS).await);
     let pending = store.pending(secret, Purpose::Link, NOW_MS).await.unwrap().unwrap();
     assert_eq!((pending.account_id, &pending.body[..]), (Some(client.account_id), &b"gone on"[..]));
 }

@@ -71,6 +71,14 @@ pub(crate) async fn refresh_tokens_work_once_and_reuse_ends_the_session(backend:
     }
 }
 
+pub(crate) async fn a_token_of_a_session_that_is_over_is_no_copy(backend: &Backend) {
+    let mut family = Family::begin(backend).await;
+    let rotation = family.exchange(0, None, NOW_MS + 101 * DAY_MS).await;
+    assert!(matches!(rotation, Rotation::Unknown), "{rotation:?}");
+    let noted = "SELECT COUNT(*) FROM audit_event WHERE action = 'token_reused'";
+    assert_eq!(family.place.count(noted).await, 0, "nobody is told of a thief");
+}
+
 pub(crate) async fn a_lost_answer_is_given_again_to_the_same_request_alone(backend: &Backend) {
     const GRACE_MS: u64 = 120_000;
     let [lost, other] = [Digest::of(&[b"a request"]), Digest::of(&[b"another request"])];
