@@ -27,7 +27,7 @@ pub(crate) struct Nothing {}
 /// as a failed try until its passkey has signed.
 #[utoipa::path(
     post, path = "/v1/sign-ins/passkeys", operation_id = "begin_passkey_sign_in", tag = "sessions", security(()),
-    request_body(content = Nothing, description = "An empty object."),
+    request_body(content = inline(Nothing), description = "An empty object."),
     responses((status = 200, description = "What the browser is asked for.", body = Ceremony), Problems)
 )]
 pub(crate) async fn begin(

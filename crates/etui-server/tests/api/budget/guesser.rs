@@ -72,7 +72,11 @@ impl Scene {
             }
             Example::OneTime => one_time::draw().unwrap().0,
             Example::Passkey => {
-                server.post_json("/v1/sign-ins/passkeys", &()).await.json::<Ceremony>().ticket
+                server
+                    .post_json("/v1/sign-ins/passkeys", &serde_json::json!({}))
+                    .await
+                    .json::<Ceremony>()
+                    .ticket
             }
             Example::RefreshToken => session.refresh_token.unwrap(),
             Example::SecondFactor => {
