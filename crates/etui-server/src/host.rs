@@ -36,7 +36,8 @@ fn asked_for(request: &Request) -> Option<Authority> {
 
 fn is_this_machine(host: &str) -> bool {
     let number = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || number.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || number.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -48,7 +49,9 @@ mod tests {
         for right in ["localhost", "LOCALHOST:8484", "127.0.0.1", "127.0.0.1:8484", "[::1]", "[::1]:8484"] {
             assert!(is_this_machine(right.parse::<Authority>().unwrap().host()), "{right}");
         }
-        for wrong in ["evil.example", "localhost.evil.example:8484", "127.0.0.1.evil.example", "192.0.2.1", "0.0.0.0"] {
+        for wrong in
+            ["evil.example", "localhost.evil.example:8484", "127.0.0.1.evil.example", "192.0.2.1", "0.0.0.0"]
+        {
             assert!(!is_this_machine(wrong.parse::<Authority>().unwrap().host()), "{wrong}");
         }
     }

@@ -80,7 +80,14 @@ impl LoginHasher {
         let params = Params::new(M_KIB, T, P, Some(OUTPUT_BYTES)).expect("constants within the ranges");
         let dummy = dummy_hash()?;
         let turns = Arc::new(Semaphore::new(at_once.max(1)));
-        Ok(Self { turns, waiting: AtomicUsize::new(0), of_each: OfEach::default(), params, dummy, memory: Arc::default() })
+        Ok(Self {
+            turns,
+            waiting: AtomicUsize::new(0),
+            of_each: OfEach::default(),
+            params,
+            dummy,
+            memory: Arc::default(),
+        })
     }
 
     /// The PHC string to be stored; `whose` is the account's address or id, whatever names it here.
@@ -306,7 +313,10 @@ mod tests {
         let hasher = LoginHasher::new(1).unwrap();
         let held: Vec<_> = (0..MAX_OF_ONE).map(|_| hasher.of_each.take(ADA).unwrap()).collect();
         assert!(matches!(hasher.compare(ADA, proof(1), None).await, Err(LoginError::Busy)));
-        assert!(hasher.hash("grace@example.org", proof(1)).await.is_ok(), "somebody else is not kept waiting");
+        assert!(
+            hasher.hash("grace@example.org", proof(1)).await.is_ok(),
+            "somebody else is not kept waiting"
+        );
         drop(held);
         assert!(hasher.hash(ADA, proof(1)).await.is_ok());
         assert!(hasher.of_each.counts().is_empty(), "nothing is remembered");

@@ -8,7 +8,7 @@ use etui_api::{
     plan,
 };
 use etui_chain::AccountId;
-use sea_orm::QueryResult;
+use sea_orm::{ConnectionTrait, QueryResult};
 
 use crate::{
     Action, Actor, Administrator, Outcome, Store, StoreError, audit,

@@ -227,7 +227,6 @@ async fn whoever_signs_up_first_at_a_public_server_administers_nothing() {
     });
     let server = server.await;
     let session = server.sign_up(&Person::new(1)).await;
-    let refused =
-        server.ask(Method::POST, "/v1/sessions/current/admin", &session.access_token, None).await;
+    let refused = server.ask(Method::POST, "/v1/sessions/current/admin", &session.access_token, None).await;
     assert_eq!(refused.code(), ErrorCode::NotAllowed);
 }

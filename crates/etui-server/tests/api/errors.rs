@@ -65,7 +65,7 @@ async fn a_server_at_home_answers_to_no_other_name() {
     let ask = async |server: &TestServer, path: &str, host: &str| {
         send(server.request(Method::GET, path).header("host", host)).await
     };
-    for path in ["/", "/sign-in", "/v1/about", "/nonsense"] {
+    for path in ["/", "/sign-in", "/v1/server", "/nonsense"] {
         for host in ["evil.example", "evil.example:8484", "localhost.evil.example", "192.0.2.1:8484"] {
             let answer = ask(&server, path, host).await;
             assert_eq!(answer.code(), ErrorCode::BadRequest, "{path} {host}");
@@ -73,12 +73,13 @@ async fn a_server_at_home_answers_to_no_other_name() {
         }
     }
     for host in ["localhost", "localhost:8484", "127.0.0.1", "[::1]:8484"] {
-        assert_eq!(ask(&server, "/v1/about", host).await.status, 200, "{host}");
+        assert_eq!(ask(&server, "/v1/server", host).await.status, 200, "{host}");
     }
     let sign_up = server.request(Method::POST, "/v1/accounts").header("host", "evil.example:8484");
     let answer = send(frames_body(sign_up, &Person::new(1).sign_up_frames())).await;
     assert_eq!(answer.code(), ErrorCode::BadRequest);
 
-    let named = TestServer::start_with(|settings| settings.public_url = Some("https://etui.example.org".to_owned()));
-    assert_eq!(ask(&named.await, "/v1/about", "etui.example.org").await.status, 200);
+    let named =
+        TestServer::start_with(|settings| settings.public_url = Some("https://etui.example.org".to_owned()));
+    assert_eq!(ask(&named.await, "/v1/server", "etui.example.org").await.status, 200);
 }

@@ -67,8 +67,7 @@ pub(crate) async fn an_invitation_admits_whom_it_names_while_it_lasts(backend: &
 
 pub(crate) async fn an_administrator_is_invited_until_there_is_one(backend: &Backend) {
     let store = backend.open().await;
-    let stranger =
-        NewAccount { admission: Admission::Open { at_home: false }, ..Client::new(2).sign_up().0 };
+    let stranger = NewAccount { admission: Admission::Open { at_home: false }, ..Client::new(2).sign_up().0 };
     let stranger = store.create_account(stranger, NOW_MS).await.unwrap();
     assert!(stranger.administrator().is_err(), "whoever comes first to a public server is nobody special");
     let [before, after] = [new_invitation(b"before"), new_invitation(b"after")];

@@ -56,6 +56,9 @@ pub(crate) async fn a_deleted_account_is_in_no_table_and_no_object(backend: &Bac
 
     let fresh = authority.fresh(NOW_MS).unwrap();
     let delete_at_ms = NOW_MS + GRACE_MS;
+    let refused = store.delete_account(&fresh, delete_at_ms, None, NOW_MS).await;
+    assert!(matches!(refused, Err(StoreError::LastAdministrator)), "others would be left alone: {refused:?}");
+    store.set_role(&store.operator(), other.account_id, Role::Administrator, NOW_MS).await.unwrap();
     store.delete_account(&fresh, delete_at_ms, None, NOW_MS).await.unwrap();
     let purged = store.purge(&RETENTION, delete_at_ms - 1).await.unwrap();
     assert_eq!(purged.accounts, 0, "not before its time");

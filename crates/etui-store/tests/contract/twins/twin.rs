@@ -202,7 +202,8 @@ impl Twin {
             Showing::Take => store.take_pending(secret, purpose, now_ms).await?,
             Showing::Replace => {
                 let before = Pending { account_id: None, body: b"begun".to_vec(), created_ms: 0 };
-                let replaced = store.replace_pending(secret, purpose, &before, None, b"gone on", now_ms).await?;
+                let replaced =
+                    store.replace_pending(secret, purpose, &before, None, b"gone on", now_ms).await?;
                 return Ok(vec![replaced.to_string()]);
             }
         };
