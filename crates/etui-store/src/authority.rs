@@ -230,7 +230,7 @@ impl Store {
         }
         let row = self.account_row(account_id, now_ms).await?;
         refuse_disabled_and_leaving(&row, 2)?;
-        if matches!(presence, Presence::OneFactor) && row.number(4)? != 0 {
+        if matches!(presence, Presence::OneFactor) && row.column::<bool>(4)? {
             return Err(StoreError::AwaitsApproval);
         }
         Ok(Fresh {
@@ -254,8 +254,8 @@ impl Store {
     /// The row of an account that has a key for pseudonyms; the last column says whether a device could approve others, and has to.
     async fn account_row(&self, account_id: AccountId, now_ms: u64) -> Result<QueryResult, StoreError> {
         const SELECT: &str = "SELECT pseudonym_key, role, disabled_ms, delete_at_ms, \
-             CASE WHEN approve_devices <> 0 AND EXISTS (SELECT 1 FROM session s WHERE s.account_id = a.account_id \
-             AND s.expires_ms > $2 AND s.awaits_approval = 0) THEN 1 ELSE 0 END \
+             approve_devices <> 0 AND EXISTS (SELECT 1 FROM session s WHERE s.account_id = a.account_id \
+             AND s.expires_ms > $2 AND s.awaits_approval = 0) \
              FROM account a WHERE account_id = $1";
         let values = || [sql::id(account_id), sql::number(now_ms)];
         let looked = || sql::row(self.database(), "looking an account up", SELECT, values());
