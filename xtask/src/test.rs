@@ -73,10 +73,18 @@ fn tests() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The stories again where the server's data is in PostgreSQL and a bucket; but for those that reach into its folder.
-const STORIES: [Stories; 3] = [
+/// The stories again where the server's data is in PostgreSQL and a bucket; but for those that reach into its folder. What has
+/// a real provider, an authenticator or a second factor is asked on PostgreSQL over HTTP.
+const STORIES: [Stories; 4] = [
+    Stories {
+        stage: "postgres",
+        package: "etui-server",
+        tests: "test(/^(providers|passkeys|second_factor|approval|programs|ways)::/)",
+        at_once: None,
+    },
     Stories {
         stage: "postgres-s3",
+        package: "etui-testkit",
         tests: "(binary(adversary) | binary(crashes) | binary(nodes) | binary(removal) | binary(rolling) | binary(stories)) \
              & not test(a_restored_server)",
         at_once: None,
@@ -84,15 +92,17 @@ const STORIES: [Stories; 3] = [
     // The main ones of these behind a load balancer; CONTRIBUTING.md says how to run all of them.
     Stories {
         stage: "postgres-s3-haproxy",
+        package: "etui-testkit",
         tests: "(binary(removal) | binary(stories)) & not test(a_restored_server)",
         at_once: None,
     },
     // Each starts a database of its own, and some a bucket.
-    Stories { stage: "folder", tests: "binary(faults)", at_once: Some("3") },
+    Stories { stage: "folder", package: "etui-testkit", tests: "binary(faults)", at_once: Some("3") },
 ];
 
 struct Stories {
     stage: &'static str,
+    package: &'static str,
     tests: &'static str,
     at_once: Option<&'static str>,
 }
@@ -103,7 +113,7 @@ impl Stories {
         // Of the whole workspace, so that nothing else is built in another way than for the tests before.
         let features = "etui-store/services-tests,etui-testkit/services-tests";
         nextest.args(["run", "--locked", "--workspace", "--features", features, "--no-fail-fast"]);
-        nextest.args(["--filterset", &format!("package(etui-testkit) & {}", self.tests)]);
+        nextest.args(["--filterset", &format!("package({}) & {}", self.package, self.tests)]);
         if let Some(at_once) = self.at_once {
             nextest.args(["--test-threads", at_once]);
         }
