@@ -82,14 +82,12 @@ pub(crate) async fn decide(app: &App, user_code: &str, let_in: Option<LetIn>) ->
     let asked = app.store.take_pending(typed, Purpose::UserCode, now_ms).await?;
     let Asked { device_id, device_code } = sign_in::body(&asked.ok_or_else(wrong_code)?.body)?;
     let before = app.store.pending(device_code, Purpose::DeviceCode, now_ms).await?.ok_or_else(wrong_code)?;
-    let account_id = let_in.as_ref().and_then(LetIn::account_id);
+    let claim = let_in.as_ref().and_then(LetIn::claim);
     let outcome = Some(let_in.map_or(Outcome::Refused, Outcome::LetIn));
     let body =
         serde_json::to_vec(&Waiting { device_id, outcome }).map_err(|error| ApiError::internal(&error))?;
-    let decided = app
-        .store
-        .replace_pending(device_code, Purpose::DeviceCode, &before, account_id, &body, now_ms)
-        .await?;
+    let decided =
+        app.store.replace_pending(device_code, Purpose::DeviceCode, &before, claim, &body, now_ms).await?;
     // It is over, or somebody else has decided meanwhile: nobody is to read that a device was let in that was not.
     if decided { Ok(device_id) } else { Err(wrong_code()) }
 }

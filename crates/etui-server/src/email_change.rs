@@ -1,7 +1,7 @@
 //! Another e-mail address. Where letters are sent, one to the new address confirms it first; the one before is told in any case.
 
 use etui_api::{ErrorCode, email::normalize_email, session::Token, ways::NewEmail};
-use etui_store::{Authority, CredentialChange, Fresh, LoginHash, Presence, Purpose};
+use etui_store::{Authority, Claim, CredentialChange, Fresh, LoginHash, Pending, Purpose};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -25,6 +25,7 @@ pub(crate) enum Asked {
 /// What waits to be confirmed.
 #[derive(Serialize, Deserialize)]
 struct Change {
+    claim: Claim,
     email: String,
     login_hash: Option<String>,
 }
@@ -47,14 +48,19 @@ pub(crate) async fn ask(app: &App, fresh: &Fresh, asked: NewEmail) -> Result<Ask
         credentials::change(app, fresh, CredentialChange::Email { email, login_hash }).await?;
         return Ok(Asked::Changed);
     }
-    let change = Change { email, login_hash: login_hash.map(|hash| hash.expose().to_owned()) };
-    let account_id = Some(fresh.account_id());
-    let begun = sign_in::begin(app, Purpose::EmailChange, account_id, &change, 1, PATIENCE).await?;
+    let claim = fresh.claim();
+    let change = Change { claim, email, login_hash: login_hash.map(|hash| hash.expose().to_owned()) };
+    let begun = sign_in::begin(app, Purpose::EmailChange, Some(claim), &change, 1, PATIENCE).await?;
     let begun = sign_in::secret_hash(&begun)?;
     let letter = Letter::ConfirmAddress(ConfirmAddress { begun });
     letter.queue(&app.store, &change.email, clock::now_ms()).await?;
     mail::wake(app);
     Ok(Asked::Unconfirmed)
+}
+
+/// Of what waits to be confirmed.
+pub(crate) fn claim(pending: &Pending) -> Option<Claim> {
+    serde_json::from_slice::<Change>(&pending.body).ok().map(|change| change.claim)
 }
 
 /// Changes the address with what came to it, for a session of the account that asked.
@@ -63,15 +69,15 @@ pub(crate) async fn ask(app: &App, fresh: &Fresh, asked: NewEmail) -> Result<Ask
 /// `no_longer_valid`; `taken` if somebody else has the address.
 pub(crate) async fn confirm(app: &App, authority: &Authority, token: &Token) -> Result<(), ApiError> {
     let mailed = Mailed::find(app, token).await?;
-    if mailed.account_id != authority.account_id() {
+    if mailed.claim != authority.claim() {
         return Err(sign_in::no_longer_valid());
     }
     let pending = mailed.begun(app, Purpose::EmailChange).await?;
-    let Change { email, login_hash } = sign_in::body(&pending.body)?;
+    let Change { email, login_hash, .. } = sign_in::body(&pending.body)?;
     mailed.take(app, Purpose::EmailChange).await?;
     // Whoever asked was present then; what waits ends as soon as that would not count any more.
-    let presence = Presence::OpenedBy(authority.session_id());
-    let fresh = app.store.present(authority.account_id(), presence, clock::now_ms()).await?;
     let login_hash = login_hash.map(LoginHash::new);
-    credentials::change(app, &fresh, CredentialChange::Email { email, login_hash }).await
+    credentials::change(app, &authority.confirmed(), CredentialChange::Email { email, login_hash })
+        .await
+        .map(drop)
 }

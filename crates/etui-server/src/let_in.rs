@@ -1,7 +1,8 @@
 //! What a browser has let a program have: a session of an account, or the chance to make one.
 
 use etui_api::session::{Method, Session};
-use etui_chain::{AccountId, DeviceId};
+use etui_chain::DeviceId;
+use etui_store::Claim;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 pub(crate) enum LetIn {
     /// The holder of an account.
     Holder {
-        account_id: AccountId,
+        claim: Claim,
         /// Whether two factors were shown in the browser.
         twice: bool,
     },
@@ -27,9 +28,9 @@ pub(crate) enum LetIn {
 
 impl LetIn {
     /// Whose account it is.
-    pub(crate) const fn account_id(&self) -> Option<AccountId> {
+    pub(crate) const fn claim(&self) -> Option<Claim> {
         match self {
-            Self::Holder { account_id, .. } => Some(*account_id),
+            Self::Holder { claim, .. } => Some(*claim),
             Self::Newcomer(_) => None,
         }
     }
@@ -40,8 +41,8 @@ impl LetIn {
     /// `no_account` with a ticket; those of [`sign_in::complete`].
     pub(crate) async fn complete(self, app: &App, device_id: DeviceId) -> Result<Session, ApiError> {
         match self {
-            Self::Holder { account_id, twice } => {
-                let proven = Proven { account_id, device_id, method: Method::Browser, twice };
+            Self::Holder { claim, twice } => {
+                let proven = Proven { claim, device_id, method: Method::Browser, twice };
                 sign_in::complete(app, proven).await
             }
             Self::Newcomer(newcomer) => Err(newcomer::no_account(app, &newcomer).await?),

@@ -9,8 +9,8 @@ use etui_api::{
     email::normalize_email,
     session::{Method, Token},
 };
-use etui_chain::{AccountId, DeviceId, Digest};
-use etui_store::{Action, Purpose};
+use etui_chain::{DeviceId, Digest};
+use etui_store::{Action, Claim, Purpose};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -70,11 +70,11 @@ pub(crate) async fn sign_in(
     token: &Token,
 ) -> Result<Proven, ApiError> {
     let mailed = Mailed::find(app, token).await?;
-    let account_id = mailed.account_id;
+    let claim = mailed.claim;
     let required = require_program(app, &mailed, device_id, ticket).await;
-    required.inspect_err(refusals::noted(app, account_id, Action::SignIn, Some(device_id)))?;
+    required.inspect_err(refusals::noted(app, claim.account_id(), Action::SignIn, Some(device_id)))?;
     mailed.take(app, Purpose::Link).await?;
-    Ok(Proven { account_id, device_id, method: Method::Link, twice: false })
+    Ok(Proven { claim, device_id, method: Method::Link, twice: false })
 }
 
 /// The device that asked, with its ticket; without one, whatever was asked for nowhere.
@@ -102,13 +102,13 @@ pub(crate) async fn open(
     app: &App,
     browser: Option<Digest>,
     token: &Token,
-) -> Result<(AccountId, Next), ApiError> {
+) -> Result<(Claim, Next), ApiError> {
     let mailed = Mailed::find(app, token).await?;
-    let account_id = mailed.account_id;
+    let claim = mailed.claim;
     let next = next(app, &mailed, browser).await;
-    let next = next.inspect_err(refusals::noted(app, account_id, Action::SignIn, None))?;
+    let next = next.inspect_err(refusals::noted(app, claim.account_id(), Action::SignIn, None))?;
     mailed.take(app, Purpose::Link).await?;
-    Ok((account_id, next))
+    Ok((claim, next))
 }
 
 async fn next(app: &App, mailed: &Mailed, browser: Option<Digest>) -> Result<Next, ApiError> {

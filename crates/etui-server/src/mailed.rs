@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use etui_api::session::Token;
-use etui_chain::{AccountId, Digest};
-use etui_store::{NewPending, Pending, Purpose, Store, StoreError};
+use etui_chain::Digest;
+use etui_store::{Claim, NewPending, Pending, Purpose, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::{app::App, clock, one_time, problem::ApiError, sign_in};
@@ -14,13 +14,14 @@ use crate::{app::App, clock, one_time, problem::ApiError, sign_in};
 pub(crate) struct Mailed {
     hash: Digest,
     /// Whose account it is about.
-    pub(crate) account_id: AccountId,
+    pub(crate) claim: Claim,
     /// What it finishes; nothing where whoever runs the server has handed it out.
     pub(crate) begun: Option<Digest>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Body {
+    claim: Claim,
     begun: Option<Digest>,
 }
 
@@ -30,15 +31,15 @@ struct Body {
 /// The store's; no random bytes.
 pub(crate) async fn draw(
     store: &Store,
-    account_id: AccountId,
+    claim: Claim,
     begun: Option<Digest>,
     lifetime: Duration,
     now_ms: u64,
 ) -> Result<Token, StoreError> {
     let (token, secret_hash) = one_time::draw().map_err(|source| StoreError::Random { source })?;
-    let body = serde_json::to_vec(&Body { begun }).expect("a hash is plain JSON");
-    let (purpose, account_id) = (Purpose::Mailed, Some(account_id));
-    let pending = NewPending { secret_hash, purpose, account_id, body: &body, tries: 1, lifetime };
+    let body = serde_json::to_vec(&Body { claim, begun }).expect("ids and hashes are plain JSON");
+    let (purpose, claim) = (Purpose::Mailed, Some(claim));
+    let pending = NewPending { secret_hash, purpose, claim, body: &body, tries: 1, lifetime };
     store.begin_pending(pending, now_ms).await?;
     Ok(token)
 }
@@ -57,9 +58,8 @@ impl Mailed {
         let hash = sign_in::secret_hash(token)?;
         let pending = app.store.pending(hash, Purpose::Mailed, clock::now_ms()).await?;
         let pending = pending.ok_or_else(sign_in::no_longer_valid)?;
-        let account_id = pending.account_id.ok_or_else(sign_in::no_longer_valid)?;
-        let Body { begun } = sign_in::body(&pending.body)?;
-        Ok(Self { hash, account_id, begun })
+        let Body { claim, begun } = sign_in::body(&pending.body)?;
+        Ok(Self { hash, claim, begun })
     }
 
     /// What it finishes, still as it was begun.

@@ -237,7 +237,7 @@ fn day(time_ms: u64) -> String {
 async fn who(app: &App, visitor: &Visitor) -> Result<String, ApiError> {
     match visitor {
         Visitor::Holder(PageAccess { proof, .. }) | Visitor::Kept(proof, _) => {
-            Ok(escape(&app.store.ways(proof.account_id).await?.email))
+            Ok(escape(&app.store.ways(proof.claim.account_id()).await?.email))
         }
         Visitor::Newcomer(newcomer) => {
             Ok(format!("{} (an account that is yet to be made)", escape(&newcomer.describe(app))))

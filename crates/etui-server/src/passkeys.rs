@@ -7,8 +7,8 @@ use etui_api::{
     session::PasskeyAnswer,
     ways::{self, Ceremony, MAX_PASSKEY_NAME_CHARS, MAX_PASSKEYS, NewPasskey},
 };
-use etui_chain::{AccountId, Digest, Id};
-use etui_store::{Action, Charged, CredentialChange, Fresh, Purpose};
+use etui_chain::{Digest, Id};
+use etui_store::{Action, Charged, Claim, CredentialChange, Fresh, Purpose};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use url::Url;
@@ -67,11 +67,11 @@ pub(crate) async fn begin_registration(app: &App, fresh: &Fresh) -> Result<Cerem
     selection["residentKey"] = "required".into();
     selection["requireResidentKey"] = true.into();
     let purpose = Purpose::PasskeyRegistration;
-    let ticket = sign_in::begin(app, purpose, Some(account_id), &state, 1, PATIENCE).await?;
+    let ticket = sign_in::begin(app, purpose, Some(fresh.claim()), &state, 1, PATIENCE).await?;
     Ok(Ceremony { ticket, options })
 }
 
-/// Adds the passkey that was made.
+/// Adds the passkey that was made. It, and the claim that stands now.
 ///
 /// # Errors
 /// `no_longer_valid`, `passkey_refused`, `taken`, `bad_request` for a name that is none.
@@ -79,7 +79,7 @@ pub(crate) async fn finish_registration(
     app: &App,
     fresh: &Fresh,
     new: NewPasskey,
-) -> Result<ways::Passkey, ApiError> {
+) -> Result<(ways::Passkey, Claim), ApiError> {
     let name = name(&new.name)?;
     let taken = take(app, Purpose::PasskeyRegistration, &new.ticket).await?;
     if taken.account_id != Some(fresh.account_id()) {
@@ -100,13 +100,8 @@ pub(crate) async fn finish_registration(
         created_ms: clock::now_ms(),
         used_ms: None,
     };
-    credentials::change(
-        app,
-        fresh,
-        CredentialChange::AddPasskey { credential_id, name, body: stored(&passkey)? },
-    )
-    .await?;
-    Ok(added)
+    let change = CredentialChange::AddPasskey { credential_id, name, body: stored(&passkey)? };
+    Ok((added, credentials::change(app, fresh, change).await?))
 }
 
 /// Begins to ask for a passkey, whosever it may be: a try that is given back to whoever shows one.
@@ -126,7 +121,7 @@ pub(crate) async fn begin(app: &App, attempt: Attempt) -> Result<Ceremony, ApiEr
 ///
 /// # Errors
 /// `no_longer_valid`; `passkey_refused`, with nothing changed.
-pub(crate) async fn verify(app: &App, answer: PasskeyAnswer, action: Action) -> Result<AccountId, ApiError> {
+pub(crate) async fn verify(app: &App, answer: PasskeyAnswer, action: Action) -> Result<Claim, ApiError> {
     let taken = take(app, Purpose::PasskeyAssertion, &answer.ticket).await?;
     let Asked { state, charged } = sign_in::body(&taken.body)?;
     let credential: PublicKeyCredential = parse(answer.credential)?;
@@ -134,19 +129,20 @@ pub(crate) async fn verify(app: &App, answer: PasskeyAnswer, action: Action) -> 
     let (handle, credential_id) =
         verifier.identify_discoverable_authentication(&credential).map_err(refused)?;
     let found = app.store.passkey(credential_id).await?;
-    let found = found.filter(|(account_id, _)| account_id.as_bytes() == handle.as_bytes());
-    let (account_id, before) = found.ok_or_else(|| ApiError::new(ErrorCode::PasskeyRefused))?;
+    let found = found.filter(|(claim, _)| claim.account_id().as_bytes() == handle.as_bytes());
+    let (claim, before) = found.ok_or_else(|| ApiError::new(ErrorCode::PasskeyRefused))?;
     let mut passkey: Passkey = sign_in::body(&before)?;
     let result = verifier.finish_discoverable_authentication_v2(&credential, state, &passkey);
-    let result = result.map_err(refused).inspect_err(refusals::noted(app, account_id, action, None))?;
+    let result =
+        result.map_err(refused).inspect_err(refusals::noted(app, claim.account_id(), action, None))?;
     passkey.update_credential(&result);
     // Of two uses at once that count alike, one is a copy's.
     if !app.store.use_passkey(credential_id, &before, &stored(&passkey)?, clock::now_ms()).await? {
-        refusals::note(app, account_id, action, None);
+        refusals::note(app, claim.account_id(), action, None);
         return Err(ApiError::new(ErrorCode::PasskeyRefused));
     }
     Attempt::kept(charged, Target::Code).succeeded(app).await?;
-    Ok(account_id)
+    Ok(claim)
 }
 
 /// Calls a passkey something else.
@@ -155,14 +151,14 @@ pub(crate) async fn verify(app: &App, answer: PasskeyAnswer, action: Action) -> 
 /// `not_found`, `bad_request`.
 pub(crate) async fn rename(app: &App, fresh: &Fresh, id: Id, to: &str) -> Result<(), ApiError> {
     let credential_id = find(app, fresh, id).await?;
-    Ok(app.store.rename_passkey(fresh, &credential_id, &name(to)?).await?)
+    Ok(app.store.rename_passkey(fresh, &credential_id, &name(to)?, clock::now_ms()).await?)
 }
 
-/// Removes a passkey.
+/// Removes a passkey. The claim that stands now.
 ///
 /// # Errors
 /// `not_found`, `last_way`.
-pub(crate) async fn remove(app: &App, fresh: &Fresh, id: Id) -> Result<(), ApiError> {
+pub(crate) async fn remove(app: &App, fresh: &Fresh, id: Id) -> Result<Claim, ApiError> {
     let credential_id = find(app, fresh, id).await?;
     credentials::change(app, fresh, CredentialChange::RemovePasskey { credential_id }).await
 }

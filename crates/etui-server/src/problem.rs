@@ -153,6 +153,8 @@ impl ApiError {
             StoreError::NotAName => Self::because(ErrorCode::BadRequest, format!("{error}.")),
             StoreError::NotInvited => Self::new(ErrorCode::InvitationRequired),
             StoreError::NotFresh => Self::new(ErrorCode::FreshSignInRequired),
+            StoreError::SessionEnded => Self::new(ErrorCode::SessionEnded),
+            StoreError::Superseded => Self::because(ErrorCode::NoLongerValid, "Begin again."),
             StoreError::NotAdministrator => Self::new(ErrorCode::NotAllowed),
             StoreError::Disabled => {
                 Self::because(ErrorCode::AccountDisabled, "Ask whoever runs this server.")

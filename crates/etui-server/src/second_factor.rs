@@ -33,7 +33,8 @@ pub(crate) async fn verify(
     let secret_hash = sign_in::secret_hash(ticket)?;
     let begun = app.store.pending(secret_hash, Purpose::SecondFactor, clock::now_ms()).await?;
     let proven: Proven = sign_in::body(&begun.ok_or_else(no_longer_valid)?.body)?;
-    let ticket = Ticket { secret_hash, purpose: Purpose::SecondFactor, account_id: proven.account_id };
+    let ticket =
+        Ticket { secret_hash, purpose: Purpose::SecondFactor, account_id: proven.claim.account_id() };
     check(app, client, &ticket, Some(proven.device_id), factor).await?;
     Ok(Proven { twice: true, ..proven })
 }
@@ -84,7 +85,8 @@ async fn is_right(app: &App, account_id: AccountId, factor: Factor) -> Result<bo
         Factor::Totp(code) => totp::use_code(app, account_id, &code).await,
         Factor::RecoveryCode(code) => recovery_codes::use_code(app, account_id, &code).await,
         Factor::Passkey(answer) => {
-            Ok(passkeys::verify(app, answer, Action::ShowSecondFactor).await? == account_id)
+            let claim = passkeys::verify(app, answer, Action::ShowSecondFactor).await?;
+            Ok(claim.account_id() == account_id)
         }
     }
 }

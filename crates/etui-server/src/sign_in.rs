@@ -7,8 +7,8 @@ use etui_api::{
     ErrorCode, Problem,
     session::{Method, Session, Token},
 };
-use etui_chain::{AccountId, DeviceId, Digest};
-use etui_store::{Action, Begun, NewPending, Purpose};
+use etui_chain::{DeviceId, Digest};
+use etui_store::{Action, Begun, Claim, NewPending, Purpose};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -29,7 +29,7 @@ pub(crate) const TRIES: u32 = 5;
 /// Somebody has been proven to hold an account, by one factor or by two.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Proven {
-    pub(crate) account_id: AccountId,
+    pub(crate) claim: Claim,
     pub(crate) device_id: DeviceId,
     pub(crate) method: Method,
     /// Whether a second factor has been shown, or the first is two in one.
@@ -39,7 +39,8 @@ pub(crate) struct Proven {
 /// Gives a session to whoever has been proven to hold an account.
 ///
 /// # Errors
-/// `second_factor_required` with a ticket, if one is set up and was not shown; `account_disabled`.
+/// `second_factor_required` with a ticket, if one is set up and was not shown; `account_disabled`; `no_longer_valid` if how the
+/// account is signed in to has changed meanwhile.
 pub(crate) async fn complete(app: &App, proven: Proven) -> Result<Session, ApiError> {
     let completed = complete_uncounted(app, &proven).await;
     let outcome = match completed.as_ref().map_err(|error| error.problem().code) {
@@ -47,7 +48,7 @@ pub(crate) async fn complete(app: &App, proven: Proven) -> Result<Session, ApiEr
         Err(ErrorCode::SecondFactorRequired) => "second_factor_asked",
         Err(code) => {
             if code == ErrorCode::AccountDisabled {
-                refusals::note(app, proven.account_id, Action::SignIn, Some(proven.device_id));
+                refusals::note(app, proven.claim.account_id(), Action::SignIn, Some(proven.device_id));
             }
             "refused"
         }
@@ -57,32 +58,29 @@ pub(crate) async fn complete(app: &App, proven: Proven) -> Result<Session, ApiEr
 }
 
 async fn complete_uncounted(app: &App, proven: &Proven) -> Result<Session, ApiError> {
-    let Proven { account_id, device_id, method, twice } = *proven;
+    let Proven { claim, device_id, method, twice } = *proven;
+    let account_id = claim.account_id();
     if !twice && app.store.totp(account_id).await?.is_some() {
         return Err(ask_for_second_factor(app, proven).await?);
     }
     let now_ms = clock::now_ms();
     let (session, refresh_token) = sessions::draw(app, method, now_ms)?;
-    let begun = app.store.create_session(account_id, device_id, session, now_ms).await?;
-    announce(app, &begun, method, now_ms).await?;
+    let announce = |begun: &Begun| mail::notice(app, new_device(begun, method, now_ms));
+    app.store.create_session(claim, device_id, session, announce, now_ms).await?;
+    mail::wake(app);
     Ok(sessions::answer(app, account_id, session.session_id, refresh_token))
 }
 
-/// The other devices hear of a new one, and so does the holder, by a letter.
-async fn announce(app: &App, begun: &Begun, method: Method, now_ms: u64) -> Result<(), ApiError> {
-    let letter =
-        Letter::NewDevice(NewDevice { time_ms: now_ms, method, awaits_approval: begun.awaits_approval });
-    let notice = if begun.is_new_device { mail::notice(app, letter)? } else { None };
-    app.store.note_sign_in(begun, notice.as_ref(), now_ms).await?;
-    mail::wake(app);
-    Ok(())
+fn new_device(begun: &Begun, method: Method, now_ms: u64) -> Letter {
+    Letter::NewDevice(NewDevice { time_ms: now_ms, method, awaits_approval: begun.awaits_approval })
 }
 
 async fn ask_for_second_factor(app: &App, proven: &Proven) -> Result<ApiError, ApiError> {
-    let ticket = begin(app, Purpose::SecondFactor, Some(proven.account_id), proven, TRIES, PATIENCE).await?;
+    let claim = proven.claim;
+    let ticket = begin(app, Purpose::SecondFactor, Some(claim), proven, TRIES, PATIENCE).await?;
     let mut problem = Problem::new(ErrorCode::SecondFactorRequired);
     let mut methods = vec![Method::Totp, Method::RecoveryCode];
-    if !app.store.passkeys(proven.account_id).await?.is_empty() {
+    if !app.store.passkeys(claim.account_id()).await?.is_empty() {
         methods.push(Method::Passkey);
     }
     problem.ticket = Some(ticket);
@@ -94,13 +92,13 @@ async fn ask_for_second_factor(app: &App, proven: &Proven) -> Result<ApiError, A
 pub(crate) async fn begin<T: Serialize>(
     app: &App,
     purpose: Purpose,
-    account_id: Option<AccountId>,
+    claim: Option<Claim>,
     body: &T,
     tries: u32,
     lifetime: Duration,
 ) -> Result<Token, ApiError> {
     let (secret, secret_hash) = one_time::draw()?;
-    begin_with(app, secret_hash, purpose, account_id, body, tries, lifetime).await?;
+    begin_with(app, secret_hash, purpose, claim, body, tries, lifetime).await?;
     Ok(secret)
 }
 
@@ -109,13 +107,13 @@ pub(crate) async fn begin_with<T: Serialize>(
     app: &App,
     secret_hash: Digest,
     purpose: Purpose,
-    account_id: Option<AccountId>,
+    claim: Option<Claim>,
     body: &T,
     tries: u32,
     lifetime: Duration,
 ) -> Result<(), ApiError> {
     let body = serde_json::to_vec(body).map_err(|error| ApiError::internal(&error))?;
-    let pending = NewPending { secret_hash, purpose, account_id, body: &body, tries, lifetime };
+    let pending = NewPending { secret_hash, purpose, claim, body: &body, tries, lifetime };
     Ok(app.store.begin_pending(pending, clock::now_ms()).await?)
 }
 

@@ -55,8 +55,8 @@ pub(crate) async fn begin(app: &App, fresh: &Fresh) -> Result<TotpSetup, ApiErro
     let url = address(&secret, &email)?;
     let secret = Token::new(BASE32_NOPAD.encode(&secret));
     let body = SetupBody { secret: secret.clone() };
-    let account_id = Some(fresh.account_id());
-    let ticket = sign_in::begin(app, Purpose::TotpSetup, account_id, &body, TRIES, PATIENCE).await?;
+    let claim = Some(fresh.claim());
+    let ticket = sign_in::begin(app, Purpose::TotpSetup, claim, &body, TRIES, PATIENCE).await?;
     Ok(TotpSetup { ticket, url, secret })
 }
 

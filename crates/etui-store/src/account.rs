@@ -7,8 +7,8 @@ use etui_chain::{AccountId, DeviceId, Digest, State};
 use sea_orm::{ConnectionTrait, SqlErr};
 
 use crate::{
-    Action, Actor, Authority, Fresh, Login, LoginHash, NewAccount, Outcome, Store, StoreError, accept, audit,
-    credentials,
+    Action, Actor, Authority, Claim, Fresh, Login, LoginHash, NewAccount, Outcome, Store, StoreError, accept,
+    audit, credentials,
     invitation::{self, Admitted},
     session,
     sql::{self, Columns as _},
@@ -48,7 +48,7 @@ impl Store {
             credentials::apply(&*transaction, account_id, credential, now_ms).await?;
         }
         credentials::require_a_way(&*transaction, account_id, sends_mail).await?;
-        write::apply(&*transaction, account_id, &plan, placed, self.default_plan()).await?;
+        write::apply(&*transaction, account_id, None, &plan, placed, self.default_plan()).await?;
         let begun = session::insert(&*transaction, account_id, device_id, session, now_ms).await?;
         let authority = begun.authority;
         let (actor, action, outcome) = (Actor::Holder, Action::SignUp, Outcome::Done);
@@ -63,14 +63,14 @@ impl Store {
     /// # Errors
     /// `Database`.
     pub async fn login(&self, email: &str) -> Result<Option<Login>, StoreError> {
-        const SELECT: &str = "SELECT account_id, login_hash, sign_in_by_link FROM account WHERE email = $1";
+        const SELECT: &str = "SELECT account_id, credentials_version, login_hash, sign_in_by_link FROM account WHERE email = $1";
         let Some(row) = sql::row(self.database(), "looking an address up", SELECT, [email.into()]).await?
         else {
             return Ok(None);
         };
-        let login_hash: String = row.column(1)?;
+        let login_hash: String = row.column(2)?;
         let login_hash = Some(login_hash).filter(|hash| !hash.is_empty()).map(LoginHash::new);
-        Ok(Some(Login { account_id: row.id(0)?, login_hash, by_link: row.number(2)? != 0 }))
+        Ok(Some(Login { claim: Claim::read(&row, 0)?, login_hash, by_link: row.number(3)? != 0 }))
     }
 
     /// Replaces the hash of the login proof when its parameters have risen, unless the password was changed meanwhile.

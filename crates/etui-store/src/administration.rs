@@ -200,7 +200,7 @@ impl Store {
         now_ms: u64,
     ) -> Result<u64, StoreError> {
         let act = Act::begin(self, administrator, account_id).await?;
-        let ended = session::end_all_but(&*act.transaction, account_id, None).await?;
+        let (ended, _) = session::end_all_but(&*act.transaction, account_id, None).await?;
         act.finish(Action::SignOut, now_ms).await?;
         Ok(ended)
     }

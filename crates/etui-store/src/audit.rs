@@ -311,6 +311,18 @@ pub(crate) async fn give_key<C: ConnectionTrait>(
     sql::execute(connection, "giving an account its key", UPDATE, values).await.map(drop)
 }
 
+/// The pseudonyms of an account, within the caller's transaction.
+pub(crate) async fn pseudonyms<C: ConnectionTrait>(
+    transaction: &C,
+    account_id: AccountId,
+) -> Result<Pseudonyms, StoreError> {
+    const SELECT: &str = "SELECT pseudonym_key FROM account WHERE account_id = $1";
+    // An older program makes accounts without a key.
+    give_key(transaction, account_id).await?;
+    let row = sql::row(transaction, "reading an account's key", SELECT, [sql::id(account_id)]).await?;
+    Ok(Pseudonyms::from_column(account_id, row.ok_or(StoreError::NotFound)?.column(0)?))
+}
+
 /// 32 random bytes.
 pub(crate) fn new_key() -> Result<Vec<u8>, StoreError> {
     Ok([random_bytes()?, random_bytes()?].concat())

@@ -6,8 +6,9 @@ use etui_chain::{AccountId, DeviceId};
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use crate::{
-    SessionId, Store, StoreError,
+    Claim, SessionId, Store, StoreError,
     audit::{self, Pseudonyms},
+    session,
     sql::{self, Columns as _},
 };
 
@@ -17,7 +18,7 @@ pub const FRESH_MS: u64 = 10 * 60_000;
 /// Proof that a live session of a device speaks for an account.
 #[derive(Debug, Clone)]
 pub struct Authority {
-    account_id: AccountId,
+    claim: Claim,
     device_id: DeviceId,
     session_id: SessionId,
     started_ms: u64,
@@ -27,10 +28,10 @@ pub struct Authority {
 }
 
 /// Proof that somebody who speaks for an account has signed in a moment ago, for what must not be done with a token that lay
-/// about: changing credentials, deleting the account.
+/// about: changing credentials, deleting the account. It is looked at again in the transaction that does it.
 #[derive(Debug, Clone)]
 pub struct Fresh {
-    account_id: AccountId,
+    claim: Claim,
     /// The session that goes on when all others end.
     session_id: Option<SessionId>,
     is_administrator: bool,
@@ -66,7 +67,7 @@ pub struct Holder {
 
 impl From<Fresh> for Holder {
     fn from(fresh: Fresh) -> Self {
-        Self { account_id: fresh.account_id, pseudonyms: fresh.pseudonyms }
+        Self { account_id: fresh.account_id(), pseudonyms: fresh.pseudonyms }
     }
 }
 
@@ -85,7 +86,12 @@ impl Holder {
 impl Authority {
     /// The account.
     pub const fn account_id(&self) -> AccountId {
-        self.account_id
+        self.claim.account_id()
+    }
+
+    /// What it rests on.
+    pub const fn claim(&self) -> Claim {
+        self.claim
     }
 
     /// The device.
@@ -111,13 +117,13 @@ impl Authority {
         if now_ms.saturating_sub(self.started_ms) >= FRESH_MS {
             return Err(StoreError::NotFresh);
         }
-        Ok(self.present())
+        Ok(self.confirmed())
     }
 
-    /// Its caller knows that the holder signed in a moment ago.
-    fn present(&self) -> Fresh {
+    /// The same holder, where something that only they could have got came back a moment ago.
+    pub fn confirmed(&self) -> Fresh {
         Fresh {
-            account_id: self.account_id,
+            claim: self.claim,
             session_id: Some(self.session_id),
             is_administrator: self.is_administrator,
             pseudonyms: self.pseudonyms.clone(),
@@ -140,7 +146,32 @@ impl Authority {
 impl Fresh {
     /// The account.
     pub const fn account_id(&self) -> AccountId {
-        self.account_id
+        self.claim.account_id()
+    }
+
+    /// What it rests on.
+    pub const fn claim(&self) -> Claim {
+        self.claim
+    }
+
+    /// Holds the account until the caller's transaction ends, if it may still be asked for by this: the request may have
+    /// taken its time, and whoever was thrown out meanwhile must not have the last word.
+    ///
+    /// # Errors
+    /// `SessionEnded`; `NotFound` if the account is gone.
+    pub(crate) async fn hold<C: ConnectionTrait>(
+        &self,
+        transaction: &C,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        match (self.claim.hold(transaction).await, self.session_id) {
+            // Its own change, or one that has left it alone.
+            (Ok(()) | Err(StoreError::Superseded), Some(session_id)) => {
+                session::require(transaction, session_id, now_ms).await
+            }
+            (Err(StoreError::Superseded), None) => Err(StoreError::SessionEnded),
+            (held, _) => held,
+        }
     }
 
     /// The session that goes on when all others end.
@@ -216,51 +247,40 @@ impl Store {
     /// and end the sessions of those devices by that.
     ///
     /// # Errors
-    /// `NotFound` for an account that is gone, or a device's session that has ended; `Disabled`, `Leaving`, `AwaitsApproval`.
-    pub async fn present(
-        &self,
-        account_id: AccountId,
-        presence: Presence,
-        now_ms: u64,
-    ) -> Result<Fresh, StoreError> {
+    /// `NotFound` for an account that is gone; `SessionEnded` if a device's session has, or how the account is signed in to has
+    /// changed since it was shown; `Disabled`, `Leaving`, `AwaitsApproval`.
+    pub async fn present(&self, claim: Claim, presence: Presence, now_ms: u64) -> Result<Fresh, StoreError> {
         if let Presence::OpenedBy(session_id) = presence {
             let authority = self.authority(session_id, now_ms).await?;
-            let own = authority.filter(|authority| authority.account_id() == account_id);
-            return Ok(own.ok_or(StoreError::NotFound)?.present());
+            let own = authority.filter(|authority| authority.claim() == claim);
+            return Ok(own.ok_or(StoreError::SessionEnded)?.confirmed());
         }
-        let row = self.account_row(account_id, now_ms).await?;
-        refuse_disabled_and_leaving(&row, 2)?;
-        if matches!(presence, Presence::OneFactor) && row.column::<bool>(4)? {
+        let row = self.account_row(claim.account_id(), now_ms).await?;
+        if Claim::read(&row, 0)? != claim {
+            return Err(StoreError::SessionEnded);
+        }
+        refuse_disabled_and_leaving(&row, 4)?;
+        if matches!(presence, Presence::OneFactor) && row.column::<bool>(6)? {
             return Err(StoreError::AwaitsApproval);
         }
         Ok(Fresh {
-            account_id,
+            claim,
             session_id: None,
-            is_administrator: is_administrator(&row, 1)?,
-            pseudonyms: Pseudonyms::from_column(account_id, row.column(0)?),
+            is_administrator: is_administrator(&row, 3)?,
+            pseudonyms: Pseudonyms::from_column(claim.account_id(), row.column(2)?),
         })
-    }
-
-    /// By which logs and events name what belongs to an account.
-    pub(crate) async fn pseudonyms(
-        &self,
-        account_id: AccountId,
-        now_ms: u64,
-    ) -> Result<Pseudonyms, StoreError> {
-        let row = self.account_row(account_id, now_ms).await?;
-        Ok(Pseudonyms::from_column(account_id, row.column(0)?))
     }
 
     /// The row of an account that has a key for pseudonyms; the last column says whether a device could approve others, and has to.
     async fn account_row(&self, account_id: AccountId, now_ms: u64) -> Result<QueryResult, StoreError> {
-        const SELECT: &str = "SELECT pseudonym_key, role, disabled_ms, delete_at_ms, \
+        const SELECT: &str = "SELECT account_id, credentials_version, pseudonym_key, role, disabled_ms, delete_at_ms, \
              approve_devices <> 0 AND EXISTS (SELECT 1 FROM session s WHERE s.account_id = a.account_id \
              AND s.expires_ms > $2 AND s.awaits_approval = 0) \
              FROM account a WHERE account_id = $1";
         let values = || [sql::id(account_id), sql::number(now_ms)];
         let looked = || sql::row(self.database(), "looking an account up", SELECT, values());
         let row = looked().await?.ok_or(StoreError::NotFound)?;
-        if row.column::<Option<Vec<u8>>>(0)?.is_some() {
+        if row.column::<Option<Vec<u8>>>(2)?.is_some() {
             return Ok(row);
         }
         self.give_key(account_id).await?;
@@ -292,9 +312,9 @@ impl Store {
 }
 
 /// The first of the columns that say whether anything is to be given.
-const STANDING: usize = 7;
-const SELECT: &str = "SELECT s.session_id, s.account_id, s.device_id, s.started_ms, s.last_seen_ms, a.role, \
-     a.pseudonym_key, a.disabled_ms, a.delete_at_ms, s.awaits_approval \
+const STANDING: usize = 8;
+const SELECT: &str = "SELECT s.session_id, s.account_id, a.credentials_version, s.device_id, s.started_ms, \
+     s.last_seen_ms, a.role, a.pseudonym_key, a.disabled_ms, a.delete_at_ms, s.awaits_approval \
      FROM session s JOIN account a ON a.account_id = s.account_id WHERE s.session_id = $1";
 
 /// The authority of a session that was just begun or refreshed, within the caller's transaction, whatever its standing.
@@ -312,7 +332,7 @@ pub(crate) async fn of_session<C: ConnectionTrait>(
 }
 
 fn lacks_key(row: &QueryResult) -> Result<bool, StoreError> {
-    Ok(row.column::<Option<Vec<u8>>>(6)?.is_none())
+    Ok(row.column::<Option<Vec<u8>>>(7)?.is_none())
 }
 
 async fn row<C: ConnectionTrait>(
@@ -349,15 +369,15 @@ fn refuse_disabled_and_leaving(row: &QueryResult, column: usize) -> Result<(), S
 }
 
 fn authority(row: &QueryResult) -> Result<Authority, StoreError> {
-    let account_id = row.id(1)?;
+    let claim = Claim::read(row, 1)?;
     Ok(Authority {
         session_id: SessionId::new(row.id(0)?),
-        account_id,
-        device_id: row.id(2)?,
-        started_ms: row.number(3)?,
-        last_seen_ms: row.number(4)?,
-        is_administrator: is_administrator(row, 5)?,
-        pseudonyms: Pseudonyms::from_column(account_id, row.column(6)?),
+        claim,
+        device_id: row.id(3)?,
+        started_ms: row.number(4)?,
+        last_seen_ms: row.number(5)?,
+        is_administrator: is_administrator(row, 6)?,
+        pseudonyms: Pseudonyms::from_column(claim.account_id(), row.column(7)?),
     })
 }
 

@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, SqlErr};
 use zeroize::Zeroizing;
 
 use crate::{
-    Fresh, LoginHash, Notice, Store, StoreError,
+    Claim, Fresh, LoginHash, Notice, Store, StoreError,
     audit::{self, Action, Actor, Outcome},
     mail, session,
     sql::{self, Columns as _},
@@ -154,10 +154,11 @@ impl CredentialChange {
 
 impl Store {
     /// Changes how an account is signed in to, and ends every other session of it. The holder is told by a letter, at the
-    /// address before and at a new one. `notice` is `None` where no mail is sent: there links by mail are no way to sign in.
+    /// address before and at a new one. `notice` is `None` where no mail is sent: there links by mail are no way to sign in. The
+    /// claim that stands now.
     ///
     /// # Errors
-    /// `LastWay` if nobody could sign in any more; `NotFound` for what is not there; `Taken` for an address, an account at a
+    /// `SessionEnded` if whoever asks was signed out meanwhile; `LastWay` if nobody could sign in any more; `NotFound` for what is not there; `Taken` for an address, an account at a
     /// provider or a passkey that belongs to somebody else.
     pub async fn change_credentials(
         &self,
@@ -165,11 +166,12 @@ impl Store {
         change: CredentialChange,
         notice: Option<&Notice>,
         now_ms: u64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Claim, StoreError> {
         let account_id = fresh.account_id();
         let action = change.action();
         let transaction = self.begin().await?;
-        lock(&*transaction, account_id).await?;
+        // Two changes at once would each leave a way that the other takes: one after the other.
+        fresh.hold(&*transaction, now_ms).await?;
         if let Some(notice) = notice {
             mail::notify(&*transaction, account_id, notice, now_ms).await?;
         }
@@ -178,10 +180,11 @@ impl Store {
             mail::notify(&*transaction, account_id, notice, now_ms).await?;
         }
         require_a_way(&*transaction, account_id, notice.is_some()).await?;
-        session::end_all_but(&*transaction, account_id, fresh.session_id()).await?;
+        let (_, claim) = session::end_all_but(&*transaction, account_id, fresh.session_id()).await?;
         let pseudonyms = fresh.pseudonyms();
         audit::insert(&*transaction, pseudonyms, Actor::Holder, action, None, Outcome::Done, now_ms).await?;
-        transaction.commit().await
+        transaction.commit().await?;
+        Ok(claim)
     }
 
     /// Every way to sign in to an account.
@@ -215,15 +218,15 @@ impl Store {
         &self,
         identity: &Identity,
         now_ms: u64,
-    ) -> Result<Option<AccountId>, StoreError> {
-        const UPDATE: &str =
-            "UPDATE identity SET used_ms = $3 WHERE issuer = $1 AND subject = $2 RETURNING account_id";
+    ) -> Result<Option<Claim>, StoreError> {
+        const UPDATE: &str = "UPDATE identity SET used_ms = $3 WHERE issuer = $1 AND subject = $2 RETURNING account_id, \
+             (SELECT credentials_version FROM account a WHERE a.account_id = identity.account_id)";
         let values = [identity.issuer.as_str().into(), identity.subject.as_str().into(), sql::number(now_ms)];
         let transaction = self.begin().await?;
         let row = sql::row(&*transaction, "looking an identity up", UPDATE, values).await?;
-        let account_id = row.map(|row| row.id(0)).transpose()?;
+        let claim = row.map(|row| Claim::read(&row, 0)).transpose()?;
         transaction.commit().await?;
-        Ok(account_id)
+        Ok(claim)
     }
 
     /// The passkeys of an account, oldest first.
@@ -250,26 +253,29 @@ impl Store {
     ///
     /// # Errors
     /// `Database`.
-    pub async fn passkey(&self, credential_id: &[u8]) -> Result<Option<(AccountId, Vec<u8>)>, StoreError> {
-        const SELECT: &str = "SELECT account_id, body FROM passkey WHERE credential_id = $1";
+    pub async fn passkey(&self, credential_id: &[u8]) -> Result<Option<(Claim, Vec<u8>)>, StoreError> {
+        const SELECT: &str = "SELECT p.account_id, a.credentials_version, p.body FROM passkey p \
+             JOIN account a ON a.account_id = p.account_id WHERE credential_id = $1";
         let values = [credential_id.to_vec().into()];
         let row = sql::row(self.database(), "looking a passkey up", SELECT, values).await?;
-        row.map(|row| Ok((row.id(0)?, row.column(1)?))).transpose()
+        row.map(|row| Ok((Claim::read(&row, 0)?, row.column(2)?))).transpose()
     }
 
     /// Calls a passkey something else. No way to sign in changes, so sessions go on.
     ///
     /// # Errors
-    /// `NotFound`.
+    /// `SessionEnded`, `NotFound`.
     pub async fn rename_passkey(
         &self,
         fresh: &Fresh,
         credential_id: &[u8],
         name: &str,
+        now_ms: u64,
     ) -> Result<(), StoreError> {
         const UPDATE: &str = "UPDATE passkey SET name = $3 WHERE credential_id = $1 AND account_id = $2";
         let values = [credential_id.to_vec().into(), sql::id(fresh.account_id()), name.into()];
         let transaction = self.begin().await?;
+        fresh.hold(&*transaction, now_ms).await?;
         if sql::execute(&*transaction, "renaming a passkey", UPDATE, values).await? == 0 {
             return Err(StoreError::NotFound);
         }
@@ -335,11 +341,11 @@ impl Store {
         now_ms: u64,
     ) -> Result<bool, StoreError> {
         const DELETE: &str = "DELETE FROM recovery_code WHERE account_id = $1 AND code_hash = $2";
-        let pseudonyms = self.pseudonyms(account_id, now_ms).await?;
         let transaction = self.begin().await?;
         let values = [sql::id(account_id), sql::digest(&code)];
         let used = sql::execute(&*transaction, "using a recovery code", DELETE, values).await? > 0;
         if used {
+            let pseudonyms = audit::pseudonyms(&*transaction, account_id).await?;
             let (actor, action) = (Actor::Holder, Action::UseRecoveryCode);
             audit::insert(&*transaction, &pseudonyms, actor, action, None, Outcome::Done, now_ms).await?;
         }
@@ -355,13 +361,6 @@ impl Store {
             |row: &sea_orm::QueryResult| Ok(Identity { issuer: row.column(0)?, subject: row.column(1)? });
         rows.iter().map(identity).collect()
     }
-}
-
-/// Two changes at once of one account would each leave a way that the other takes.
-async fn lock<C: ConnectionTrait>(transaction: &C, account_id: AccountId) -> Result<(), StoreError> {
-    let query = format!("SELECT 1 FROM account WHERE account_id = $1{}", sql::for_update(transaction));
-    let row = sql::row(transaction, "locking an account", &query, [sql::id(account_id)]).await?;
-    row.map(drop).ok_or(StoreError::NotFound)
 }
 
 /// Carries a change out within the caller's transaction.

@@ -22,7 +22,8 @@ impl Store {
     /// letter, where any are sent.
     ///
     /// # Errors
-    /// `NotFound` if the account is gone; `Leaving` if it is being deleted already; `LastAdministrator` while others have accounts.
+    /// `SessionEnded` if whoever asks was signed out meanwhile; `Leaving` if it is being deleted already; `LastAdministrator` while
+    /// others have accounts.
     pub async fn delete_account(
         &self,
         fresh: &Fresh,
@@ -35,8 +36,8 @@ impl Store {
         let account_id = fresh.account_id();
         let transaction = self.begin().await?;
         administration::require_that_may_leave(&*transaction, account_id).await?;
-        let query = format!("{SELECT}{}", sql::for_update(&*transaction));
-        let row = sql::row(&*transaction, "looking an account up", &query, [sql::id(account_id)]).await?;
+        fresh.hold(&*transaction, now_ms).await?;
+        let row = sql::row(&*transaction, "looking an account up", SELECT, [sql::id(account_id)]).await?;
         if let Some(before) = row.ok_or(StoreError::NotFound)?.column::<Option<i64>>(0)? {
             return Err(StoreError::Leaving { delete_at_ms: u64::try_from(before).unwrap_or_default() });
         }
@@ -56,12 +57,13 @@ impl Store {
     /// Keeps an account that its holder had deleted.
     ///
     /// # Errors
-    /// `NotFound` once the grace is over.
+    /// `SessionEnded`; `NotFound` once the grace is over.
     pub async fn keep_account(&self, leaving: &Leaving, now_ms: u64) -> Result<(), StoreError> {
         const UPDATE: &str =
             "UPDATE account SET delete_at_ms = NULL WHERE account_id = $1 AND delete_at_ms > $2";
         let authority = leaving.authority();
         let transaction = self.begin().await?;
+        authority.confirmed().hold(&*transaction, now_ms).await?;
         let values = [sql::id(authority.account_id()), sql::number(now_ms)];
         if sql::execute(&*transaction, "keeping an account", UPDATE, values).await? == 0 {
             return Err(StoreError::NotFound);

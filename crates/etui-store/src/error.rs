@@ -32,6 +32,12 @@ pub enum StoreError {
     /// The session is genuine, and whoever asks has not signed in within the last minutes.
     #[error("whoever asks has not just signed in")]
     NotFresh,
+    /// The session that asks has ended meanwhile, or the account is signed in to in other ways since.
+    #[error("the session has ended")]
+    SessionEnded,
+    /// How the account is signed in to has changed since something was proven about it.
+    #[error("how the account is signed in to has changed meanwhile")]
+    Superseded,
     /// The account is not that of an administrator.
     #[error("the account is not an administrator's")]
     NotAdministrator,

@@ -12,6 +12,7 @@ use data_encoding::HEXLOWER;
 use etui_chain::{AccountId, Digest};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use object_store::{ObjectMeta, ObjectStoreExt as _, path::Path};
+use sea_orm::ConnectionTrait;
 
 use crate::{
     Action, Actor, Holder, Outcome, Store, StoreError, audit, random_bytes,
@@ -225,6 +226,15 @@ impl Key {
     fn path(&self) -> Path {
         Path::from_iter([FOLDER, &HEXLOWER.encode(&self.0)])
     }
+}
+
+/// The downloads of an account are over: whoever has the address of one may be somebody who was thrown out.
+pub(crate) async fn expire<C: ConnectionTrait>(
+    transaction: &C,
+    account_id: AccountId,
+) -> Result<(), StoreError> {
+    const UPDATE: &str = "UPDATE data_export SET expires_ms = 0 WHERE account_id = $1";
+    sql::execute(transaction, "ending downloads", UPDATE, [sql::id(account_id)]).await.map(drop)
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -30,7 +30,6 @@ impl Store {
         upload: HealUpload,
         now_ms: u64,
     ) -> Result<Healed, StoreError> {
-        let account_id = authority.account_id();
         let replay = self.replay(authority, &upload).await?;
         let keys = Keys::of(&replay.newest);
         let mut plan = compute(true, move || replay.run(upload)).await?;
@@ -39,7 +38,7 @@ impl Store {
         let commits = plan.vaults.iter().map(|vault| vault.commits.len()).sum();
         let healed = Healed { states: count(plan.states.len()), commits: count(commits) };
         if healed.states > 0 || healed.commits > 0 {
-            self.carry_out(account_id, plan).await?;
+            self.carry_out(authority, plan).await?;
         }
         Ok(healed)
     }

@@ -89,6 +89,7 @@ pub const HOLDINGS: [Holding; 26] = [
             ("plan", Told(Text)),
             ("disabled_ms", Told(Number)),
             ("delete_at_ms", Told(Number)),
+            ("credentials_version", Told(Number)),
             ("approve_devices", Told(Number)),
             ("sign_in_by_link", Told(Number)),
             ("pseudonym_key", Withheld(Secret)),

@@ -61,3 +61,13 @@ pub(crate) async fn forget<C: ConnectionTrait>(
     let values = [sql::id(account_id), sql::id(device_id)];
     sql::execute(transaction, "forgetting a device", DELETE, values).await.map(drop)
 }
+
+/// Only devices with a session are known from now on.
+pub(crate) async fn forget_without_session<C: ConnectionTrait>(
+    transaction: &C,
+    account_id: AccountId,
+) -> Result<(), StoreError> {
+    const DELETE: &str = "DELETE FROM known_device WHERE account_id = $1 \
+         AND device_id NOT IN (SELECT device_id FROM session WHERE account_id = $1)";
+    sql::execute(transaction, "forgetting devices", DELETE, [sql::id(account_id)]).await.map(drop)
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use etui_chain::{AccountId, Digest};
 
 use crate::{
-    Store, StoreError, ceiling,
+    Claim, Store, StoreError, ceiling,
     sql::{self, Columns as _},
 };
 
@@ -87,8 +87,8 @@ pub struct NewPending<'a> {
     pub secret_hash: Digest,
     /// What for.
     pub purpose: Purpose,
-    /// Whose it is.
-    pub account_id: Option<AccountId>,
+    /// Whose it is, where that is known.
+    pub claim: Option<Claim>,
     /// What the caller keeps with it.
     pub body: &'a [u8],
     /// How often [`Store::try_pending`] gives it.
@@ -101,7 +101,7 @@ impl Store {
     /// Begins something. Of what an account has begun for one purpose no more than the newest 20 are kept.
     ///
     /// # Errors
-    /// `NotFound` if the account that it is for is gone.
+    /// `NotFound` if the account that it is for is gone; `Superseded` if what was proven about it does not count any more.
     pub async fn begin_pending(&self, new: NewPending<'_>, now_ms: u64) -> Result<(), StoreError> {
         const INSERT: &str = "INSERT INTO pending (secret_hash, purpose, account_id, body, tries_left, created_ms, \
              expires_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)";
@@ -109,18 +109,19 @@ impl Store {
         let values = [
             sql::digest(&new.secret_hash),
             new.purpose.name().into(),
-            new.account_id.map(|id| id.as_bytes().to_vec()).into(),
+            account_id(new.claim),
             new.body.to_vec().into(),
             i64::from(new.tries).into(),
             sql::number(now_ms),
             sql::number(now_ms.saturating_add(lifetime_ms)),
         ];
         let transaction = self.begin().await?;
-        if let Some(account_id) = new.account_id {
-            ceiling::make_room_to_begin(&*transaction, account_id, new.purpose).await?;
+        if let Some(claim) = new.claim {
+            claim.hold(&*transaction).await?;
+            ceiling::make_room_to_begin(&*transaction, claim.account_id(), new.purpose).await?;
         }
         let begun = sql::execute(&*transaction, "beginning something", INSERT, values).await;
-        begun.map_err(sql::not_unique).map_err(sql::not_referred)?;
+        begun.map_err(sql::not_unique)?;
         transaction.commit().await
     }
 
@@ -175,13 +176,13 @@ impl Store {
     /// Changes whose it is and what is kept with it, if it is still as it was and can still be finished: whether it was changed.
     ///
     /// # Errors
-    /// `Database`.
+    /// `NotFound`, `Superseded` as for [`Self::begin_pending`].
     pub async fn replace_pending(
         &self,
         secret_hash: Digest,
         purpose: Purpose,
         before: &Pending,
-        account_id: Option<AccountId>,
+        claim: Option<Claim>,
         body: &[u8],
         now_ms: u64,
     ) -> Result<bool, StoreError> {
@@ -190,12 +191,15 @@ impl Store {
         let values = [
             sql::digest(&secret_hash),
             purpose.name().into(),
-            account_id.map(|id| id.as_bytes().to_vec()).into(),
+            account_id(claim),
             body.to_vec().into(),
             before.body.clone().into(),
             sql::number(now_ms),
         ];
         let transaction = self.begin().await?;
+        if let Some(claim) = claim {
+            claim.hold(&*transaction).await?;
+        }
         let replaced = sql::execute(&*transaction, "going on with what was begun", UPDATE, values).await?;
         transaction.commit().await?;
         Ok(replaced > 0)
@@ -215,6 +219,10 @@ impl Store {
         transaction.commit().await?;
         Ok(pending)
     }
+}
+
+fn account_id(claim: Option<Claim>) -> sea_orm::Value {
+    claim.map(|claim| claim.account_id().as_bytes().to_vec()).into()
 }
 
 fn pending(row: &sea_orm::QueryResult) -> Result<Pending, StoreError> {

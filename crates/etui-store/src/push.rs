@@ -37,7 +37,7 @@ impl Store {
     ) -> Result<Pushed, StoreError> {
         let account_id = authority.account_id();
         let pushed = Head { seq: upload.commit.seq, hash: upload.commit.hash() };
-        let result = match self.take_commit(account_id, vault_id, upload).await {
+        let result = match self.take_commit(authority, vault_id, upload).await {
             Err(StoreError::HeadMoved(_)) if self.holds_commit(account_id, vault_id, &pushed).await? => {
                 Ok(Pushed { head: pushed })
             }
@@ -49,10 +49,11 @@ impl Store {
 
     async fn take_commit(
         &self,
-        account_id: AccountId,
+        authority: &Authority,
         vault_id: VaultId,
         upload: CommitUpload,
     ) -> Result<(), StoreError> {
+        let account_id = authority.account_id();
         let (held, state) = self.held_vault_and_state(account_id, vault_id).await?;
         let commit = &upload.commit;
         if commit.vault_id == vault_id && commit.prev_hash != held.head.hash {
@@ -76,7 +77,7 @@ impl Store {
             unmoved: Vec::new(),
             growth,
         };
-        self.carry_out(account_id, plan).await
+        self.carry_out(authority, plan).await
     }
 
     async fn holds_commit(

@@ -5,8 +5,8 @@ use etui_chain::{AccountId, DeviceId, Digest, Id};
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use crate::{
-    Action, Actor, Authority, Fresh, Notice, Outcome, Pseudonyms, Store, StoreError, audit, authority,
-    ceiling, known_device, mail,
+    Action, Actor, Authority, Claim, Fresh, Notice, Outcome, Pseudonyms, Store, StoreError, audit, authority,
+    ceiling, claim, export, known_device, mail,
     sql::{self, Columns as _},
 };
 
@@ -84,55 +84,42 @@ pub enum Rotation {
 }
 
 impl Store {
-    /// Begins a session for a device whose login proof was verified. A device has one session: the older one ends with the
-    /// first use of this one ([`Store::touch`]), so that a device which is killed before it has kept the new tokens is still
-    /// signed in by its old ones.
+    /// Begins a session for a device of which somebody has proven that they hold the account, which is noted; the other devices
+    /// hear of a new one, and its holder by the letter that `announce` gives for it. A device has one session: the older one
+    /// ends with the first use of this one ([`Store::touch`]), so that a device which is killed before it has kept the new
+    /// tokens is still signed in by its old ones.
     ///
     /// # Errors
-    /// `NotFound` if the account is gone.
+    /// `NotFound` if the account is gone; `Disabled`; `Superseded` if what was proven does not count any more.
     pub async fn create_session(
         &self,
-        account_id: AccountId,
+        claim: Claim,
         device_id: DeviceId,
         session: NewSession,
+        announce: impl FnOnce(&Begun) -> Result<Option<Notice>, StoreError>,
         now_ms: u64,
     ) -> Result<Begun, StoreError> {
         const SELECT: &str = "SELECT disabled_ms FROM account WHERE account_id = $1";
+        let account_id = claim.account_id();
         let transaction = self.begin().await?;
+        claim.hold(&*transaction).await?;
         let row = sql::row(&*transaction, "looking an account up", SELECT, [sql::id(account_id)]).await?;
         if row.ok_or(StoreError::NotFound)?.column::<Option<i64>>(0)?.is_some() {
             return Err(StoreError::Disabled);
         }
         let begun = insert(&*transaction, account_id, device_id, session, now_ms).await?;
-        transaction.commit().await?;
-        Ok(begun)
-    }
-
-    /// Notes that somebody has signed in, and tells the other devices of a new one, and the holder by a letter.
-    ///
-    /// # Errors
-    /// `Database`.
-    pub async fn note_sign_in(
-        &self,
-        begun: &Begun,
-        notice: Option<&Notice>,
-        now_ms: u64,
-    ) -> Result<(), StoreError> {
-        let authority = &begun.authority;
-        let pseudonyms = authority.pseudonyms();
         let action = if begun.is_new_device { Action::NewDevice } else { Action::SignIn };
-        let object = Some(pseudonyms.of(authority.device_id()));
-        let transaction = self.begin().await?;
-        audit::insert(&*transaction, pseudonyms, Actor::Holder, action, object, Outcome::Done, now_ms)
-            .await?;
-        if let Some(notice) = notice {
-            mail::notify(&*transaction, authority.account_id(), notice, now_ms).await?;
+        note(&*transaction, begun.authority.pseudonyms(), action, Some(device_id), now_ms).await?;
+        if begun.is_new_device
+            && let Some(notice) = announce(&begun)?
+        {
+            mail::notify(&*transaction, account_id, &notice, now_ms).await?;
         }
         transaction.commit().await?;
         if begun.is_new_device || begun.awaits_approval {
-            self.tell(authority.account_id(), Event::Device { device_id: authority.device_id() });
+            self.tell(account_id, Event::Device { device_id });
         }
-        Ok(())
+        Ok(begun)
     }
 
     /// Whose token it is, for tokens that do not say so themselves.
@@ -205,7 +192,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends the session that asks, and one of the same device that nobody has used yet.
+    /// Ends the session that asks, one of the same device that nobody has used yet, and whatever was begun.
     ///
     /// # Errors
     /// `Database`.
@@ -213,12 +200,14 @@ impl Store {
         let transaction = self.begin().await?;
         end_others_of_device(&*transaction, authority).await?;
         end(&*transaction, authority.session_id()).await?;
+        claim::supersede(&*transaction, authority.account_id()).await?;
         note(&*transaction, authority.pseudonyms(), Action::SignOut, Some(authority.device_id()), now_ms)
             .await?;
         transaction.commit().await
     }
 
-    /// Ends the session of a device of this account, one that waits to be approved too. It is a new device again.
+    /// Ends the session of a device of this account, one that waits to be approved too, and whatever was begun, since that may
+    /// have been begun there. It is a new device again.
     ///
     /// # Errors
     /// `NotFound` if it has none.
@@ -234,25 +223,27 @@ impl Store {
     }
 
     /// The same by the holder without a device, who is told of it by a letter: where new devices are approved, and those are
-    /// lost that could, a new one waits for them no longer.
+    /// lost that could, a new one waits for them no longer. The claim that stands now.
     ///
     /// # Errors
-    /// `NotFound` if it has none.
+    /// `SessionEnded`; `NotFound` if it has none.
     pub async fn turn_device_away(
         &self,
         fresh: &Fresh,
         device_id: DeviceId,
         notice: Option<&Notice>,
         now_ms: u64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Claim, StoreError> {
+        let (account_id, pseudonyms) = (fresh.account_id(), fresh.pseudonyms());
         let transaction = self.begin().await?;
-        end_device(&*transaction, fresh.pseudonyms(), fresh.account_id(), device_id, now_ms).await?;
+        fresh.hold(&*transaction, now_ms).await?;
+        let claim = end_device(&*transaction, pseudonyms, account_id, device_id, now_ms).await?;
         if let Some(notice) = notice {
-            mail::notify(&*transaction, fresh.account_id(), notice, now_ms).await?;
+            mail::notify(&*transaction, account_id, notice, now_ms).await?;
         }
         transaction.commit().await?;
-        self.tell(fresh.account_id(), Event::Device { device_id });
-        Ok(())
+        self.tell(account_id, Event::Device { device_id });
+        Ok(claim)
     }
 
     /// Ends every session of the account but the one that asks, and whatever was begun: how many sessions there were.
@@ -262,7 +253,7 @@ impl Store {
     pub async fn end_other_sessions(&self, authority: &Authority, now_ms: u64) -> Result<u64, StoreError> {
         let transaction = self.begin().await?;
         let kept = Some(authority.session_id());
-        let ended = end_all_but(&*transaction, authority.account_id(), kept).await?;
+        let (ended, _) = end_all_but(&*transaction, authority.account_id(), kept).await?;
         note(&*transaction, authority.pseudonyms(), Action::SignOut, None, now_ms).await?;
         transaction.commit().await?;
         Ok(ended)
@@ -373,6 +364,9 @@ async fn end_reused<C: ConnectionTrait>(
     if !end(transaction, session_id).await? {
         return Ok(Rotation::Unknown);
     }
+    // One of its two holders is a stranger, who is one from now on.
+    known_device::forget(transaction, authority.account_id(), authority.device_id()).await?;
+    claim::supersede(transaction, authority.account_id()).await?;
     let pseudonyms = authority.pseudonyms();
     let (actor, action, device) =
         (Actor::Stranger, Action::TokenReused, Some(pseudonyms.of(authority.device_id())));
@@ -386,14 +380,17 @@ async fn end_device<C: ConnectionTrait>(
     account_id: AccountId,
     device_id: DeviceId,
     now_ms: u64,
-) -> Result<(), StoreError> {
+) -> Result<Claim, StoreError> {
     const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND device_id = $2";
     let values = [sql::id(account_id), sql::id(device_id)];
+    // Whatever was begun may have been begun there.
+    let claim = claim::supersede(transaction, account_id).await?;
     if sql::execute(transaction, "ending a device's session", DELETE, values).await? == 0 {
         return Err(StoreError::NotFound);
     }
     known_device::forget(transaction, account_id, device_id).await?;
-    note(transaction, pseudonyms, Action::SignOut, Some(device_id), now_ms).await
+    note(transaction, pseudonyms, Action::SignOut, Some(device_id), now_ms).await?;
+    Ok(claim)
 }
 
 /// What the holder has done, to one device or to many.
@@ -415,19 +412,37 @@ async fn end<C: ConnectionTrait>(transaction: &C, session_id: SessionId) -> Resu
     Ok(ended > 0)
 }
 
-/// Ends every session of an account but one, and whatever was begun and not finished: links, codes, half sign-ins.
+/// Whether a session goes on and may ask for something.
+///
+/// # Errors
+/// `SessionEnded`.
+pub(crate) async fn require<C: ConnectionTrait>(
+    connection: &C,
+    session_id: SessionId,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    const SELECT: &str =
+        "SELECT 1 FROM session WHERE session_id = $1 AND expires_ms > $2 AND awaits_approval = 0";
+    let values = [sql::id(session_id.0), sql::number(now_ms)];
+    let row = sql::row(connection, "looking a session up", SELECT, values).await?;
+    row.map(drop).ok_or(StoreError::SessionEnded)
+}
+
+/// Ends every session of an account but one, whatever was begun and not finished, and downloads that were asked for. All other
+/// devices are new ones from now on. How many sessions there were, and the claim that stands now.
 pub(crate) async fn end_all_but<C: ConnectionTrait>(
     transaction: &C,
     account_id: AccountId,
     kept: Option<SessionId>,
-) -> Result<u64, StoreError> {
+) -> Result<(u64, Claim), StoreError> {
     const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND session_id <> $2";
-    const PENDING: &str = "DELETE FROM pending WHERE account_id = $1";
+    let claim = claim::supersede(transaction, account_id).await?;
     // No session has the id of zeros.
     let kept = kept.map_or_else(|| vec![0_u8; 16].into(), |session_id| sql::id(session_id.0));
     let ended = sql::execute(transaction, "ending sessions", DELETE, [sql::id(account_id), kept]).await?;
-    sql::execute(transaction, "ending what was begun", PENDING, [sql::id(account_id)]).await?;
-    Ok(ended)
+    known_device::forget_without_session(transaction, account_id).await?;
+    export::expire(transaction, account_id).await?;
+    Ok((ended, claim))
 }
 
 async fn end_others_of_device<C: ConnectionTrait>(

@@ -83,7 +83,7 @@ impl Store {
         let keys = Keys::of(&newest);
         let mut plan = compute(true, move || accept::next_state(upload, &newest, &held)).await?;
         plan.ends_others = keys.end_others(authority, &plan, now_ms);
-        self.carry_out(account_id, plan).await
+        self.carry_out(authority, plan).await
     }
 
     async fn holds_state(&self, account_id: AccountId, pushed: &StatePushed) -> Result<bool, StoreError> {

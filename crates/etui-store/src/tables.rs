@@ -54,6 +54,7 @@ const TABLES: [Table; 17] = [
             ("plan", Text),
             ("disabled_ms", Number),
             ("delete_at_ms", Number),
+            ("credentials_version", Number),
             ("approve_devices", Number),
             ("sign_in_by_link", Number),
             ("pseudonym_key", Bytes),

@@ -3,10 +3,10 @@
 use core::fmt;
 
 use bytes::Bytes;
-use etui_chain::{AccountId, Commit, DeviceId, State};
+use etui_chain::{Commit, DeviceId, State};
 use zeroize::Zeroizing;
 
-use crate::{Admission, CredentialChange, NewSession};
+use crate::{Admission, Claim, CredentialChange, NewSession};
 
 /// The hash of a login proof as a PHC string. It would help an attacker to guess the login password, so it is zeroized
 /// and never shown.
@@ -34,7 +34,7 @@ impl fmt::Debug for LoginHash {
 #[derive(Debug)]
 pub struct Login {
     /// The account.
-    pub account_id: AccountId,
+    pub claim: Claim,
     /// What the login proof is verified with, if there is a login password.
     pub login_hash: Option<LoginHash>,
     /// Whether links by mail may be asked for.

@@ -8,7 +8,8 @@ use etui_chain::{AccountId, Digest, Head, Ledger, State};
 use sea_orm::{ConnectionTrait, Value};
 
 use crate::{
-    Action, Actor, Outcome, Store, StoreError, audit, compaction, entitlements, known_device,
+    Action, Actor, Authority, Outcome, SessionId, Store, StoreError, audit, compaction, entitlements,
+    known_device,
     plan::{EndsOthers, HeldVault, NamedRecord, ObjectPlan, Plan, VaultPlan},
     segment::{self, NewSegment, Placement, Stored},
     session,
@@ -22,11 +23,13 @@ impl Store {
     /// Makes a plan true, or leaves everything as it was.
     ///
     /// # Errors
-    /// `StateMoved`, `HeadMoved` if it was made from what is no longer so; `StorageFull`.
-    pub(crate) async fn carry_out(&self, account_id: AccountId, plan: Plan) -> Result<(), StoreError> {
+    /// `SessionEnded` if whoever uploads was signed out meanwhile; `StateMoved`, `HeadMoved` if it was made from what is no longer so; `StorageFull`.
+    pub(crate) async fn carry_out(&self, authority: &Authority, plan: Plan) -> Result<(), StoreError> {
+        let account_id = authority.account_id();
         let placed = self.place(&plan).await?;
         let transaction = self.begin().await?;
-        let scattered = apply(&*transaction, account_id, &plan, placed, self.default_plan()).await?;
+        let writer = Some(authority.session_id());
+        let scattered = apply(&*transaction, account_id, writer, &plan, placed, self.default_plan()).await?;
         transaction.commit().await?;
         self.announce(account_id, plan);
         for vault_number in scattered {
@@ -59,15 +62,17 @@ impl Store {
     }
 }
 
-/// Writes the rows of a plan within the caller's transaction. Which vaults are now too scattered to wait.
+/// Writes the rows of a plan within the caller's transaction, for a session that still goes on; none for a new account. Which
+/// vaults are now too scattered to wait.
 pub(crate) async fn apply<C: ConnectionTrait>(
     transaction: &C,
     account_id: AccountId,
+    writer: Option<SessionId>,
     plan: &Plan,
     placed: Placed,
     default_plan: &str,
 ) -> Result<Vec<u64>, StoreError> {
-    let entitlements = check_state(transaction, account_id, plan, default_plan).await?;
+    let entitlements = check_state(transaction, account_id, writer, plan, default_plan).await?;
     check_unmoved(transaction, &plan.unmoved).await?;
     if let Some(newest) = plan.states.last() {
         write_states(transaction, account_id, &plan.states, newest).await?;
@@ -103,6 +108,7 @@ struct WrittenVault {
 async fn check_state<C: ConnectionTrait>(
     transaction: &C,
     account_id: AccountId,
+    writer: Option<SessionId>,
     plan: &Plan,
     default_plan: &str,
 ) -> Result<Option<Entitlements>, StoreError> {
@@ -116,9 +122,20 @@ async fn check_state<C: ConnectionTrait>(
         columns.push_str(entitlements::OF_ACCOUNT);
         values.push(default_plan.into());
     }
+    if let Some(writer) = writer {
+        values.push(sql::id(writer.id()));
+        let goes_on = format!(
+            ", EXISTS (SELECT 1 FROM session WHERE session_id = ${} AND awaits_approval = 0)",
+            values.len()
+        );
+        columns.push_str(&goes_on);
+    }
     let query = format!("SELECT {columns} FROM account WHERE account_id = $1{lock}");
     let row = sql::row(transaction, "comparing the newest state", &query, values).await?;
     let row = row.ok_or(StoreError::NotFound)?;
+    if writer.is_some() && !row.column::<bool>(if grows { 2 } else { 1 })? {
+        return Err(StoreError::SessionEnded);
+    }
     if row.digest(0)? != plan.base_state {
         return Err(StoreError::StateMoved);
     }
@@ -205,6 +222,7 @@ async fn end_others<C: ConnectionTrait>(
     EndsOthers { authority, now_ms }: &EndsOthers,
 ) -> Result<(), StoreError> {
     session::end_all_but(transaction, authority.account_id(), Some(authority.session_id())).await?;
+    session::require(transaction, authority.session_id(), *now_ms).await?;
     let (actor, action, outcome) = (Actor::Holder, Action::ChangeKeys, Outcome::Done);
     audit::insert(transaction, authority.pseudonyms(), actor, action, None, outcome, *now_ms).await
 }

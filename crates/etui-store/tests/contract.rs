@@ -41,6 +41,8 @@ mod schemas;
 mod sessions;
 #[path = "contract/states.rs"]
 mod states;
+#[path = "contract/superseded.rs"]
+mod superseded;
 #[path = "contract/twins.rs"]
 mod twins;
 
@@ -97,6 +99,13 @@ macro_rules! contracts {
             whoever_signed_in_long_ago_is_not_fresh
             a_state_that_changes_how_it_is_unlocked_ends_other_sessions
             a_step_and_a_recovery_code_are_used_once;
+        superseded:
+            who_was_thrown_out_changes_nothing_any_more
+            of_two_changes_of_two_sessions_the_second_is_refused
+            what_was_proven_before_a_change_is_nothing_after_it
+            a_page_ends_with_the_device_that_opened_it
+            a_new_device_is_announced_or_not_there
+            who_was_signed_out_by_another_is_a_new_device_again;
         pending:
             of_many_who_take_it_one_gets_it
             a_secret_counts_for_its_purpose_and_its_time

@@ -31,7 +31,7 @@ impl Arguments {
             if !login.by_link {
                 bail!("the holder of this account does not want links");
             }
-            let token = mailed::draw(store, login.account_id, None, PATIENCE, clock::now_ms()).await?;
+            let token = mailed::draw(store, login.claim, None, PATIENCE, clock::now_ms()).await?;
             let url = serve::url(settings, settings.listen, settings.tls.is_some());
             writeln!(io::stdout(), "{}", mailed::link(&url, &token).expose())?;
             Ok(())

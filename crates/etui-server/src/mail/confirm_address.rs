@@ -5,7 +5,7 @@ use etui_store::{Purpose, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::{letter::Desk, text::Text};
-use crate::mailed;
+use crate::{email_change, mailed};
 
 /// What was asked for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -19,11 +19,10 @@ impl ConfirmAddress {
     pub(super) async fn write(&self, desk: &Desk<'_>) -> Result<Option<Text>, StoreError> {
         let begun = self.begun;
         let pending = desk.store.pending(begun, Purpose::EmailChange, desk.now_ms).await?;
-        let Some((pending, account_id)) = pending.and_then(|it| it.account_id.map(|id| (it, id))) else {
-            return Ok(None);
-        };
+        let Some(pending) = pending else { return Ok(None) };
+        let Some(claim) = email_change::claim(&pending) else { return Ok(None) };
         let lifetime = desk.rest_of(&pending);
-        let token = mailed::draw(desk.store, account_id, Some(begun), lifetime, desk.now_ms).await?;
+        let token = mailed::draw(desk.store, claim, Some(begun), lifetime, desk.now_ms).await?;
         Ok(Some(
             Text::about("Confirming your address for Etui")
                 .paragraph(format!(

@@ -27,7 +27,7 @@ impl SignInLink {
             return Ok(None);
         };
         let lifetime = desk.rest_of(&pending);
-        let token = mailed::draw(desk.store, login.account_id, Some(begun), lifetime, desk.now_ms).await?;
+        let token = mailed::draw(desk.store, login.claim, Some(begun), lifetime, desk.now_ms).await?;
         let text = Text::about("Signing in to Etui").paragraph(format!(
             "Somebody wants to sign in to your Etui account at {}. If that is you:",
             desk.url

@@ -7,8 +7,11 @@ use axum::{
     response::Response,
 };
 use etui_api::{ErrorCode, session::Token};
-use etui_chain::{AccountId, DeviceId, Digest, Id};
-use etui_store::{Action, FRESH_MS, Fresh, Outcome, Pending, Presence, Purpose, SessionId, StoreError};
+use etui_chain::{DeviceId, Digest, Id};
+use etui_store::{
+    Action, Claim, CredentialChange, FRESH_MS, Fresh, Outcome, Pending, Presence, Purpose, SessionId,
+    StoreError,
+};
 use http::{HeaderValue, request::Parts};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +20,7 @@ use crate::{
     app::App,
     clock,
     cookies::{self, SameSite},
+    credentials,
     envelope::Speaker,
     let_in::LetIn,
     newcomer::Newcomer,
@@ -30,7 +34,7 @@ const PAGE_COOKIE: &str = "__Host-etui-page";
 /// Somebody has been proven to hold an account, in this browser.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Proof {
-    pub(crate) account_id: AccountId,
+    pub(crate) claim: Claim,
     /// Whether a second factor has been shown, or the first is two in one.
     pub(crate) twice: bool,
     /// The session of the device that opened the page: it goes on when credentials change.
@@ -52,7 +56,7 @@ impl Proof {
 /// # Errors
 /// The store's.
 pub(crate) async fn go_on(app: &App, proof: Proof, next: &Next) -> Result<Response, PageError> {
-    if !proof.twice && app.store.totp(proof.account_id).await?.is_some() {
+    if !proof.twice && app.store.totp(proof.claim.account_id()).await?.is_some() {
         return second_factor::ask(app, proof, next).await;
     }
     let cookie = open(app, proof).await?;
@@ -65,8 +69,8 @@ pub(crate) async fn go_on(app: &App, proof: Proof, next: &Next) -> Result<Respon
 /// # Errors
 /// `account_disabled`, which is noted, too.
 pub(super) async fn open(app: &App, proof: Proof) -> Result<HeaderValue, ApiError> {
-    let (now_ms, action, account_id) = (clock::now_ms(), Action::OpenPages, proof.account_id);
-    let present = app.store.present(account_id, proof.presence(), now_ms).await;
+    let (now_ms, action, account_id) = (clock::now_ms(), Action::OpenPages, proof.claim.account_id());
+    let present = app.store.present(proof.claim, proof.presence(), now_ms).await;
     let noted = refusals::noted(app, account_id, action, None);
     let fresh = match present {
         Err(why) if may_let_in(&why) => {
@@ -77,7 +81,7 @@ pub(super) async fn open(app: &App, proof: Proof) -> Result<HeaderValue, ApiErro
     };
     let until_ms = now_ms.saturating_add(FRESH_MS);
     let body = PageBody { visitor: Who::Holder(proof), until_ms };
-    let cookie = begin(app, Some(account_id), body).await?;
+    let cookie = begin(app, Some(proof.claim), body).await?;
     if let Some(fresh) = fresh {
         app.store.note(&fresh, action, None, Outcome::Done, now_ms).await?;
     }
@@ -112,13 +116,23 @@ pub(crate) struct PageAccess {
 }
 
 impl PageAccess {
-    /// After a change of credentials has ended all page sessions, this one too: another until the same time.
+    /// Changes how the account is signed in to. That ends all page sessions, this one too: the cookie of another until the same
+    /// time.
     ///
     /// # Errors
-    /// The store's.
-    pub(crate) async fn reopen(&self, app: &App) -> Result<HeaderValue, ApiError> {
-        let body = PageBody { visitor: Who::Holder(self.proof), until_ms: self.until_ms };
-        begin(app, Some(self.proof.account_id), body).await
+    /// Those of [`credentials::change`].
+    pub(crate) async fn change(&self, app: &App, change: CredentialChange) -> Result<HeaderValue, ApiError> {
+        let claim = credentials::change(app, &self.fresh, change).await?;
+        self.reopen(app, claim).await
+    }
+
+    /// Another page session until the same time, after a change that the holder has made.
+    ///
+    /// # Errors
+    /// `no_longer_valid` if another one has been made meanwhile.
+    pub(crate) async fn reopen(&self, app: &App, claim: Claim) -> Result<HeaderValue, ApiError> {
+        let proof = Proof { claim, ..self.proof };
+        begin(app, Some(claim), PageBody { visitor: Who::Holder(proof), until_ms: self.until_ms }).await
     }
 }
 
@@ -247,18 +261,17 @@ async fn visitor(app: &App, pending: &Pending) -> Result<Option<Visitor>, ApiErr
         Who::Newcomer(newcomer) => return Ok(Some(Visitor::Newcomer(newcomer))),
         Who::Holder(proof) => proof,
     };
-    match app.store.present(proof.account_id, proof.presence(), clock::now_ms()).await {
+    match app.store.present(proof.claim, proof.presence(), clock::now_ms()).await {
         Ok(fresh) => Ok(Some(Visitor::Holder(PageAccess { fresh, proof, until_ms }))),
         Err(why) if may_let_in(&why) => Ok(Some(Visitor::Kept(proof, why.into()))),
-        Err(StoreError::NotFound) => Ok(None),
+        Err(StoreError::NotFound | StoreError::SessionEnded) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn begin(app: &App, account_id: Option<AccountId>, body: PageBody) -> Result<HeaderValue, ApiError> {
+async fn begin(app: &App, claim: Option<Claim>, body: PageBody) -> Result<HeaderValue, ApiError> {
     let lifetime = Duration::from_millis(body.until_ms.saturating_sub(clock::now_ms()));
-    let secret: Token =
-        sign_in::begin(app, Purpose::Page, account_id, &body, sign_in::TRIES, lifetime).await?;
+    let secret: Token = sign_in::begin(app, Purpose::Page, claim, &body, sign_in::TRIES, lifetime).await?;
     Ok(cookie(secret.expose(), lifetime.as_secs()))
 }
 
@@ -272,7 +285,7 @@ impl From<&Visitor> for LetIn {
     fn from(visitor: &Visitor) -> Self {
         match visitor {
             Visitor::Holder(PageAccess { proof, .. }) | Visitor::Kept(proof, _) => {
-                Self::Holder { account_id: proof.account_id, twice: proof.twice }
+                Self::Holder { claim: proof.claim, twice: proof.twice }
             }
             Visitor::Newcomer(newcomer) => Self::Newcomer(newcomer.clone()),
         }

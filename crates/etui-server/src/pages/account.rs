@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::{Next, Page, PageError, PageForm, Visitor, access::Visit, devices, hidden, passkeys, see_other};
-use crate::{app::App, credentials, document::escape, newcomer::Newcomer};
+use crate::{app::App, document::escape, newcomer::Newcomer};
 
 const WAITING: &str =
     "<h2>A device that waits for a code</h2><p><a href=\"/device\">Enter the code that it shows</a></p>";
@@ -46,8 +46,7 @@ pub(super) async fn unlink(
     PageForm(Unlink { issuer, subject }): PageForm<Unlink>,
 ) -> Result<Response, PageError> {
     let change = CredentialChange::UnlinkIdentity(Identity { issuer, subject });
-    credentials::change(&app, &access.fresh, change).await?;
-    Ok(see_other(&Next::Account.address(), [access.reopen(&app).await?]))
+    Ok(see_other(&Next::Account.address(), [access.change(&app, change).await?]))
 }
 
 fn content(app: &App, ways: &Ways, devices: &str) -> String {

@@ -91,10 +91,10 @@ pub(super) async fn decide(
 }
 
 async fn code(app: &App, asked: &Authorization, let_in: LetIn) -> Result<Token, ApiError> {
-    let account_id = let_in.account_id();
+    let claim = let_in.claim();
     let Authorization { code_challenge, device_id, .. } = asked.clone();
     let body = Authorized { code_challenge, device_id, let_in };
-    sign_in::begin(app, Purpose::AuthorizationCode, account_id, &body, 1, PATIENCE).await
+    sign_in::begin(app, Purpose::AuthorizationCode, claim, &body, 1, PATIENCE).await
 }
 
 /// Where the program listens (RFC 6749, section 4.1.2; RFC 9207).

@@ -44,9 +44,9 @@ pub(super) async fn turn_away(
     let now_ms = clock::now_ms();
     let notice =
         mail::notice(&app, Letter::DeviceTurnedAway(DeviceTurnedAway { time_ms: now_ms, device_id }))?;
-    app.store.turn_device_away(&access.fresh, device_id, notice.as_ref(), now_ms).await?;
+    let claim = app.store.turn_device_away(&access.fresh, device_id, notice.as_ref(), now_ms).await?;
     mail::wake(&app);
-    Ok(see_other(&Next::Account.address(), []))
+    Ok(see_other(&Next::Account.address(), [access.reopen(&app, claim).await?]))
 }
 
 const APPROVAL: &str = "<p>A device waits until another one approves it. If those that could are lost, sign each of them out \

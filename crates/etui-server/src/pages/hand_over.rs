@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::{extract::State, response::Response};
 use etui_api::session::Token;
 use etui_chain::Id;
-use etui_store::Purpose;
+use etui_store::{Claim, Purpose};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,8 @@ use crate::{app::App, clock, document::escape, sign_in};
 /// What is kept with it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct HandOver {
+    /// Whose account it is.
+    pub(crate) claim: Claim,
     /// The session of the device: it goes on when credentials change.
     pub(crate) session_id: Option<Id>,
 }
@@ -54,9 +56,8 @@ pub(super) async fn open(
     let secret_hash = sign_in::secret_hash(&ticket)?;
     let pending = app.store.take_pending(secret_hash, Purpose::HandOver, clock::now_ms()).await?;
     let pending = pending.ok_or_else(sign_in::no_longer_valid)?;
-    let account_id = pending.account_id.ok_or_else(sign_in::no_longer_valid)?;
-    let HandOver { session_id } = sign_in::body(&pending.body)?;
+    let HandOver { claim, session_id } = sign_in::body(&pending.body)?;
     // A device's session has had every factor that the account asks for; how many is not known here.
-    let cookie = access::open(&app, Proof { account_id, twice: false, session_id }).await?;
+    let cookie = access::open(&app, Proof { claim, twice: false, session_id }).await?;
     Ok(see_other(&Next::Account.address(), [cookie]))
 }

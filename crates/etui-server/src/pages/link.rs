@@ -83,6 +83,6 @@ pub(super) async fn open(
 ) -> Result<Response, PageError> {
     let token = Token::new(token);
     let opened = links::open(&app, browser.hash(), &token);
-    let (account_id, next) = limits::within_try(&app, client, Target::Code, None, opened).await?;
-    go_on(&app, Proof { account_id, twice: false, session_id: None }, &next).await
+    let (claim, next) = limits::within_try(&app, client, Target::Code, None, opened).await?;
+    go_on(&app, Proof { claim, twice: false, session_id: None }, &next).await
 }

@@ -17,7 +17,7 @@ use etui_api::{
     ways::{Ceremony, NewPasskey},
 };
 use etui_chain::Id;
-use etui_store::{Action, Passkey};
+use etui_store::{Action, Claim, Passkey};
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 
@@ -167,9 +167,9 @@ async fn sign_in(
     Client(client): Client,
     PageForm(SignInForm { next, answered }): PageForm<SignInForm>,
 ) -> Result<Response, PageError> {
-    let account_id = async { passkeys::verify(&app, answered.read()?, Action::SignIn).await };
-    let account_id = limits::within_try(&app, client, Target::Code, None, account_id).await?;
-    let proof = Proof { account_id, twice: true, session_id: None };
+    let claim = async { passkeys::verify(&app, answered.read()?, Action::SignIn).await };
+    let claim = limits::within_try(&app, client, Target::Code, None, claim).await?;
+    let proof = Proof { claim, twice: true, session_id: None };
     go_on(&app, proof, &Next::read(next.as_deref())).await
 }
 
@@ -188,8 +188,9 @@ async fn add(
     PageForm(NewForm { name, answered }): PageForm<NewForm>,
 ) -> Result<Response, PageError> {
     let PasskeyAnswer { ticket, credential } = answered.read()?;
-    passkeys::finish_registration(&app, &access.fresh, NewPasskey { ticket, name, credential }).await?;
-    back(&app, &access).await
+    let new = NewPasskey { ticket, name, credential };
+    let (_, claim) = passkeys::finish_registration(&app, &access.fresh, new).await?;
+    back(&app, &access, claim).await
 }
 
 async fn rename(
@@ -206,13 +207,13 @@ async fn remove(
     access: PageAccess,
     PageForm(Removed { id }): PageForm<Removed>,
 ) -> Result<Response, PageError> {
-    passkeys::remove(&app, &access.fresh, id).await?;
-    back(&app, &access).await
+    let claim = passkeys::remove(&app, &access.fresh, id).await?;
+    back(&app, &access, claim).await
 }
 
 /// The change has ended this page session, too.
-async fn back(app: &App, access: &PageAccess) -> Result<Response, PageError> {
-    Ok(see_other(&Next::Account.address(), [access.reopen(app).await?]))
+async fn back(app: &App, access: &PageAccess, claim: Claim) -> Result<Response, PageError> {
+    Ok(see_other(&Next::Account.address(), [access.reopen(app, claim).await?]))
 }
 
 fn not_of_this_page() -> ApiError {

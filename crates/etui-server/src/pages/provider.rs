@@ -11,8 +11,8 @@ use axum::{
     response::Response,
 };
 use etui_api::{ErrorCode, session::Token};
-use etui_chain::{AccountId, Digest};
-use etui_store::{Action, Charged, Purpose};
+use etui_chain::Digest;
+use etui_store::{Action, Charged, Claim, Purpose};
 use http::{HeaderName, HeaderValue, StatusCode};
 use openidconnect::{AuthorizationCode, Nonce, PkceCodeVerifier};
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     app::App,
-    clock, credentials,
+    clock,
     document::escape,
     limits::{self, Attempt, Target},
     newcomer::Newcomer,
@@ -57,7 +57,7 @@ enum Aim {
         charged: Charged,
     },
     Link {
-        account_id: AccountId,
+        claim: Claim,
     },
 }
 
@@ -115,7 +115,7 @@ pub(super) async fn depart_to_link(
     browser: Browser,
     _form: PageForm<LinkForm>,
 ) -> Result<Response, PageError> {
-    let aim = Aim::Link { account_id: access.fresh.account_id() };
+    let aim = Aim::Link { claim: access.fresh.claim() };
     begin(&app, app.providers.named(&name)?, &browser, aim).await
 }
 
@@ -143,7 +143,7 @@ pub(super) async fn arrive(
             let attempt = Attempt::kept(charged, Target::Code);
             sign_in_as(&app, provider, identified, &next, attempt).await
         }
-        Aim::Link { account_id } => ask_to_link(&app, access, account_id, identified).await,
+        Aim::Link { claim } => ask_to_link(&app, access, claim, identified).await,
     }
 }
 
@@ -153,9 +153,9 @@ async fn begin(app: &App, provider: &Provider, browser: &Browser, aim: Aim) -> R
     let (browser, cookie) = browser.or_new()?;
     let (state, secret_hash) = one_time::draw().map_err(ApiError::from)?;
     let departure = provider.depart(&state).await.map_err(ApiError::from)?;
-    let account_id = match aim {
+    let claim = match aim {
         Aim::SignIn { .. } => None,
-        Aim::Link { account_id } => Some(account_id),
+        Aim::Link { claim } => Some(claim),
     };
     let journey = Journey {
         provider: provider.name().to_owned(),
@@ -164,7 +164,7 @@ async fn begin(app: &App, provider: &Provider, browser: &Browser, aim: Aim) -> R
         nonce: departure.nonce.secret().clone(),
         aim,
     };
-    sign_in::begin_with(app, secret_hash, Purpose::Provider, account_id, &journey, 1, PATIENCE).await?;
+    sign_in::begin_with(app, secret_hash, Purpose::Provider, claim, &journey, 1, PATIENCE).await?;
     Ok(with_cookies(going_on(provider, &departure.url), cookie))
 }
 
@@ -205,14 +205,14 @@ async fn sign_in_as(
     next: &Next,
     attempt: Attempt,
 ) -> Result<Response, PageError> {
-    if let Some(account_id) = app.store.account_of_identity(&identified.identity, clock::now_ms()).await? {
+    if let Some(claim) = app.store.account_of_identity(&identified.identity, clock::now_ms()).await? {
         attempt.succeeded(app).await?;
-        return go_on(app, Proof { account_id, twice: false, session_id: None }, next).await;
+        return go_on(app, Proof { claim, twice: false, session_id: None }, next).await;
     }
     if let Some(email) = &identified.email
         && let Some(login) = app.store.login(email).await?
     {
-        refusals::note(app, login.account_id, Action::SignIn, None);
+        refusals::note(app, login.claim.account_id(), Action::SignIn, None);
         return Ok(not_linked(provider, email));
     }
     let cookie = access::open_for_newcomer(app, Newcomer::from(identified)).await?;
@@ -237,13 +237,13 @@ fn not_linked(provider: &Provider, email: &str) -> Response {
 async fn ask_to_link(
     app: &App,
     access: Option<PageAccess>,
-    account_id: AccountId,
+    claim: Claim,
     identified: Identified,
 ) -> Result<Response, PageError> {
-    let access = access.filter(|access| access.fresh.account_id() == account_id);
+    let access = access.filter(|access| access.fresh.claim() == claim);
     access.ok_or_else(|| ApiError::because(ErrorCode::Unauthenticated, "Sign in again."))?;
     let newcomer = Newcomer::from(identified);
-    let ticket = sign_in::begin(app, Purpose::IdentityLink, Some(account_id), &newcomer, 1, PATIENCE).await?;
+    let ticket = sign_in::begin(app, Purpose::IdentityLink, Some(claim), &newcomer, 1, PATIENCE).await?;
     let content = format!(
         "<p>Link <strong>{who}</strong> to the account <strong>{email}</strong>?</p>\
          <p>Whoever can sign in as {who} can then sign in to this account.</p>\
@@ -251,7 +251,7 @@ async fn ask_to_link(
          <p><a href=\"/account\">No, change nothing</a></p>",
         hidden("ticket", ticket.expose()),
         who = escape(&newcomer.describe(app)),
-        email = escape(&app.store.ways(account_id).await?.email),
+        email = escape(&app.store.ways(claim.account_id()).await?.email),
     );
     Ok(Page::new("Link it?", &content).respond(StatusCode::OK))
 }
@@ -265,6 +265,5 @@ pub(super) async fn link(
     let taken = app.store.take_pending(secret_hash, Purpose::IdentityLink, clock::now_ms()).await?;
     let taken = taken.filter(|taken| taken.account_id == Some(access.fresh.account_id()));
     let newcomer: Newcomer = sign_in::body(&taken.ok_or_else(sign_in::no_longer_valid)?.body)?;
-    credentials::change(&app, &access.fresh, newcomer.credential()).await?;
-    Ok(see_other(&Next::Account.address(), [access.reopen(&app).await?]))
+    Ok(see_other(&Next::Account.address(), [access.change(&app, newcomer.credential()).await?]))
 }

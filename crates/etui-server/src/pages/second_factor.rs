@@ -71,7 +71,7 @@ pub(super) struct Typed {
 pub(super) async fn ask(app: &App, proof: Proof, next: &Next) -> Result<Response, PageError> {
     let body = HalfWay { proof, next: next.clone() };
     let purpose = Purpose::PageSecondFactor;
-    let ticket = sign_in::begin(app, purpose, Some(proof.account_id), &body, TRIES, PATIENCE).await?;
+    let ticket = sign_in::begin(app, purpose, Some(proof.claim), &body, TRIES, PATIENCE).await?;
     Ok(see_other(ADDRESS, [cookie(&ticket)]))
 }
 
@@ -84,7 +84,7 @@ pub(super) async fn show(
 ) -> Result<Response, PageError> {
     let Some(ticket) = ticket else { return Ok(see_other(&Next::Account.address(), [])) };
     match half_way(&app, &ticket).await {
-        Ok((_, HalfWay { proof, .. })) => form(&app, proof.account_id, wrong).await,
+        Ok((_, HalfWay { proof, .. })) => form(&app, proof.claim.account_id(), wrong).await,
         Err(_) if visit.is_some() => Ok(see_other(&Next::Account.address(), [])),
         Err(error) => Err(error.into()),
     }
@@ -133,7 +133,7 @@ async fn half_way(app: &App, ticket: &Token) -> Result<(Ticket, HalfWay), ApiErr
     let (secret_hash, purpose) = (sign_in::secret_hash(ticket)?, Purpose::PageSecondFactor);
     let pending = app.store.pending(secret_hash, purpose, clock::now_ms()).await?;
     let half_way: HalfWay = sign_in::body(&pending.ok_or_else(sign_in::no_longer_valid)?.body)?;
-    Ok((Ticket { secret_hash, purpose, account_id: half_way.proof.account_id }, half_way))
+    Ok((Ticket { secret_hash, purpose, account_id: half_way.proof.claim.account_id() }, half_way))
 }
 
 /// Coming back from a provider is coming from another site; a form asks for [`super::SameOrigin`] besides.

@@ -33,7 +33,7 @@ async fn the_holder_reads_what_was_done_and_which_device_it_was() {
     let told: Vec<_> = page.events.iter().map(short).collect();
     let expected = [
         ("holder", "sign_out", "done", Some(other)),
-        ("holder", "sign_in", "done", Some(other)),
+        ("holder", "new_device", "done", Some(other)),
         ("stranger", "token_reused", "refused", Some(other)),
         ("holder", "new_device", "done", Some(other)),
         ("holder", "sign_up", "done", None),
@@ -118,7 +118,7 @@ async fn a_deleted_account_can_be_kept_or_taken_along_and_nothing_else() {
     assert_eq!(server.get("/v1/keysets", &again).await.status, 200);
     let page: AuditEvents = server.get("/v1/account/events", &again).await.json();
     let told: Vec<_> = page.events[..4].iter().map(|event| event.action.as_str()).collect();
-    assert_eq!(told, ["keep_account", "export_data", "sign_in", "delete_account"]);
+    assert_eq!(told, ["keep_account", "export_data", "new_device", "delete_account"]);
 }
 
 #[tokio::test]

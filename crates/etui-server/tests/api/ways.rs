@@ -7,6 +7,10 @@ use etui_api::{
 };
 use etui_chain::DeviceId;
 use reqwest::Method;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use crate::support::{Answer, Person, TestServer, send};
 
@@ -52,6 +56,68 @@ async fn another_login_password_ends_all_other_sessions() {
     assert_eq!(server.post_json("/v1/sessions", &sign_in).await.code(), ErrorCode::SignInFailed);
     let sign_in = SignIn { login_proof: LoginProof::new([77; 32]), ..sign_in };
     assert_eq!(server.post_json("/v1/sessions", &sign_in).await.status, 200);
+}
+
+/// Somebody who has got hold of a session begins a change and holds it back until they have been thrown out.
+#[tokio::test]
+async fn who_holds_a_request_back_has_not_the_last_word() {
+    let server = TestServer::start().await;
+    let person = Person::new(1);
+    let owner = server.sign_up(&person).await;
+    let sign_in = SignIn { device_id: DeviceId::new([9; 16]).unwrap(), ..person.sign_in() };
+    let stolen: Session = server.post_json("/v1/sessions", &sign_in).await.json();
+    let new = NewLoginPassword { login_proof: LoginProof::new([77; 32]) };
+    let held = HeldBack::begin(&server, "PUT /v1/account/login-password", &stolen, &new).await;
+    let thrown_out = server.delete(&format!("/v1/devices/{}", sign_in.device_id), &owner).await;
+    assert_eq!(thrown_out.status, 204, "{thrown_out:?}");
+    let answer = held.finish().await;
+    assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("session_ended"), "{answer}");
+    assert_eq!(server.get("/v1/devices", &owner).await.status, 200, "the owner goes on");
+    assert_eq!(
+        server.post_json("/v1/sessions", &person.sign_in()).await.status,
+        200,
+        "with the same password"
+    );
+}
+
+/// A request whose head the server has looked at, and whose body it waits for.
+struct HeldBack {
+    connection: TcpStream,
+    body: Vec<u8>,
+}
+
+impl HeldBack {
+    /// `asked`: method and path.
+    async fn begin(
+        server: &TestServer,
+        asked: &str,
+        session: &Session,
+        value: &impl serde::Serialize,
+    ) -> Self {
+        let body = serde_json::to_vec(value).unwrap();
+        let address = server.url("");
+        let host = address.strip_prefix("http://").unwrap();
+        let mut connection = TcpStream::connect(host).await.unwrap();
+        let head = format!(
+            "{asked} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n",
+            session.access_token.expose(),
+            body.len()
+        );
+        connection.write_all(head.as_bytes()).await.unwrap();
+        // It comes when the body is asked for: whoever asks has been looked up by then (RFC 9110, section 10.1.1).
+        let mut go_on = [0; 25];
+        connection.read_exact(&mut go_on).await.unwrap();
+        assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+        Self { connection, body }
+    }
+
+    async fn finish(mut self) -> String {
+        self.connection.write_all(&self.body).await.unwrap();
+        let mut answer = String::new();
+        self.connection.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ fn in_dialect(statement: &str, backend: DbBackend) -> String {
     statement.replace("BYTES", bytes).replace("NUMBERED", numbered).replace("RANDOM_KEY", random)
 }
 
-const ACCOUNTS: [&str; 8] = [
+const ACCOUNTS: [&str; 9] = [
     // 'administrator' may do what `etui-server admin` can.
     "ALTER TABLE account ADD COLUMN role TEXT NOT NULL DEFAULT 'person'",
     // Null: whichever plan the server gives by default.
@@ -58,6 +58,8 @@ const ACCOUNTS: [&str; 8] = [
     "ALTER TABLE account ADD COLUMN disabled_ms BIGINT",
     // When it will be gone, since its holder deleted it.
     "ALTER TABLE account ADD COLUMN delete_at_ms BIGINT",
+    // Counts whatever ends sessions: what was proven before it does not count after it.
+    "ALTER TABLE account ADD COLUMN credentials_version BIGINT NOT NULL DEFAULT 0",
     // 1: a device that signs in for the first time waits until another one approves it.
     "ALTER TABLE account ADD COLUMN approve_devices BIGINT NOT NULL DEFAULT 0",
     // 0: no links by mail.

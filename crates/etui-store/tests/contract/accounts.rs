@@ -20,7 +20,7 @@ pub(crate) async fn what_signs_up_is_read_back(backend: &Backend) {
     assert_eq!(authority.device_id(), client.device_id);
 
     let login = store.login(&client.email()).await.unwrap().unwrap();
-    assert_eq!(login.account_id, client.account_id);
+    assert_eq!(login.claim.account_id(), client.account_id);
     assert_eq!(login.login_hash.as_ref().unwrap().expose(), LOGIN_HASH);
     assert!(!format!("{login:?}").contains("argon2id"), "a login hash is not shown");
     assert!(store.login("nobody@example.org").await.unwrap().is_none());

@@ -87,8 +87,8 @@ pub(crate) async fn a_device_that_was_signed_out_by_another_waits_again(backend:
 
 pub(crate) async fn one_factor_is_nobody_beside_a_device_that_could_approve(backend: &Backend) {
     let mut scene = Scene::new(backend).await;
-    let Scene { store, own, .. } = &scene;
-    let present = async |presence| store.present(own.account_id(), presence, NOW_MS).await;
+    let Scene { store, own, client } = &scene;
+    let present = async |presence| store.present(client.claim(store).await, presence, NOW_MS).await;
     let one = present(Presence::OneFactor).await;
     assert!(matches!(one, Err(StoreError::AwaitsApproval)), "{one:?}");
     assert!(present(Presence::OpenedBy(own.session_id())).await.is_ok());
@@ -97,7 +97,10 @@ pub(crate) async fn one_factor_is_nobody_beside_a_device_that_could_approve(back
     let device_id = own.device_id();
     store.turn_device_away(&fresh, device_id, None, NOW_MS).await.unwrap();
     let opened = present(Presence::OpenedBy(own.session_id())).await;
-    assert!(matches!(opened, Err(StoreError::NotFound)), "{opened:?}");
+    assert!(matches!(opened, Err(StoreError::SessionEnded)), "{opened:?}");
+    let before = store.turn_device_away(&fresh, device_id, None, NOW_MS).await;
+    assert!(matches!(before, Err(StoreError::SessionEnded)), "{before:?}");
+    let fresh = present(Presence::TwoFactors).await.unwrap();
     let again = store.turn_device_away(&fresh, device_id, None, NOW_MS).await;
     assert!(matches!(again, Err(StoreError::NotFound)), "{again:?}");
     assert!(present(Presence::OneFactor).await.is_ok(), "nobody could approve any more");
@@ -119,8 +122,9 @@ pub(crate) async fn where_nobody_could_approve_nobody_waits(backend: &Backend) {
 
     // The third is not used any more.
     let session = scene.client.session();
-    let account_id = scene.client.account_id;
-    let later = scene.store.create_session(account_id, device_id, session, NOW_MS + DAY_MS).await.unwrap();
+    let claim = scene.client.claim(&scene.store).await;
+    let later_ms = NOW_MS + DAY_MS;
+    let later = scene.store.create_session(claim, device_id, session, |_| Ok(None), later_ms).await.unwrap();
     assert!(!later.awaits_approval);
 }
 
@@ -130,9 +134,10 @@ pub(crate) async fn a_disabled_account_is_given_nothing(backend: &Backend) {
     let disabled = |error| assert!(matches!(error, StoreError::Disabled), "{error:?}");
     disabled(store.authority(own.session_id(), NOW_MS).await.unwrap_err());
     disabled(store.leaving(own.session_id(), NOW_MS).await.unwrap_err());
-    disabled(store.present(client.account_id, Presence::TwoFactors, NOW_MS).await.unwrap_err());
-    let (account_id, device_id, session) = (client.account_id, client.device_id, client.session());
-    disabled(store.create_session(account_id, device_id, session, NOW_MS).await.unwrap_err());
+    let claim = client.claim(&store).await;
+    disabled(store.present(claim, Presence::TwoFactors, NOW_MS).await.unwrap_err());
+    let (device_id, session) = (client.device_id, client.session());
+    disabled(store.create_session(claim, device_id, session, |_| Ok(None), NOW_MS).await.unwrap_err());
     backend.execute("UPDATE account SET disabled_ms = NULL").await;
     assert!(store.authority(own.session_id(), NOW_MS).await.unwrap().is_some(), "it is as it was");
 }
@@ -164,7 +169,6 @@ impl Scene {
     }
 
     async fn sign_in(&mut self, device_id: DeviceId) -> Begun {
-        let session = self.client.session();
-        self.store.create_session(self.client.account_id, device_id, session, NOW_MS).await.unwrap()
+        self.client.sign_in_as(&self.store, device_id).await
     }
 }

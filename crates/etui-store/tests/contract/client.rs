@@ -11,13 +11,19 @@ use etui_chain::{
     SCHEMA, SUITE, Signature, State, StateBody, VaultEntry, VaultId, record_hash,
 };
 use etui_store::{
-    Admission, Authority, CommitUpload, CredentialChange, LoginHash, NewAccount, NewSession, SessionId,
-    StateUpload, Store,
+    Admission, Authority, Begun, Claim, CommitUpload, CredentialChange, LoginHash, NewAccount, NewSession,
+    SessionId, StateUpload, Store,
 };
 
 /// A time, in ms since 1970.
 pub(crate) const NOW_MS: u64 = 1_800_000_000_000;
 pub(crate) const DAY_MS: u64 = 86_400_000;
+
+/// A claim to an account that there may not be.
+pub(crate) fn claim_of(account_id: AccountId) -> Claim {
+    let claim = serde_json::json!({ "account_id": account_id, "credentials_version": 0 });
+    serde_json::from_value(claim).expect("a claim is plain JSON")
+}
 
 /// One device with everything its account has.
 #[derive(Clone)]
@@ -104,8 +110,18 @@ impl Client {
 
     /// A session of this device with a store that knows its account.
     pub(crate) async fn sign_in(&mut self, store: &Store) -> Authority {
-        let session = self.session();
-        store.create_session(self.account_id, self.device_id, session, NOW_MS).await.unwrap().authority
+        self.sign_in_as(store, self.device_id).await.authority
+    }
+
+    /// A session of a device.
+    pub(crate) async fn sign_in_as(&mut self, store: &Store, device_id: DeviceId) -> Begun {
+        let (claim, session) = (self.claim(store).await, self.session());
+        store.create_session(claim, device_id, session, |_| Ok(None), NOW_MS).await.unwrap()
+    }
+
+    /// What somebody would have proven about its account now.
+    pub(crate) async fn claim(&self, store: &Store) -> Claim {
+        store.login(&self.email()).await.unwrap().expect("it has an account").claim
     }
 
     /// Signs up with one keyset and one vault that holds its settings.

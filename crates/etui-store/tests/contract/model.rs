@@ -40,7 +40,7 @@ pub(crate) async fn pulls_equal_the_model_under_random_edits(backend: &Backend) 
 }
 
 async fn play(backend: &Backend, steps: Vec<Step>) {
-    let (mut store, mut client, authority, vault_id) = signed_up(backend).await;
+    let (mut store, mut client, mut authority, vault_id) = signed_up(backend).await;
     let mut ids: Vec<ObjectId> = (0..12).map(|_| client.id()).collect();
     let mut now_ms = NOW_MS;
     for step in steps {
@@ -53,6 +53,8 @@ async fn play(backend: &Backend, steps: Vec<Step>) {
             store = backend.open().await;
             while store.compact_next(now_ms).await.unwrap().is_some() {}
             store.collect_garbage(now_ms, std::time::Duration::ZERO).await.unwrap();
+            // The session is over by then.
+            authority = client.sign_in(&store).await;
             // As if a week had passed.
             now_ms += 7 * DAY_MS;
         }

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use etui_chain::{Digest, ObjectId, VaultId};
 use etui_store::{
-    Action, Authority, CredentialChange, Download, Holder, Identity, Invitation, NewPending, Notice, Outcome,
-    Page, Presence, Purpose, Retention, Role, Store, StoreError, TotpSecret,
+    Action, Authority, CredentialChange, Download, Holder, Identity, Invitation, NewPending, NewSession,
+    Notice, Outcome, Page, Presence, Purpose, Retention, Role, Store, StoreError, TotpSecret,
     holdings::{Given, HOLDINGS, Whose},
 };
 use futures_util::TryStreamExt as _;
@@ -105,8 +105,8 @@ pub(crate) async fn a_backup_under_way_finds_what_is_being_deleted(backend: &Bac
 
 pub(crate) async fn a_deleted_account_can_be_kept_until_its_grace_is_over(backend: &Backend) {
     let (store, mut client, first, _) = signed_up(backend).await;
-    let (device_id, session) = (client.id(), client.session());
-    let second = store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap().authority;
+    let device_id = client.id();
+    let second = client.sign_in_as(&store, device_id).await.authority;
     let fresh = first.fresh(NOW_MS).unwrap();
     let delete_at_ms = NOW_MS + GRACE_MS;
     let notice = Notice { body: b"it will be gone".to_vec(), lifetime: DAY };
@@ -120,14 +120,16 @@ pub(crate) async fn a_deleted_account_can_be_kept_until_its_grace_is_over(backen
     assert!(matches!(again, Err(StoreError::Leaving { delete_at_ms: at }) if at == delete_at_ms));
     assert_eq!(store.waiting_mail().await.unwrap(), 1, "once");
 
-    let signed_in = client.sign_in(&store).await;
-    let leaving = store.leaving(signed_in.session_id(), NOW_MS).await.unwrap().unwrap();
+    let (claim, session) = (client.claim(&store).await, client.session());
+    let session = NewSession { expires_ms: delete_at_ms + DAY_MS, ..session };
+    store.create_session(claim, device_id, session, |_| Ok(None), NOW_MS).await.unwrap();
+    let leaving = store.leaving(session.session_id, NOW_MS).await.unwrap().unwrap();
     let too_late = store.keep_account(&leaving, delete_at_ms).await;
     assert!(matches!(too_late, Err(StoreError::NotFound)));
     store.keep_account(&leaving, delete_at_ms - 1).await.unwrap();
     assert_eq!(store.purge(&RETENTION, delete_at_ms).await.unwrap().accounts, 0);
-    assert!(store.authority(signed_in.session_id(), NOW_MS).await.unwrap().is_some());
-    assert!(store.leaving(signed_in.session_id(), NOW_MS).await.unwrap().is_none());
+    assert!(store.authority(session.session_id, NOW_MS).await.unwrap().is_some());
+    assert!(store.leaving(session.session_id, NOW_MS).await.unwrap().is_none());
 }
 
 pub(crate) async fn a_download_holds_everything_that_is_told(backend: &Backend) {
@@ -267,7 +269,7 @@ pub(crate) async fn an_account_of_an_older_program_gets_its_key(backend: &Backen
     client.sign_in(&store).await;
     assert_eq!(key().await, 0);
     lose().await;
-    store.present(client.account_id, Presence::TwoFactors, NOW_MS).await.unwrap();
+    store.present(client.claim(&store).await, Presence::TwoFactors, NOW_MS).await.unwrap();
     assert_eq!(key().await, 0);
     lose().await;
     store.purge(&RETENTION, NOW_MS).await.unwrap();
@@ -300,9 +302,6 @@ async fn furnish(
     let gone: ObjectId = client.id();
     push(store, client, &authority, vault_id, &[Edit::Put(gone, 50)]).await;
     push(store, client, &authority, vault_id, &[Edit::Purge(gone)]).await;
-    let (device_id, session) = (client.id(), client.session());
-    let begun = store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap();
-    store.note_sign_in(&begun, None, NOW_MS).await.unwrap();
     let changes = [
         CredentialChange::LinkIdentity(Identity {
             issuer: "https://provider.example".to_owned(),
@@ -323,10 +322,13 @@ async fn furnish(
         let fresh = authority.fresh(NOW_MS).unwrap();
         store.change_credentials(&fresh, change, None, NOW_MS).await.unwrap();
     }
+    let device_id = client.id();
+    let left = client.sign_in_as(store, device_id).await.authority;
+    store.end_session(&left, NOW_MS).await.unwrap();
     let pending = NewPending {
         secret_hash: client.digest(),
         purpose: Purpose::Link,
-        account_id: Some(client.account_id),
+        claim: Some(client.claim(store).await),
         body: b"canary-pending-body",
         tries: 5,
         lifetime: DAY,

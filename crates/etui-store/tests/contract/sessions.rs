@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use crate::{
     backend::{Backend, signed_up},
-    client::{Client, DAY_MS, NOW_MS},
+    client::{Client, DAY_MS, NOW_MS, claim_of},
     credentials::{lives, other_device},
     pending::begin,
 };
@@ -17,8 +17,8 @@ pub(crate) async fn a_session_lives_until_it_expires_or_is_ended(backend: &Backe
     assert_eq!(alive.account_id(), client.account_id);
     assert!(store.authority(first.session_id(), NOW_MS + DAY_MS).await.unwrap().is_none(), "expired");
 
-    let (device_id, session) = (client.id(), client.session());
-    let second = store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap().authority;
+    let device_id = client.id();
+    let second = client.sign_in_as(&store, device_id).await.authority;
     let devices = store.devices(&second, NOW_MS).await.unwrap().devices;
     assert_eq!(devices.len(), 2);
     for device in devices {
@@ -33,9 +33,8 @@ pub(crate) async fn a_session_lives_until_it_expires_or_is_ended(backend: &Backe
     store.end_session(&first, NOW_MS).await.unwrap();
     assert!(store.authority(first.session_id(), NOW_MS).await.unwrap().is_none(), "ended");
 
-    let nobody = client.id();
-    let session = client.session();
-    let refused = store.create_session(nobody, device_id, session, NOW_MS).await;
+    let (nobody, session) = (claim_of(client.id()), client.session());
+    let refused = store.create_session(nobody, device_id, session, |_| Ok(None), NOW_MS).await;
     assert!(matches!(refused, Err(StoreError::NotFound)));
 }
 
@@ -181,10 +180,7 @@ pub(crate) async fn no_list_of_spent_tokens_is_kept(backend: &Backend) {
 pub(crate) async fn a_device_has_one_session(backend: &Backend) {
     let (store, mut client, first, _) = signed_up(backend).await;
     let device_id = client.device_id;
-    let sign_in = async |client: &mut Client| {
-        let session = client.session();
-        store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap().authority
-    };
+    let sign_in = async |client: &mut Client| client.sign_in_as(&store, device_id).await.authority;
     let live = async |session: &Authority| store.authority(session.session_id(), NOW_MS).await.unwrap();
     let lives = async |session: &Authority| live(session).await.is_some();
     // As every request does.
@@ -208,7 +204,7 @@ pub(crate) async fn a_device_has_one_session(backend: &Backend) {
 pub(crate) async fn the_others_are_signed_out_at_once(backend: &Backend) {
     let (store, mut client, own, _) = signed_up(backend).await;
     let others = [other_device(&store, &mut client).await, other_device(&store, &mut client).await];
-    let begun = begin(&store, Some(client.account_id), 5).await;
+    let begun = begin(&store, Some(client.claim(&store).await), 5).await;
     assert_eq!(store.end_other_sessions(&own, NOW_MS).await.unwrap(), 2);
     for other in &others {
         assert!(!lives(&store, other).await);
@@ -243,7 +239,8 @@ impl Family {
         let place = (backend.another)();
         let (store, mut client, ..) = signed_up(&place).await;
         let (device_id, session) = (client.id(), client.session());
-        store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap();
+        let claim = client.claim(&store).await;
+        store.create_session(claim, device_id, session, |_| Ok(None), NOW_MS).await.unwrap();
         Self { place, store, client, session_id: session.session_id, tokens: vec![session.refresh_hash] }
     }
 

@@ -132,8 +132,8 @@ pub(crate) async fn a_repeated_state_is_answered_as_the_first(backend: &Backend)
 
 pub(crate) async fn a_removed_device_loses_its_session(backend: &Backend) {
     let (store, mut client, authority, _) = signed_up(backend).await;
-    let (device_id, session) = (client.id(), client.session());
-    let second = store.create_session(client.account_id, device_id, session, NOW_MS).await.unwrap().authority;
+    let device_id = client.id();
+    let second = client.sign_in_as(&store, device_id).await.authority;
     let key = PublicKey::new(client.device_key.verifying_key().to_bytes());
 
     let mut body = client.next_body();

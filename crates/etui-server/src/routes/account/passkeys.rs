@@ -40,7 +40,7 @@ pub(crate) async fn finish(
     FreshAccess(fresh): FreshAccess,
     JsonBody(new): JsonBody<NewPasskey>,
 ) -> Result<(StatusCode, Json<Passkey>), ApiError> {
-    let passkey = passkeys::finish_registration(&app, &fresh, new).await?;
+    let (passkey, _) = passkeys::finish_registration(&app, &fresh, new).await?;
     Ok((StatusCode::CREATED, Json(passkey)))
 }
 

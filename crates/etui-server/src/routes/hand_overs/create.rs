@@ -23,9 +23,9 @@ pub(crate) async fn create(
     State(app): State<Arc<App>>,
     FreshAccess(fresh): FreshAccess,
 ) -> Result<(StatusCode, Json<HandOver>), ApiError> {
-    let body = pages::HandOver { session_id: fresh.session_id().map(SessionId::id) };
-    let account_id = Some(fresh.account_id());
-    let ticket = sign_in::begin(&app, Purpose::HandOver, account_id, &body, 1, PATIENCE).await?;
+    let claim = fresh.claim();
+    let body = pages::HandOver { claim, session_id: fresh.session_id().map(SessionId::id) };
+    let ticket = sign_in::begin(&app, Purpose::HandOver, Some(claim), &body, 1, PATIENCE).await?;
     let url = Token::new(format!("{}/hand-over?ticket={}", app.url, ticket.expose()));
     let expires_in_s = u32::try_from(PATIENCE.as_secs()).unwrap_or(u32::MAX);
     Ok((StatusCode::CREATED, Json(HandOver { url, expires_in_s })))

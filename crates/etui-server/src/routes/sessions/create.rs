@@ -57,16 +57,16 @@ async fn proven(
         None => None,
     };
     let whose = normalized.unwrap_or_else(|| email.to_owned());
-    let (account_id, stored) = login.map_or((None, None), |login| (Some(login.account_id), login.login_hash));
+    let (claim, stored) = login.map_or((None, None), |login| (Some(login.claim), login.login_hash));
     let compared = app.login.compare(&whose, login_proof, stored).await?;
-    let (Some(account_id), true) = (account_id, !matches!(compared, Compared::Different)) else {
-        if let Some(account_id) = account_id {
-            refusals::note(app, account_id, Action::SignIn, Some(device_id));
+    let (Some(claim), true) = (claim, !matches!(compared, Compared::Different)) else {
+        if let Some(claim) = claim {
+            refusals::note(app, claim.account_id(), Action::SignIn, Some(device_id));
         }
         return Err(ApiError::new(ErrorCode::SignInFailed));
     };
     if let Compared::SameButWeak { before, after } = compared {
-        app.store.replace_login_hash(account_id, &before, &after).await?;
+        app.store.replace_login_hash(claim.account_id(), &before, &after).await?;
     }
-    Ok(Proven { account_id, device_id, method: Method::LoginPassword, twice: false })
+    Ok(Proven { claim, device_id, method: Method::LoginPassword, twice: false })
 }

@@ -32,8 +32,8 @@ pub(crate) async fn create(
     keeping: Keeping,
     JsonBody(PasskeySignIn { answer, device_id }): JsonBody<PasskeySignIn>,
 ) -> Result<Response, ApiError> {
-    let account_id = passkeys::verify(&app, answer, Action::SignIn);
-    let account_id = limits::within_try(&app, client, Target::Code, Some(device_id), account_id).await?;
-    let proven = Proven { account_id, device_id, method: Method::Passkey, twice: true };
+    let claim = passkeys::verify(&app, answer, Action::SignIn);
+    let claim = limits::within_try(&app, client, Target::Code, Some(device_id), claim).await?;
+    let proven = Proven { claim, device_id, method: Method::Passkey, twice: true };
     sign_in::complete(&app, proven).await.map(|session| keeping.answer(session))
 }

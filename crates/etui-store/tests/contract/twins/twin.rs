@@ -1,12 +1,12 @@
 //! One of two stores that are asked the same.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use bytes::Bytes;
 use etui_api::frame::{Frame, FrameReader};
 use etui_chain::{AccountId, DeviceId, Digest, ObjectId, VaultId};
 use etui_store::{
-    Admission, Authority, CommitUpload, CredentialChange, Exchange, FrameStream, HealUpload, Identity,
+    Admission, Authority, Claim, CommitUpload, CredentialChange, Exchange, FrameStream, HealUpload, Identity,
     Invitation, LoginHash, NewAccount, NewPending, NewSession, Pending, Presence, Purpose, Retention,
     StateUpload, Store, StoreError, TotpSecret,
 };
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::operation::{Credential, Showing};
 use crate::{
     backend::{Backend, Fault},
-    client::login_password,
+    client::{claim_of, login_password},
 };
 
 /// What is asked: an [operation](super::operation::Operation) with everything in it, so that it can be asked twice.
@@ -108,6 +108,8 @@ pub(crate) struct Twin {
     pub(crate) store: Store,
     /// Each session as it was when it began.
     authorities: Vec<Authority>,
+    /// By which accounts are signed in to.
+    emails: HashMap<AccountId, String>,
     pub(crate) backup: TempDir,
     /// How its object store fails.
     fault: Option<Fault>,
@@ -117,7 +119,7 @@ impl Twin {
     pub(crate) async fn new(backend: Backend) -> Self {
         let store = backend.open().await;
         let backup = tempfile::tempdir().unwrap();
-        Self { backend, store, authorities: Vec::new(), backup, fault: None }
+        Self { backend, store, authorities: Vec::new(), emails: HashMap::new(), backup, fault: None }
     }
 
     /// Asks the store; `other` has the backup that is restored.
@@ -129,6 +131,7 @@ impl Twin {
         match call {
             Call::SignUp { email, admission, device_id, upload, session } => {
                 let credentials = vec![login_password()];
+                self.emails.insert(upload.state.account_id, email.clone());
                 let account = NewAccount {
                     email,
                     admission,
@@ -142,8 +145,9 @@ impl Twin {
                 Ok(self.begun(authority))
             }
             Call::SignIn { account_id, device_id, session } => {
-                let begun = self.store.create_session(account_id, device_id, session, now_ms).await?;
-                self.store.note_sign_in(&begun, None, now_ms).await?;
+                let claim = self.claim(account_id).await?;
+                let begun =
+                    self.store.create_session(claim, device_id, session, |_| Ok(None), now_ms).await?;
                 let mut lines = self.begun(begun.authority);
                 lines.push(format!("new: {}, waits: {}", begun.is_new_device, begun.awaits_approval));
                 Ok(lines)
@@ -154,14 +158,17 @@ impl Twin {
             }
             Call::FindAddress(email) => {
                 let login = self.store.login(&email).await?;
-                let login = login
-                    .map(|login| (login.account_id, login.login_hash.map(|hash| hash.expose().to_owned())));
+                let login =
+                    login.map(|login| (login.claim, login.login_hash.map(|hash| hash.expose().to_owned())));
                 Ok(vec![format!("{login:?}")])
             }
             Call::Begin { secret: secret_hash, purpose, account_id, tries, lifetime } => {
                 let tries = u32::from(tries);
-                let pending =
-                    NewPending { secret_hash, purpose, account_id, body: b"begun", tries, lifetime };
+                let claim = match account_id {
+                    Some(account_id) => Some(self.claim(account_id).await?),
+                    None => None,
+                };
+                let pending = NewPending { secret_hash, purpose, claim, body: b"begun", tries, lifetime };
                 self.store.begin_pending(pending, now_ms).await?;
                 Ok(Vec::new())
             }
@@ -192,6 +199,12 @@ impl Twin {
             Call::BackUp => Ok(vec![format!("{:?}", self.store.back_up(self.backup.path()).await?)]),
             Call::Restore => self.restore(other).await,
         }
+    }
+
+    /// What somebody would have proven about an account now.
+    async fn claim(&self, account_id: AccountId) -> Result<Claim, StoreError> {
+        let email = self.emails.get(&account_id).map_or("", String::as_str);
+        Ok(self.store.login(email).await?.map_or_else(|| claim_of(account_id), |login| login.claim))
     }
 
     async fn show(&self, secret: Digest, purpose: Purpose, how: Showing, now_ms: u64) -> Answered {
@@ -289,7 +302,7 @@ impl Twin {
             }
             Request::Approve(device_id) => store.approve_device(authority, device_id, now_ms).await?,
             Request::DeleteAccount => {
-                let fresh = store.present(authority.account_id(), Presence::TwoFactors, now_ms).await?;
+                let fresh = store.present(authority.claim(), Presence::TwoFactors, now_ms).await?;
                 store.delete_account(&fresh, now_ms, None, now_ms).await?;
                 lines.push(format!("{:?}", store.purge(&FOR_EVER, now_ms).await?));
             }
