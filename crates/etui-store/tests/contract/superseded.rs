@@ -24,11 +24,11 @@ pub(crate) async fn who_was_thrown_out_changes_nothing_any_more(backend: &Backen
     store.end_device_sessions(&owner, thief.device_id(), NOW_MS).await.unwrap();
 
     let change = CredentialChange::LoginPassword(Some(LoginHash::new("$argon2id$thief".to_owned())));
-    ended(store.change_credentials(&fresh, change, None, NOW_MS).await.unwrap_err());
-    ended(store.delete_account(&fresh, NOW_MS, None, NOW_MS).await.unwrap_err());
-    ended(store.rename_passkey(&fresh, b"one", "mine", NOW_MS).await.unwrap_err());
-    ended(store.push(&thief, vault_id, upload).await.unwrap_err());
-    ended(store.push_state(&thief, state, NOW_MS).await.unwrap_err());
+    ended(&store.change_credentials(&fresh, change, None, NOW_MS).await.unwrap_err());
+    ended(&store.delete_account(&fresh, NOW_MS, None, NOW_MS).await.unwrap_err());
+    ended(&store.rename_passkey(&fresh, b"one", "mine", NOW_MS).await.unwrap_err());
+    ended(&store.push(&thief, vault_id, upload).await.unwrap_err());
+    ended(&store.push_state(&thief, state, NOW_MS).await.unwrap_err());
     assert!(lives(&store, &owner).await);
 }
 
@@ -39,7 +39,7 @@ pub(crate) async fn of_two_changes_of_two_sessions_the_second_is_refused(backend
     let fresh = thief.fresh(NOW_MS).unwrap();
     change(&store, &owner).await;
     ended(
-        store
+        &store
             .change_credentials(&fresh, CredentialChange::SignInByLink(true), None, NOW_MS)
             .await
             .unwrap_err(),
@@ -67,15 +67,15 @@ pub(crate) async fn what_was_proven_before_a_change_is_nothing_after_it(backend:
         }
         let session = client.session();
         let begun = store.create_session(claim, device_id, session, |_| Ok(None), NOW_MS).await;
-        superseded(begun.unwrap_err());
+        superseded(&begun.unwrap_err());
         let (secret_hash, purpose) = (client.digest(), Purpose::SecondFactor);
         let lifetime = Duration::from_mins(1);
         let new = NewPending { secret_hash, purpose, claim: Some(claim), body: b"", tries: 1, lifetime };
-        superseded(store.begin_pending(new, NOW_MS).await.unwrap_err());
+        superseded(&store.begin_pending(new, NOW_MS).await.unwrap_err());
         let replaced =
             store.replace_pending(waiting, Purpose::Link, &before, Some(claim), b"let in", NOW_MS).await;
-        superseded(replaced.unwrap_err());
-        ended(store.present(claim, Presence::TwoFactors, NOW_MS).await.unwrap_err());
+        superseded(&replaced.unwrap_err());
+        ended(&store.present(claim, Presence::TwoFactors, NOW_MS).await.unwrap_err());
     }
 }
 
@@ -89,10 +89,10 @@ pub(crate) async fn a_page_ends_with_the_device_that_opened_it(backend: &Backend
     store.end_device_sessions(&first, second.device_id(), NOW_MS).await.unwrap();
     assert_eq!(store.pending(page, Purpose::Link, NOW_MS).await.unwrap(), None, "what it had begun");
     let now = client.claim(&store).await;
-    ended(store.present(now, opened_by, NOW_MS).await.unwrap_err());
+    ended(&store.present(now, opened_by, NOW_MS).await.unwrap_err());
     let change = CredentialChange::SignInByLink(false);
     let changed = store.change_credentials(&fresh, change, None, NOW_MS).await;
-    ended(changed.unwrap_err());
+    ended(&changed.unwrap_err());
 }
 
 /// Sign-in, audit log and letter are one: no interruption lets a device in of which nobody hears.
@@ -140,10 +140,10 @@ async fn change(store: &Store, authority: &Authority) {
     store.change_credentials(&fresh, CredentialChange::SignInByLink(false), None, NOW_MS).await.unwrap();
 }
 
-fn ended(error: StoreError) {
+fn ended(error: &StoreError) {
     assert!(matches!(error, StoreError::SessionEnded), "{error:?}");
 }
 
-fn superseded(error: StoreError) {
+fn superseded(error: &StoreError) {
     assert!(matches!(error, StoreError::Superseded), "{error:?}");
 }
