@@ -45,7 +45,8 @@ pub(crate) async fn ask(app: &App, fresh: &Fresh, asked: NewEmail) -> Result<Ask
         (Some(_), false) => return Err(bad("The account has no login password.")),
     };
     if !app.sends_mail() {
-        credentials::change(app, fresh, CredentialChange::Email { email, login_hash }).await?;
+        credentials::change(app, fresh, CredentialChange::Email { email, confirmed: false, login_hash })
+            .await?;
         return Ok(Asked::Changed);
     }
     let claim = fresh.claim();
@@ -77,7 +78,6 @@ pub(crate) async fn confirm(app: &App, authority: &Authority, token: &Token) -> 
     mailed.take(app, Purpose::EmailChange).await?;
     // Whoever asked was present then; what waits ends as soon as that would not count any more.
     let login_hash = login_hash.map(LoginHash::new);
-    credentials::change(app, &authority.confirmed(), CredentialChange::Email { email, login_hash })
-        .await
-        .map(drop)
+    let change = CredentialChange::Email { email, confirmed: true, login_hash };
+    credentials::change(app, &authority.confirmed(), change).await.map(drop)
 }

@@ -25,6 +25,8 @@ pub(crate) struct Terms {
     pub(crate) role: Role,
     /// The plan of the new account; the server's own if absent.
     pub(crate) plan: Option<String>,
+    /// Whether its link goes to that address by mail, and is shown to nobody.
+    pub(crate) mailed: bool,
     pub(crate) days: u16,
 }
 
@@ -97,7 +99,8 @@ pub(crate) async fn set_up_link(
     if of_whoever_comes_first || settings.sign_up_mode(false) == SignUpMode::Closed {
         return Ok(None);
     }
-    let terms = Terms { email: None, role: Role::Administrator, plan: None, days: DEFAULT_DAYS };
+    let terms =
+        Terms { email: None, role: Role::Administrator, plan: None, mailed: false, days: DEFAULT_DAYS };
     let now_ms = clock::now_ms();
     let (invitation, link) = draw(url, terms, now_ms)?;
     Ok(store.invite_first_administrator(&invitation, now_ms).await?.then_some(link))
@@ -105,11 +108,11 @@ pub(crate) async fn set_up_link(
 
 fn draw(url: &str, terms: Terms, now_ms: u64) -> Result<(Invitation, Token), StoreError> {
     let (secret, secret_hash) = one_time::draw().map_err(|source| StoreError::Random { source })?;
-    let Terms { email, role, plan, days } = terms;
+    let Terms { email, role, plan, mailed, days } = terms;
     let lifetime = Duration::from_hours(24 * u64::from(days));
     let expires_ms = now_ms.saturating_add(u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX));
     let link = Token::new(format!("{url}{PATH}#{}", secret.expose()));
-    Ok((Invitation { secret_hash, email, role, plan, expires_ms }, link))
+    Ok((Invitation { secret_hash, email, role, plan, mailed, expires_ms }, link))
 }
 
 fn mode(app: &App, headers: &HeaderMap) -> SignUpMode {

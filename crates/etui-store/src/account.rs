@@ -63,14 +63,20 @@ impl Store {
     /// # Errors
     /// `Database`.
     pub async fn login(&self, email: &str) -> Result<Option<Login>, StoreError> {
-        const SELECT: &str = "SELECT account_id, credentials_version, login_hash, sign_in_by_link FROM account WHERE email = $1";
+        const SELECT: &str = "SELECT account_id, credentials_version, login_hash, COALESCE(sign_in_by_link, email_confirmed), \
+             COALESCE(sign_in_by_link, 1) FROM account WHERE email = $1";
         let Some(row) = sql::row(self.database(), "looking an address up", SELECT, [email.into()]).await?
         else {
             return Ok(None);
         };
         let login_hash: String = row.column(2)?;
         let login_hash = Some(login_hash).filter(|hash| !hash.is_empty()).map(LoginHash::new);
-        Ok(Some(Login { claim: Claim::read(&row, 0)?, login_hash, by_link: row.number(3)? != 0 }))
+        Ok(Some(Login {
+            claim: Claim::read(&row, 0)?,
+            login_hash,
+            by_link: row.number(3)? != 0,
+            by_handed_link: row.number(4)? != 0,
+        }))
     }
 
     /// Replaces the hash of the login proof when its parameters have risen, unless the password was changed meanwhile.
@@ -197,7 +203,7 @@ async fn insert<C: ConnectionTrait>(
     now_ms: u64,
 ) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO account (account_id, email, login_hash, state_version, state_hash, created_ms, \
-         role, plan, pseudonym_key) VALUES ($1, $2, '', 0, $3, $4, $5, $6, $7)";
+         role, plan, pseudonym_key, email_confirmed) VALUES ($1, $2, '', 0, $3, $4, $5, $6, $7, $8)";
     let pseudonym_key = audit::new_key()?;
     let values = [
         sql::id(account_id),
@@ -207,6 +213,7 @@ async fn insert<C: ConnectionTrait>(
         admitted.role.name().into(),
         admitted.plan.into(),
         pseudonym_key.into(),
+        i64::from(admitted.by_mail).into(),
     ];
     match sql::execute(transaction, "adding an account", INSERT, values).await {
         Err(StoreError::Database { source, .. })

@@ -93,6 +93,8 @@ pub enum CredentialChange {
     Email {
         /// In the form of `etui_api::email::normalize_email`.
         email: String,
+        /// Whether somebody has shown that they read what is sent to it.
+        confirmed: bool,
         /// Of the proof made with the new address.
         login_hash: Option<LoginHash>,
     },
@@ -192,7 +194,7 @@ impl Store {
     /// # Errors
     /// `NotFound` if it is gone.
     pub async fn ways(&self, account_id: AccountId) -> Result<Ways, StoreError> {
-        const SELECT: &str = "SELECT email, login_hash, sign_in_by_link, approve_devices, \
+        const SELECT: &str = "SELECT email, login_hash, COALESCE(sign_in_by_link, email_confirmed), approve_devices, \
              (SELECT COUNT(*) FROM totp t WHERE t.account_id = a.account_id), \
              (SELECT COUNT(*) FROM recovery_code c WHERE c.account_id = a.account_id) \
              FROM account a WHERE account_id = $1";
@@ -380,10 +382,12 @@ pub(crate) async fn apply<C: ConnectionTrait>(
             let hash = hash.as_ref().map_or("", LoginHash::expose);
             run("UPDATE account SET login_hash = $2 WHERE account_id = $1", vec![id(), hash.into()]).await?
         }
-        CredentialChange::Email { email, login_hash } => {
+        CredentialChange::Email { email, confirmed, login_hash } => {
             let hash = login_hash.as_ref().map_or("", LoginHash::expose);
-            let values = vec![id(), email.into(), hash.into()];
-            run("UPDATE account SET email = $2, login_hash = $3 WHERE account_id = $1", values).await?
+            let values = vec![id(), email.into(), hash.into(), i64::from(confirmed).into()];
+            let statement =
+                "UPDATE account SET email = $2, login_hash = $3, email_confirmed = $4 WHERE account_id = $1";
+            run(statement, values).await?
         }
         CredentialChange::LinkIdentity(Identity { issuer, subject }) => {
             let statement = "INSERT INTO identity (issuer, subject, account_id, linked_ms, used_ms) \
@@ -456,7 +460,7 @@ pub(crate) async fn require_a_way<C: ConnectionTrait>(
     account_id: AccountId,
     sends_mail: bool,
 ) -> Result<(), StoreError> {
-    const SELECT: &str = "SELECT login_hash <> '' OR (sign_in_by_link <> 0 AND $2 <> 0) \
+    const SELECT: &str = "SELECT login_hash <> '' OR (COALESCE(sign_in_by_link, email_confirmed) <> 0 AND $2 <> 0) \
          OR EXISTS (SELECT 1 FROM identity i WHERE i.account_id = a.account_id) \
          OR EXISTS (SELECT 1 FROM passkey p WHERE p.account_id = a.account_id) \
          FROM account a WHERE account_id = $1";

@@ -32,6 +32,8 @@ pub struct Invitation {
     pub role: Role,
     /// The plan of the new account; the server's own if absent.
     pub plan: Option<String>,
+    /// Whether it is sent to that address and shown to nobody: who follows it reads what is sent there.
+    pub mailed: bool,
     /// When it ends, in ms since 1970.
     pub expires_ms: u64,
 }
@@ -40,6 +42,8 @@ pub struct Invitation {
 pub(crate) struct Admitted {
     pub(crate) role: Role,
     pub(crate) plan: Option<String>,
+    /// Whether it came by mail to the address of the account.
+    pub(crate) by_mail: bool,
 }
 
 impl Store {
@@ -68,7 +72,7 @@ impl Store {
         secret_hash: Digest,
         now_ms: u64,
     ) -> Result<Option<Invitation>, StoreError> {
-        const SELECT: &str = "SELECT email, role, plan, expires_ms FROM invitation \
+        const SELECT: &str = "SELECT email, role, plan, expires_ms, mailed FROM invitation \
              WHERE secret_hash = $1 AND expires_ms > $2";
         let values = [sql::digest(&secret_hash), sql::number(now_ms)];
         let row = sql::row(self.database(), "looking an invitation up", SELECT, values).await?;
@@ -84,10 +88,10 @@ impl Store {
         _administrator: &Administrator,
         now_ms: u64,
     ) -> Result<Vec<(u64, Invitation)>, StoreError> {
-        const SELECT: &str = "SELECT email, role, plan, expires_ms, secret_hash, invitation_number FROM invitation \
+        const SELECT: &str = "SELECT email, role, plan, expires_ms, mailed, secret_hash, invitation_number FROM invitation \
              WHERE expires_ms > $1 ORDER BY invitation_number";
         let rows = sql::rows(self.database(), "listing invitations", SELECT, [sql::number(now_ms)]).await?;
-        rows.iter().map(|row| Ok((row.number(5)?, invitation(row, row.digest(4)?)?))).collect()
+        rows.iter().map(|row| Ok((row.number(6)?, invitation(row, row.digest(5)?)?))).collect()
     }
 
     /// Takes an invitation back.
@@ -152,19 +156,23 @@ pub(crate) async fn admit<C: ConnectionTrait>(
     now_ms: u64,
 ) -> Result<Admitted, StoreError> {
     const DELETE: &str = "DELETE FROM invitation WHERE secret_hash = $1 AND expires_ms > $2 \
-         AND (email IS NULL OR email = $3) RETURNING role, plan";
+         AND (email IS NULL OR email = $3) RETURNING role, plan, mailed";
     match admission {
         Admission::Open { at_home } => {
             lock_first(transaction).await?;
             let administers = at_home && is_first(transaction).await?;
             let role = if administers { Role::Administrator } else { Role::Person };
-            Ok(Admitted { role, plan: None })
+            Ok(Admitted { role, plan: None, by_mail: false })
         }
         Admission::Invited(secret_hash) => {
             let values = [sql::digest(&secret_hash), sql::number(now_ms), email.into()];
             let row = sql::row(transaction, "following an invitation", DELETE, values).await?;
             let row = row.ok_or(StoreError::NotInvited)?;
-            Ok(Admitted { role: Role::of(&row.column::<String>(0)?), plan: row.column(1)? })
+            Ok(Admitted {
+                role: Role::of(&row.column::<String>(0)?),
+                plan: row.column(1)?,
+                by_mail: row.number(2)? != 0,
+            })
         }
     }
 }
@@ -182,6 +190,7 @@ fn invitation(row: &QueryResult, secret_hash: Digest) -> Result<Invitation, Stor
         role: Role::of(&row.column::<String>(1)?),
         plan: row.column(2)?,
         expires_ms: row.number(3)?,
+        mailed: row.number(4)? != 0,
     })
 }
 
@@ -190,8 +199,8 @@ async fn insert<C: ConnectionTrait>(
     invitation: &Invitation,
     now_ms: u64,
 ) -> Result<(), StoreError> {
-    const INSERT: &str = "INSERT INTO invitation (secret_hash, email, role, plan, created_ms, expires_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6)";
+    const INSERT: &str = "INSERT INTO invitation (secret_hash, email, role, plan, created_ms, expires_ms, mailed) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let values = [
         sql::digest(&invitation.secret_hash),
         invitation.email.clone().into(),
@@ -199,6 +208,7 @@ async fn insert<C: ConnectionTrait>(
         invitation.plan.clone().into(),
         sql::number(now_ms),
         sql::number(invitation.expires_ms),
+        i64::from(invitation.mailed).into(),
     ];
     sql::execute(transaction, "making an invitation", INSERT, values).await.map(drop)
 }

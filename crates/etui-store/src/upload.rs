@@ -37,8 +37,10 @@ pub struct Login {
     pub claim: Claim,
     /// What the login proof is verified with, if there is a login password.
     pub login_hash: Option<LoginHash>,
-    /// Whether links by mail may be asked for.
+    /// Whether a link signs in that came by mail: where the holder said so, or the address is known to be theirs.
     pub by_link: bool,
+    /// Whether one does that whoever runs the server has handed out: unless the holder said that none does.
+    pub by_handed_link: bool,
 }
 
 /// A new account with its first state and its first session.

@@ -92,6 +92,7 @@ fn a_link_by_mail_signs_in_and_a_second_factor_is_asked_for_after_it() {
     let _server = stage.serve();
     let [one, two, three] = ["one", "two", "three"].map(|name| stage.device(name));
     one.sign_up();
+    one.ok(&["account", "links", "on"]);
     one.add("Bank", "ada", "hunter2-correct");
     one.ok(&["sync"]);
 

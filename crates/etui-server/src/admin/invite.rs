@@ -45,7 +45,7 @@ impl Arguments {
         let email = email.map(|given| normalize_email(&given).context("that cannot be an e-mail address"));
         let role = if administrator { Role::Administrator } else { Role::Person };
         let email = email.transpose()?;
-        let terms = Terms { email: email.clone(), role, plan, days };
+        let terms = Terms { email: email.clone(), role, plan, mailed: by_mail, days };
         with_store(options, async |store, settings| {
             let url = serve::url(settings, settings.listen, settings.tls.is_some());
             let invited = invitations::invite(store, &store.operator(), &url, terms).await;

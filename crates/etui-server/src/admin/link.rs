@@ -28,7 +28,7 @@ impl Arguments {
         let email = normalize_email(&email).context("that cannot be an e-mail address")?;
         with_store(options, async |store, settings| {
             let login = store.login(&email).await?.context("there is no account with that address")?;
-            if !login.by_link {
+            if !login.by_handed_link {
                 bail!("the holder of this account does not want links");
             }
             let token = mailed::draw(store, login.claim, None, PATIENCE, clock::now_ms()).await?;

@@ -111,7 +111,8 @@ async fn an_invitation_counts_once_for_its_address_and_until_it_is_over() {
     let invite = async |number: u8, email: Option<&str>, expires_ms: u64| {
         let secret_hash = Digest::of(&[&[number; 32]]);
         let email = email.map(str::to_owned);
-        let invitation = Invitation { secret_hash, email, role: Role::Person, plan: None, expires_ms };
+        let invitation =
+            Invitation { secret_hash, email, role: Role::Person, plan: None, mailed: false, expires_ms };
         store.invite(&store.operator(), &invitation, 0).await.unwrap();
     };
     let sign_up = async |person: &Person, secret: [u8; 32]| {

@@ -28,7 +28,7 @@ async fn a_new_account_has_its_login_password_alone() {
     let expected = Ways {
         email: person.email,
         login_password: true,
-        links: true,
+        links: false,
         identities: vec![],
         passkeys: vec![],
         totp: false,

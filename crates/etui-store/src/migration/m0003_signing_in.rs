@@ -49,7 +49,7 @@ fn in_dialect(statement: &str, backend: DbBackend) -> String {
     statement.replace("BYTES", bytes).replace("NUMBERED", numbered).replace("RANDOM_KEY", random)
 }
 
-const ACCOUNTS: [&str; 9] = [
+const ACCOUNTS: [&str; 10] = [
     // 'administrator' may do what `etui-server admin` can.
     "ALTER TABLE account ADD COLUMN role TEXT NOT NULL DEFAULT 'person'",
     // Null: whichever plan the server gives by default.
@@ -62,8 +62,11 @@ const ACCOUNTS: [&str; 9] = [
     "ALTER TABLE account ADD COLUMN credentials_version BIGINT NOT NULL DEFAULT 0",
     // 1: a device that signs in for the first time waits until another one approves it.
     "ALTER TABLE account ADD COLUMN approve_devices BIGINT NOT NULL DEFAULT 0",
-    // 0: no links by mail.
-    "ALTER TABLE account ADD COLUMN sign_in_by_link BIGINT NOT NULL DEFAULT 1",
+    // Whether a link signs in: 0 no, 1 yes. Without an answer of the holder's one that comes by mail does where the address is known
+    // to be theirs.
+    "ALTER TABLE account ADD COLUMN sign_in_by_link BIGINT",
+    // 1: somebody has shown that they read what is sent to the address.
+    "ALTER TABLE account ADD COLUMN email_confirmed BIGINT NOT NULL DEFAULT 0",
     // Makes the pseudonyms by which logs and events name the account and what belongs to it; gone with the account.
     "ALTER TABLE account ADD COLUMN pseudonym_key BYTES",
     "UPDATE account SET pseudonym_key = RANDOM_KEY",
@@ -121,7 +124,7 @@ const LIMITS: [&str; 2] = [
 
 const INVITATIONS: [&str; 1] = ["CREATE TABLE invitation (invitation_number NUMBERED, \
      secret_hash BYTES NOT NULL UNIQUE, email TEXT, role TEXT NOT NULL, plan TEXT REFERENCES plan (name), \
-     created_ms BIGINT NOT NULL, expires_ms BIGINT NOT NULL)"];
+     mailed BIGINT NOT NULL, created_ms BIGINT NOT NULL, expires_ms BIGINT NOT NULL)"];
 
 const PLANS: [&str; 6] = [
     // The entitlements are JSON, `etui_api::plan::Entitlements`.

@@ -173,7 +173,7 @@ pub(crate) async fn lives(store: &Store, authority: &Authority) -> bool {
 
 fn email(address: &str) -> CredentialChange {
     let login_hash = Some(LoginHash::new(LOGIN_HASH.to_owned()));
-    CredentialChange::Email { email: address.to_owned(), login_hash }
+    CredentialChange::Email { email: address.to_owned(), confirmed: true, login_hash }
 }
 
 fn identity(subject: &str) -> Identity {

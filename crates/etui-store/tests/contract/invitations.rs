@@ -99,7 +99,7 @@ async fn invite(store: &Store, email: Option<String>, role: Role) -> Invitation 
 
 fn new_invitation(secret: &[u8]) -> Invitation {
     let (secret_hash, expires_ms) = (Digest::of(&[secret]), NOW_MS + HOUR_MS);
-    Invitation { secret_hash, email: None, role: Role::Administrator, plan: None, expires_ms }
+    Invitation { secret_hash, email: None, role: Role::Administrator, plan: None, mailed: false, expires_ms }
 }
 
 fn invited(client: &mut Client, invitation: &Invitation) -> NewAccount {

@@ -339,6 +339,7 @@ async fn furnish(
         email: Some(client.email()),
         role: Role::Person,
         plan: None,
+        mailed: false,
         expires_ms: NOW_MS + 1,
     };
     store.invite(&store.operator(), &invitation, NOW_MS).await.unwrap();

@@ -53,7 +53,7 @@ async fn assert_ready_to_sign_in(backend: &Backend, store: &Store) {
     const NAMELESS: &str = "SELECT COUNT(*) FROM account WHERE pseudonym_key IS NULL";
     let login = store.login("ada@example.org").await.unwrap().unwrap();
     let ways = store.ways(login.claim.account_id()).await.unwrap();
-    assert!(ways.login_password && ways.link && !ways.totp && !ways.approve_devices);
+    assert!(ways.login_password && !ways.link && !ways.totp && !ways.approve_devices);
     assert_eq!(backend.count(UNKNOWN).await, 0, "who was signed in is no new device");
     assert_eq!(backend.count(NAMELESS).await, 0);
 }

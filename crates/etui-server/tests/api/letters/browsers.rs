@@ -30,7 +30,7 @@ pub(crate) fn link(letter: &Received) -> String {
 async fn a_link_signs_in_the_browser_that_asked_when_its_user_says_so() {
     let mailing = Mailing::start().await;
     let person = Person::new(1);
-    let session = mailing.server.sign_up(&person).await;
+    let session = mailing.server.sign_up_by_letter(&person).await;
     let [mut browser, mut scanner] = [TestBrowser::new(), TestBrowser::new()];
     let link = link(&ask(&mailing, &mut browser, &person.email, 1).await);
     for _ in 0..3 {
@@ -60,7 +60,7 @@ async fn a_link_signs_in_the_browser_that_asked_when_its_user_says_so() {
 async fn an_unknown_address_gets_the_same_page_and_no_letter() {
     let mailing = Mailing::start().await;
     let person = Person::new(1);
-    mailing.server.sign_up(&person).await;
+    mailing.server.sign_up_by_letter(&person).await;
     let mut browser = TestBrowser::new();
     let page = browser.open(&format!("{}/sign-in", mailing.server.public_url())).await;
     let mut texts = Vec::new();

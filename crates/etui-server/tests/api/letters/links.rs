@@ -4,7 +4,7 @@ use etui_api::{
     ErrorCode,
     links::{AskForLink, LinkAsked, LinkSignIn},
     session::{Session, Token},
-    ways::{NewLoginPassword, Switch},
+    ways::{NewLoginPassword, Switch, Ways},
 };
 use etui_chain::DeviceId;
 use futures_util::future::join_all;
@@ -39,7 +39,7 @@ async fn sign_in(server: &TestServer, token: &Token, ticket: Option<&Token>, num
 async fn ticket_and_token_sign_the_device_in_once() {
     let Mailing { server, smtp } = Mailing::start().await;
     let person = Person::new(1);
-    server.sign_up(&person).await;
+    server.sign_up_by_letter(&person).await;
     let LinkAsked { ticket, expires_in_s } = asked(&server, &person.email.to_uppercase(), 9).await;
     assert_eq!(expires_in_s, 600);
     let letter = smtp.wait_for(1).unwrap().remove(0);
@@ -58,7 +58,7 @@ async fn neither_of_them_is_worth_anything_alone_or_elsewhere() {
     let mailing = Mailing::start().await;
     let server = &mailing.server;
     let person = Person::new(1);
-    let session = server.sign_up(&person).await;
+    let session = server.sign_up_by_letter(&person).await;
     let first = asked(server, &person.email, 9).await;
     let token = code(&mailing.letter(1));
     let second = asked(server, &person.email, 8).await;
@@ -88,8 +88,8 @@ async fn neither_of_them_is_worth_anything_alone_or_elsewhere() {
 async fn nobody_learns_whether_there_is_an_account() {
     let Mailing { server, smtp } = Mailing::start().await;
     let [known, shy] = [Person::new(1), Person::new(2)];
-    server.sign_up(&known).await;
-    let session = server.sign_up(&shy).await;
+    server.sign_up_by_letter(&known).await;
+    let session = server.sign_up_by_letter(&shy).await;
     let request = server.request(Method::PUT, "/v1/account/links").json(&Switch { on: false });
     assert_eq!(send(request.bearer_auth(session.access_token.expose())).await.status, 204);
     smtp.wait_for(1).unwrap();
@@ -114,7 +114,7 @@ async fn nobody_learns_whether_there_is_an_account() {
 async fn of_many_at_once_one_signs_in() {
     let Mailing { server, smtp } = Mailing::start().await;
     let person = Person::new(1);
-    server.sign_up(&person).await;
+    server.sign_up_by_letter(&person).await;
     let LinkAsked { ticket, .. } = asked(&server, &person.email, 9).await;
     let token = code(&smtp.wait_for(1).unwrap()[0]);
     let answers = join_all((0..8).map(|_| sign_in(&server, &token, Some(&ticket), 9))).await;
@@ -125,7 +125,7 @@ async fn of_many_at_once_one_signs_in() {
 async fn a_change_of_credentials_ends_links_that_are_on_their_way() {
     let Mailing { server, smtp } = Mailing::start().await;
     let person = Person::new(1);
-    let session = server.sign_up(&person).await;
+    let session = server.sign_up_by_letter(&person).await;
     let LinkAsked { ticket, .. } = asked(&server, &person.email, 9).await;
     let token = code(&smtp.wait_for(1).unwrap()[0]);
     let new = NewLoginPassword { login_proof: etui_api::session::LoginProof::new([77; 32]) };
@@ -151,18 +151,21 @@ async fn neither_of_them_nor_the_address_reaches_the_log() {
     let url = |path: &str| format!("{}{path}", program.url);
     let person = Person::new(1);
     let sign_up = frames_body(client.post(url("/v1/accounts")), &person.sign_up_frames());
-    assert_eq!(send(sign_up).await.status, 201);
+    let session: Session = send(sign_up).await.json();
+    let links = client.put(url("/v1/account/links")).json(&Switch { on: true });
+    assert_eq!(send(links.bearer_auth(session.access_token.expose())).await.status, 204);
+    smtp.wait_for(1).unwrap();
     for email in ["refused@example.org", &person.email] {
         send(client.post(url("/v1/sign-ins/links")).json(&ask(email, 9))).await;
     }
     let answer = send(client.post(url("/v1/sign-ins/links")).json(&ask(&person.email, 9))).await;
     let LinkAsked { ticket, .. } = answer.json();
-    let token = code(&smtp.wait_for(2).unwrap()[1]);
+    let token = code(&smtp.wait_for(3).unwrap()[2]);
     let page = format!("/sign-in/links/{}", token.expose());
     send(client.get(url(&page))).await;
     let sign_in = LinkSignIn { token: token.clone(), device_id: device(9), ticket: Some(ticket.clone()) };
     assert_eq!(send(client.post(url("/v1/sessions/link")).json(&sign_in)).await.status, 200);
-    smtp.wait_for(3).unwrap();
+    smtp.wait_for(4).unwrap();
     drop(client);
     program.ask_to_stop();
     let log = program.log();
@@ -170,4 +173,25 @@ async fn neither_of_them_nor_the_address_reaches_the_log() {
         assert!(!log.contains(never), "{never} is in the log:\n{log}");
     }
     assert!(log.contains("/v1/sessions/link"), "{log}");
+}
+
+/// Whoever signed up with an address that is not theirs, or mistyped it, is not signed in to by its holder.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_nobody_has_confirmed_gets_no_link_unless_its_holder_wants_that() {
+    let mailing = Mailing::start().await;
+    let server = &mailing.server;
+    let [unconfirmed, other] = [Person::new(1), Person::new(2)];
+    let session = server.sign_up(&unconfirmed).await;
+    server.sign_up_by_letter(&other).await;
+    for email in [&unconfirmed.email, &other.email] {
+        assert_eq!(server.post_json("/v1/sign-ins/links", &ask(email, 9)).await.status, 202);
+    }
+    assert_eq!(mailing.letter(1).to, [other.email], "letters come in the order in which they were asked for");
+    let ways: Ways = server.get("/v1/account/ways", &session).await.json();
+    assert!(!ways.links);
+    let request = server.request(Method::PUT, "/v1/account/links").json(&Switch { on: true });
+    assert_eq!(send(request.bearer_auth(session.access_token.expose())).await.status, 204);
+    assert_eq!(mailing.letter(2).to, std::slice::from_ref(&unconfirmed.email), "of the change");
+    assert_eq!(server.post_json("/v1/sign-ins/links", &ask(&unconfirmed.email, 9)).await.status, 202);
+    assert_eq!(mailing.letter(3).to, [unconfirmed.email]);
 }

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::Path};
 
+use data_encoding::BASE64URL_NOPAD;
 use etui_api::{
     ErrorCode, Problem,
     admin::AdminSession,
@@ -9,9 +10,9 @@ use etui_api::{
     privacy::AuditEvents,
     session::{Session, Token},
 };
-use etui_chain::DeviceId;
+use etui_chain::{DeviceId, Digest};
 use etui_server::{serve::Server, settings::Settings};
-use etui_store::Store;
+use etui_store::{Invitation, Role, Store};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use sea_orm::ConnectionTrait as _;
 use serde::{Serialize, de::DeserializeOwned};
@@ -128,6 +129,28 @@ impl TestServer {
     pub(crate) async fn sign_up(&self, person: &Person) -> Session {
         let request = self.request(Method::POST, "/v1/accounts");
         let answer = send(frames_body(request, &person.sign_up_frames())).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()
+    }
+
+    /// The same for somebody who was invited by a letter to their address, and so is known to read what is sent there.
+    pub(crate) async fn sign_up_by_letter(&self, person: &Person) -> Session {
+        let secret = *person.account_id.as_bytes();
+        let secret = [secret, secret].concat();
+        let store = self.look_into_store().await;
+        let invitation = Invitation {
+            secret_hash: Digest::of(&[&secret]),
+            email: Some(person.email.clone()),
+            role: Role::Person,
+            plan: None,
+            mailed: true,
+            expires_ms: u64::MAX >> 1,
+        };
+        store.invite(&store.operator(), &invitation, 0).await.unwrap();
+        store.close().await;
+        let secret = Token::new(BASE64URL_NOPAD.encode(&secret));
+        let frames = person.sign_up_frames_with(|header| header.invitation = Some(secret));
+        let answer = send(frames_body(self.request(Method::POST, "/v1/accounts"), &frames)).await;
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.json()
     }

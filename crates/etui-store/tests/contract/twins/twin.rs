@@ -361,6 +361,7 @@ fn credential(change: Credential, emails: &[String]) -> CredentialChange {
         }
         Credential::Email { of, with_password } => CredentialChange::Email {
             email: emails[usize::from(of)].clone(),
+            confirmed: of % 2 == 0,
             login_hash: with_password.then(|| login_hash("$argon2id$moved")),
         },
         Credential::LinkIdentity(what) => CredentialChange::LinkIdentity(identity(what)),

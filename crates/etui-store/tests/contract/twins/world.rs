@@ -221,7 +221,7 @@ impl World {
         self.invitations.push(secret_hash);
         let email = person.map(|person| self.people[usize::from(person)].email.clone());
         let expires_ms = self.now_ms + u64::try_from(lifetime.as_millis()).unwrap();
-        let invitation = Invitation { secret_hash, email, role, plan: None, expires_ms };
+        let invitation = Invitation { secret_hash, email, role, plan: None, mailed: false, expires_ms };
         Call::Invite { invitation, first }
     }
 

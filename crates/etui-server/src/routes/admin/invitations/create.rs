@@ -40,7 +40,7 @@ pub(crate) async fn create(
     if !(1..=MAX_DAYS).contains(&days) {
         return Err(ApiError::because(ErrorCode::BadRequest, "An invitation counts for 1 to 365 days."));
     }
-    let terms = Terms { email, role: role.unwrap_or(Role::Person), plan, days };
+    let terms = Terms { email, role: role.unwrap_or(Role::Person), plan, mailed: false, days };
     let Invited { link, expires_ms } =
         invitations::invite(&app.store, &administrator, &app.url, terms).await?;
     Ok((StatusCode::CREATED, Json(MadeInvitation { link, expires_ms })))
