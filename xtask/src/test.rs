@@ -51,7 +51,8 @@ fn lints() -> anyhow::Result<()> {
 
 /// With nextest where it can be had: every test is a process of its own. The same tests run without it.
 fn tests() -> anyhow::Result<()> {
-    const ALL: &str = "--locked --workspace --features etui-store/services-tests --no-fail-fast";
+    const ALL: &str =
+        "--locked --workspace --features etui-store/services-tests,etui-server/services-tests --no-fail-fast";
     let services = Services::start(S3::Ceph)?;
     let mut command = match nextest() {
         Ok(mut nextest) => {
@@ -111,7 +112,7 @@ impl Stories {
     fn run(&self, services: &Services) -> anyhow::Result<()> {
         let mut nextest = nextest()?;
         // Of the whole workspace, so that nothing else is built in another way than for the tests before.
-        let features = "etui-store/services-tests,etui-testkit/services-tests";
+        let features = "etui-store/services-tests,etui-server/services-tests,etui-testkit/services-tests";
         nextest.args(["run", "--locked", "--workspace", "--features", features, "--no-fail-fast"]);
         nextest.args(["--filterset", &format!("package({}) & {}", self.package, self.tests)]);
         if let Some(at_once) = self.at_once {

@@ -62,7 +62,11 @@ impl FromRequestParts<Arc<App>> for LeavingAccess {
         let bearer = bearer(parts, app, Scope::Account)?;
         let leaving = app.store.leaving(bearer.session_id, clock::now_ms()).await?;
         let leaving = leaving.filter(|leaving| leaving.authority().account_id() == bearer.account_id);
-        let leaving = leaving.ok_or_else(|| ApiError::new(ErrorCode::NotFound))?;
+        let Some(leaving) = leaving else {
+            // The session has ended, or the account stays.
+            authority(parts, app, Scope::Account).await?;
+            return Err(ApiError::new(ErrorCode::NotFound));
+        };
         Speaker::note(parts, leaving.authority().pseudonyms());
         Ok(Self(leaving))
     }

@@ -21,6 +21,7 @@ pub(crate) struct App {
     pub(crate) upload_room: UploadRoom,
     pub(crate) settings: Settings,
     pub(crate) providers: Providers,
+    /// Here, or in front of the proxy that its public address names.
     pub(crate) over_tls: bool,
     /// The address that people use.
     pub(crate) url: String,

@@ -150,7 +150,9 @@ impl ApiError {
             StoreError::NoPlan { .. } | StoreError::NoFlag { .. } => {
                 Self::because(ErrorCode::NotFound, format!("{error}."))
             }
-            StoreError::NotAName => Self::because(ErrorCode::BadRequest, format!("{error}.")),
+            StoreError::NotAName | StoreError::NotText => {
+                Self::because(ErrorCode::BadRequest, format!("{error}."))
+            }
             StoreError::NotInvited => Self::new(ErrorCode::InvitationRequired),
             StoreError::NotFresh => Self::new(ErrorCode::FreshSignInRequired),
             StoreError::SessionEnded => Self::new(ErrorCode::SessionEnded),

@@ -247,7 +247,7 @@ async fn open(
         upload_room: UploadRoom::new(MAX_UPLOADS_BYTES),
         settings: settings.clone(),
         providers,
-        over_tls,
+        over_tls: over_tls || url.starts_with("https://"),
         passkeys: passkeys::verifier(&url),
         url,
         request_ids: RequestIds::new()?,

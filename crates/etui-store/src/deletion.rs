@@ -103,7 +103,9 @@ impl Store {
         while let Some(row) =
             sql::row(self.database(), "listing vaults", VAULT, [sql::id(account_id)]).await?
         {
-            self.remove_vault(row.number(0)?, now_ms).await?;
+            if !self.remove_vault(account_id, row.number(0)?, now_ms).await? {
+                return Ok(());
+            }
         }
         let transaction = self.begin().await?;
         remove_rows(&*transaction, account_id, now_ms).await?;
@@ -113,16 +115,28 @@ impl Store {
         Ok(())
     }
 
-    async fn remove_vault(&self, number: u64, now_ms: u64) -> Result<(), StoreError> {
+    /// Whether the grace is over still: the clock of another node, which has kept the account, may be behind.
+    async fn remove_vault(
+        &self,
+        account_id: AccountId,
+        number: u64,
+        now_ms: u64,
+    ) -> Result<bool, StoreError> {
+        const OVER: &str = "SELECT 1 FROM account WHERE account_id = $1 AND delete_at_ms <= $2";
         const SELECT: &str = "SELECT vault_id FROM vault WHERE vault_number = $1";
         const DETACH: &str = "UPDATE segment SET vault_number = NULL, dead_since_ms = $2 \
              WHERE vault_number = $1 AND object_key IS NOT NULL";
         const DELETE: &str = "DELETE FROM vault WHERE vault_number = $1";
         let transaction = self.begin().await?;
+        let query = format!("{OVER}{}", sql::for_update(&*transaction));
+        let values = [sql::id(account_id), sql::number(now_ms)];
+        if sql::row(&*transaction, REMOVING, &query, values).await?.is_none() {
+            return Ok(false);
+        }
         // Nobody pushes to it any more while its segments are let go of.
         let query = format!("{SELECT}{}", sql::for_update(&*transaction));
         let Some(row) = sql::row(&*transaction, REMOVING, &query, [sql::number(number)]).await? else {
-            return Ok(());
+            return Ok(true);
         };
         let values = [sql::number(number), sql::number(now_ms)];
         sql::execute(&*transaction, REMOVING, DETACH, values).await?;
@@ -130,7 +144,7 @@ impl Store {
         mark_traces(&*transaction).await?;
         transaction.commit().await?;
         self.inner().ledgers.forget(row.id(0)?);
-        Ok(())
+        Ok(true)
     }
 
     /// A file of SQLite keeps what was deleted in pages that are free, and in its log, until they are used again: after a removal

@@ -77,6 +77,9 @@ pub enum StoreError {
         /// What was asked for.
         name: String,
     },
+    /// Text that cannot be kept.
+    #[error("a text cannot hold the character NUL")]
+    NotText,
     /// It cannot be the name of a plan or flag.
     #[error("a name has at most 64 small letters, digits, `-` and `_`")]
     NotAName,

@@ -33,7 +33,7 @@ pub(crate) async fn rows<C: ConnectionTrait>(
     sql: &str,
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Vec<QueryResult>, StoreError> {
-    let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
+    let statement = statement(connection, sql, values)?;
     in_time(connection, doing, connection.query_all_raw(statement)).await
 }
 
@@ -43,7 +43,7 @@ pub(crate) async fn row<C: ConnectionTrait>(
     sql: &str,
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Option<QueryResult>, StoreError> {
-    let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
+    let statement = statement(connection, sql, values)?;
     in_time(connection, doing, connection.query_one_raw(statement)).await
 }
 
@@ -68,8 +68,23 @@ pub(crate) async fn execute<C: ConnectionTrait>(
     sql: &str,
     values: impl IntoIterator<Item = Value>,
 ) -> Result<u64, StoreError> {
-    let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
+    let statement = statement(connection, sql, values)?;
     Ok(in_time(connection, doing, connection.execute_raw(statement)).await?.rows_affected())
+}
+
+/// # Errors
+/// `NotText` for a text with a NUL in it, which SQLite would keep and PostgreSQL would not.
+fn statement<C: ConnectionTrait>(
+    connection: &C,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Statement, StoreError> {
+    let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
+    let mut values = statement.values.iter().flat_map(|values| &values.0);
+    if values.any(|value| matches!(value, Value::String(Some(text)) if text.contains('\0'))) {
+        return Err(StoreError::NotText);
+    }
+    Ok(statement)
 }
 
 /// Whatever is asked of the database is asked within a time: no request hangs because the other side is gone without a word.

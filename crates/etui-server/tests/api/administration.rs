@@ -89,6 +89,8 @@ async fn accounts_are_found_by_address() {
         let found: AdminAccounts = scene.get(&format!("/v1/admin/accounts?{query}")).await.json();
         assert_eq!(found.accounts.len(), expected, "{query}");
     }
+    let no_text = scene.get("/v1/admin/accounts?search=a%00b").await;
+    assert_eq!(no_text.code(), ErrorCode::BadRequest, "PostgreSQL keeps no such text");
     let shown: AdminAccountDetails = scene.get(&Scene::of(&scene.person, "")).await.json();
     assert_eq!((shown.account.email.as_str(), shown.account.role), ("person2@example.org", Role::Person));
     assert_eq!((shown.sessions, shown.entitlements.plan.as_str()), (1, "self-hosted"));

@@ -156,7 +156,6 @@ fn expected(operation: &Operation, case: &Case, asker: Asker) -> Expected {
         // Tokens for the one are not for the other; that is looked at before the session is.
         (WithScope, Needs::Admin) | (Leaving, Needs::Leaving | Needs::FreshOrLeaving) => Expected::Heard,
         (_, Needs::Admin) | (WithScope | Demoted, _) => refused(ErrorCode::NotAllowed),
-        (Ended, Needs::Leaving) => refused(ErrorCode::NotFound),
         (Ended, _) => refused(ErrorCode::SessionEnded),
         (Disabled, _) => refused(ErrorCode::AccountDisabled),
         (Waiting, _) => refused(ErrorCode::DeviceNotApproved),

@@ -33,7 +33,7 @@ async fn a_second_factor_on_every_way_and_every_page() {
 /// Somebody who is signed in on a device.
 async fn tell(server: &TestServer, story: &str, more: &[(&'static str, String)]) {
     let person = Person::new(1);
-    let session: Session = server.sign_up(&person).await;
+    let session: Session = server.sign_up_by_letter(&person).await;
     let hand_over: HandOver = server.post_as("/v1/hand-overs", &session, &()).await.json();
     let url = server.url("").replace("127.0.0.1", "localhost");
     let mut variables = vec![

@@ -156,7 +156,7 @@ async fn a_device_opens_the_page_without_being_asked_again() {
 async fn a_link_takes_a_second_factor_too_and_leads_on() {
     let mailing = Mailing::start().await;
     let person = Person::new(1);
-    let session = mailing.server.sign_up(&person).await;
+    let session = mailing.server.sign_up_by_letter(&person).await;
     let (app, _) = guard(&mailing.server, &session).await;
     let mut browser = TestBrowser::new();
     // The letter before is about the second factor.
