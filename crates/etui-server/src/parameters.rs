@@ -9,7 +9,10 @@ use std::{
 use axum::extract::{ConnectInfo, FromRequestParts, Path, Query};
 use etui_api::ErrorCode;
 use http::request::Parts;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _},
+};
 use utoipa::IntoParams;
 
 use crate::{app::App, client_address::client_address, problem::ApiError};
@@ -49,6 +52,7 @@ impl FromRequestParts<Arc<App>> for Client {
 #[into_params(parameter_in = Query)]
 pub(crate) struct After {
     /// The last one that the client holds.
+    #[serde(default, deserialize_with = "number")]
     pub(crate) after: Option<u64>,
 }
 
@@ -57,10 +61,20 @@ impl<S: Send + Sync> FromRequestParts<S> for After {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         match Query::<Self>::from_request_parts(parts, state).await {
-            Ok(Query(after)) if after.after.unwrap_or(0) <= MAX_NUMBER => Ok(after),
-            _ => Err(ApiError::because(ErrorCode::BadRequest, "The parameter `after` is a whole number.")),
+            Ok(Query(after)) => Ok(after),
+            Err(_) => {
+                Err(ApiError::because(ErrorCode::BadRequest, "The parameter `after` is a whole number."))
+            }
         }
     }
+}
+
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let number = Option::<u64>::deserialize(deserializer)?;
+    if number.is_none_or(|number| number <= MAX_NUMBER) {
+        return Ok(number);
+    }
+    Err(D::Error::custom("no number of anything that is kept is so large"))
 }
 
 /// Parameters behind the `?`.
@@ -84,5 +98,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
 #[into_params(parameter_in = Query)]
 pub(crate) struct Before {
     /// Only what comes before this number: `next` of the page before.
+    #[serde(default, deserialize_with = "number")]
     pub(crate) before: Option<u64>,
 }
