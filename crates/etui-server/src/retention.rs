@@ -61,8 +61,8 @@ pub const KEPT: [Kept; 13] = [
     Kept {
         what: "invitations",
         places: &["invitation"],
-        how_long: "until followed, or 30 days after their end",
-        setting: Some("keep_invitations_days"),
+        how_long: "until followed, or an hour after their end",
+        setting: None,
     },
     Kept {
         what: "sign-ins and changes that were begun",

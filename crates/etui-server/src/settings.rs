@@ -35,7 +35,6 @@ const MAX_DEFAULT_THREADS: usize = 4;
 const DEFAULT_DELETION_GRACE_DAYS: u16 = 7;
 const DEFAULT_EXPORT_HOURS: u16 = 24;
 const DEFAULT_KEEP_DAYS: u16 = 400;
-const DEFAULT_KEEP_INVITATIONS_DAYS: u16 = 30;
 
 /// Why settings cannot be used: one sentence, with what to mend.
 #[derive(Debug, thiserror::Error)]
@@ -167,9 +166,6 @@ pub struct Given {
     /// Days for which a device is known that has no session any more, from its first sign-in [default: 400]
     #[arg(long, env = "ETUI_KEEP_DEVICES_DAYS", value_name = "DAYS")]
     keep_devices_days: Option<u16>,
-    /// Days for which an invitation is kept that has ended [default: 30]
-    #[arg(long, env = "ETUI_KEEP_INVITATIONS_DAYS", value_name = "DAYS")]
-    keep_invitations_days: Option<u16>,
     /// File with the URL of a PostgreSQL database [default: SQLite in the data folder]
     #[arg(long, env = "ETUI_DATABASE_URL_FILE", value_name = "FILE")]
     database_url_file: Option<PathBuf>,
@@ -247,7 +243,6 @@ impl Given {
             export_hours: self.export_hours.or(below.export_hours),
             keep_events_days: self.keep_events_days.or(below.keep_events_days),
             keep_devices_days: self.keep_devices_days.or(below.keep_devices_days),
-            keep_invitations_days: self.keep_invitations_days.or(below.keep_invitations_days),
             database_url_file: self.database_url_file.or(below.database_url_file),
             token_key_file: self.token_key_file.or(below.token_key_file),
             s3_bucket: self.s3_bucket.or(below.s3_bucket),
@@ -313,8 +308,6 @@ pub struct Settings {
     pub keep_events: Duration,
     /// How long a device is known that has no session any more.
     pub keep_devices: Duration,
-    /// How long an invitation is kept that has ended.
-    pub keep_invitations: Duration,
     /// Where rows are, if not in a file of the data folder.
     pub database_url_file: Option<PathBuf>,
     /// The key that signs access tokens.
@@ -395,7 +388,6 @@ impl Settings {
             export_lifetime: Duration::from_hours(given.export_hours.unwrap_or(DEFAULT_EXPORT_HOURS).into()),
             keep_events: days(given.keep_events_days.unwrap_or(DEFAULT_KEEP_DAYS)),
             keep_devices: days(given.keep_devices_days.unwrap_or(DEFAULT_KEEP_DAYS)),
-            keep_invitations: days(given.keep_invitations_days.unwrap_or(DEFAULT_KEEP_INVITATIONS_DAYS)),
             database_url_file: given.database_url_file,
             default_plan: given.default_plan.unwrap_or_else(|| SELF_HOSTED.to_owned()),
             providers: provider::checked(given.provider)?,
@@ -422,7 +414,6 @@ impl Settings {
             export_hours: u16::try_from(self.export_lifetime.as_secs() / 3600).ok(),
             keep_events_days: Some(in_days(self.keep_events)),
             keep_devices_days: Some(in_days(self.keep_devices)),
-            keep_invitations_days: Some(in_days(self.keep_invitations)),
             database_url_file: self.database_url_file.clone(),
             token_key_file: Some(self.token_key_file.clone()),
             s3_bucket: s3.as_ref().map(|s3| s3.bucket.clone()),
@@ -458,11 +449,7 @@ impl Settings {
 
     /// How long records stay that nobody needs any more.
     pub const fn retention(&self) -> Retention {
-        Retention {
-            audit_events: self.keep_events,
-            known_devices: self.keep_devices,
-            invitations: self.keep_invitations,
-        }
+        Retention { audit_events: self.keep_events, known_devices: self.keep_devices }
     }
 
     /// Where the store keeps its data; secrets are read from their files.
@@ -669,7 +656,7 @@ mod tests {
              metrics_listen = '127.0.0.1:9484'\notlp_endpoint = 'http://127.0.0.1:4318'\npublic_url = 'https://etui.example.org'\n\
              sign_up = 'open'\ntls_certificate = 'chain.pem'\ntls_key = 'key.pem'\ntrusted_proxy = ['10.0.0.0/8']\n\
              log = 'warn'\nthreads = 3\ndrain_seconds = 10\ndeletion_grace_days = 3\nexport_hours = 5\n\
-             keep_events_days = 90\nkeep_devices_days = 91\nkeep_invitations_days = 4\ndatabase_url_file = 'url'\n\
+             keep_events_days = 90\nkeep_devices_days = 91\ndatabase_url_file = 'url'\n\
              token_key_file = 'key'\ns3_bucket = 'etui'\n\
              s3_endpoint = 'http://127.0.0.1:1'\ns3_region = 'here'\ns3_prefix = 'a'\ns3_credentials_file = 'keys'\n\
              s3_cache_mib = 5\nmail_server = 'mail.example.org:587'\nmail_from = 'Etui <etui@example.org>'\n\

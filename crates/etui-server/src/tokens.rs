@@ -150,7 +150,7 @@ impl Tokens {
     /// checked always.
     ///
     /// # Errors
-    /// [`TokenError`]; a forged token is never called expired.
+    /// [`TokenError`]; one of a key that is gone is called expired, which is all that anybody learns about a forged one.
     pub fn verify(&self, token: &str, now_s: u64) -> Result<Bearer, TokenError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::NotOurs);

@@ -1,5 +1,6 @@
 //! Who may ask for what. Each of these values is made here alone, from rows read a moment ago, and every method of the store
-//! that touches an account demands one: no caller can forget to ask.
+//! that gives or changes what is an account's demands one: no caller can forget to ask. What looks at a credential before anybody
+//! has been proven to be anybody takes an id, and gives a [`Claim`] at the most.
 
 use etui_api::admin::Role;
 use etui_chain::{AccountId, DeviceId};

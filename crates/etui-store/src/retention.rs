@@ -11,8 +11,6 @@ pub struct Retention {
     pub audit_events: Duration,
     /// Devices that have signed in once and have no session any more, from when they first did.
     pub known_devices: Duration,
-    /// Invitations that nobody has followed, from their end.
-    pub invitations: Duration,
 }
 
 /// What a purge removed.
@@ -50,7 +48,7 @@ impl Store {
                  WHERE s.account_id = known_device.account_id AND s.device_id = known_device.device_id)",
                 before(retention.known_devices),
             ),
-            ("DELETE FROM invitation WHERE expires_ms <= $1", before(retention.invitations)),
+            ("DELETE FROM invitation WHERE expires_ms <= $1", now_ms),
             ("DELETE FROM pending WHERE expires_ms <= $1", now_ms),
             ("DELETE FROM mail WHERE expires_ms <= $1", now_ms),
             ("DELETE FROM attempt WHERE forgiven_ms <= $1", now_ms),

@@ -69,7 +69,7 @@ pub(crate) async fn what_was_begun_goes_with_the_account(backend: &Backend) {
     let fresh = authority.fresh(NOW_MS).unwrap();
     store.delete_account(&fresh, NOW_MS, None, NOW_MS).await.unwrap();
     let kept = Duration::MAX;
-    let retention = Retention { audit_events: kept, known_devices: kept, invitations: kept };
+    let retention = Retention { audit_events: kept, known_devices: kept };
     store.purge(&retention, NOW_MS).await.unwrap();
     assert_eq!(store.take_pending(secret, Purpose::Link, NOW_MS).await.unwrap(), None);
     let secret_hash = Digest::of(&[b"too late"]);

@@ -21,11 +21,8 @@ use crate::{
 const GRACE_MS: u64 = 7 * DAY_MS;
 const HOUR_MS: u64 = DAY_MS / 24;
 const DAY: Duration = Duration::from_hours(24);
-const RETENTION: Retention = Retention {
-    audit_events: Duration::from_hours(400 * 24),
-    known_devices: Duration::from_hours(400 * 24),
-    invitations: Duration::from_hours(30 * 24),
-};
+const RETENTION: Retention =
+    Retention { audit_events: Duration::from_hours(400 * 24), known_devices: Duration::from_hours(400 * 24) };
 /// Large enough to be an object of its own.
 const LARGE: usize = 30_000;
 const PAGE: Page = Page { before: None, most: 1000 };

@@ -313,8 +313,7 @@ impl Twin {
 }
 
 /// Nothing is past its time.
-const FOR_EVER: Retention =
-    Retention { audit_events: Duration::MAX, known_devices: Duration::MAX, invitations: Duration::MAX };
+const FOR_EVER: Retention = Retention { audit_events: Duration::MAX, known_devices: Duration::MAX };
 
 /// What changes nothing.
 async fn read(store: &Store, authority: &Authority, request: Request, now_ms: u64) -> Answered {
