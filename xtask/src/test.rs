@@ -18,6 +18,10 @@ use crate::{
 const NEXTEST: Tool =
     Tool { name: "cargo-nextest", subcommand: "nextest", version: "0.9.143", unoptimised: true };
 
+/// Of the packages whose tests need more than a folder.
+const WITH_SERVICES: &str =
+    "etui-store/services-tests,etui-server/services-tests,etui-testkit/services-tests";
+
 type Step = (&'static str, fn() -> anyhow::Result<()>);
 
 const STEPS: &[Step] = &[
@@ -45,8 +49,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
     say(&format!("\nAll {} steps are ok, {} s.", STEPS.len(), started.elapsed().as_secs()))
 }
 
+/// Of everything that is tested, with services or without.
 fn lints() -> anyhow::Result<()> {
-    run_command(&mut cargo("clippy --locked --workspace --all-targets -- --deny warnings"))
+    let mut clippy = cargo("clippy --locked --workspace --all-targets");
+    run_command(clippy.args(["--features", WITH_SERVICES, "--", "--deny", "warnings"]))
 }
 
 /// With nextest where it can be had: every test is a process of its own. The same tests run without it.
@@ -112,8 +118,7 @@ impl Stories {
     fn run(&self, services: &Services) -> anyhow::Result<()> {
         let mut nextest = nextest()?;
         // Of the whole workspace, so that nothing else is built in another way than for the tests before.
-        let features = "etui-store/services-tests,etui-server/services-tests,etui-testkit/services-tests";
-        nextest.args(["run", "--locked", "--workspace", "--features", features, "--no-fail-fast"]);
+        nextest.args(["run", "--locked", "--workspace", "--features", WITH_SERVICES, "--no-fail-fast"]);
         nextest.args(["--filterset", &format!("package({}) & {}", self.package, self.tests)]);
         if let Some(at_once) = self.at_once {
             nextest.args(["--test-threads", at_once]);

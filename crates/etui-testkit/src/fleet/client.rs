@@ -6,7 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use etui_client::{ClientError, Device, ErrorKind, Home, KdfChoice, LogIn, OsRandom, SignUp, Way, now_ms};
+use etui_client::{
+    Agreement, ClientError, Device, ErrorKind, Home, KdfChoice, LogIn, OsRandom, SignUp, Way, now_ms,
+};
 use etui_crypto::{LoginPassword, MasterPassword};
 use etui_vault::{Entry, EntryType, Filter, NewEntry, SecretText};
 
