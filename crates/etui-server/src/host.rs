@@ -18,7 +18,7 @@ use crate::{app::App, problem::ApiError};
 /// Answers nobody who asks a server at home by a name that is not this machine's. Other servers are told their name by whoever runs
 /// them, and admit nobody to more than that who comes first.
 pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if app.settings.is_at_home() && !asked_for(&request).is_some_and(|host| is_this_machine(host.host())) {
+    if app.settings.is_at_home() && !is_for_this_machine(&request) {
         let detail = format!(
             "This server is for its own machine, as {}. To be reached by another name it has to know it: --public-url.",
             app.url
@@ -28,10 +28,15 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     next.run(request).await
 }
 
-/// HTTP/2 has it in the address, HTTP/1.1 in a header.
-fn asked_for(request: &Request) -> Option<Authority> {
-    let header = || request.headers().get(HOST)?.to_str().ok()?.parse().ok();
-    request.uri().authority().cloned().or_else(header)
+/// HTTP/2 has the name in the address, HTTP/1.1 in a header. HTTP/1.0 has none: no browser speaks it any more, and load balancers
+/// ask by it whether a node is ready.
+fn is_for_this_machine(request: &Request) -> bool {
+    if let Some(authority) = request.uri().authority() {
+        return is_this_machine(authority.host());
+    }
+    let Some(header) = request.headers().get(HOST) else { return true };
+    let authority = header.to_str().ok().and_then(|text| text.parse::<Authority>().ok());
+    authority.is_some_and(|authority| is_this_machine(authority.host()))
 }
 
 fn is_this_machine(host: &str) -> bool {
@@ -43,6 +48,19 @@ fn is_this_machine(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_is_given_has_to_be_this_machines() {
+        let asked = |host: Option<&str>| {
+            let request = Request::builder().uri("/readyz");
+            let request = host.into_iter().fold(request, |request, host| request.header(HOST, host));
+            is_for_this_machine(&request.body(axum::body::Body::empty()).unwrap())
+        };
+        assert!(asked(None) && asked(Some("localhost:8484")));
+        assert!(!asked(Some("evil.example")) && !asked(Some("")) && !asked(Some("local host")));
+        let proxied = Request::builder().uri("http://evil.example/").header(HOST, "localhost");
+        assert!(!is_for_this_machine(&proxied.body(axum::body::Body::empty()).unwrap()));
+    }
 
     #[test]
     fn this_machine_has_few_names() {
