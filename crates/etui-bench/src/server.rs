@@ -31,7 +31,8 @@ const SINGLE_PUSHES: u32 = 500;
 const FIRST_PULLS: u32 = 10;
 const SIGN_INS: u32 = 20;
 const SIGN_INS_AT_ONCE: usize = 200;
-const SIGN_INS_OF_AN_ACCOUNT: usize = 10;
+/// So many login passwords of one account are hashed at once, and no more (`docs/design/0009-limits.md`).
+const SIGN_INS_OF_AN_ACCOUNT: usize = 8;
 /// The most that they may take together, however many cores there are.
 const MOST_SIGN_INS_MIB: u64 = 256;
 /// Whoever else asks something waits no longer, 99 times of a hundred.
