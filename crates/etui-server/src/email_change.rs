@@ -1,7 +1,7 @@
 //! Another e-mail address. Where letters are sent, one to the new address confirms it first; the one before is told in any case.
 
 use etui_api::{ErrorCode, email::normalize_email, session::Token, ways::NewEmail};
-use etui_store::{Authority, Claim, CredentialChange, Fresh, LoginHash, Pending, Purpose};
+use etui_store::{Authority, Claim, CredentialChange, Fresh, LoginHash, Pending, Presence, Purpose};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -76,8 +76,10 @@ pub(crate) async fn confirm(app: &App, authority: &Authority, token: &Token) -> 
     let pending = mailed.begun(app, Purpose::EmailChange).await?;
     let Change { email, login_hash, .. } = sign_in::body(&pending.body)?;
     mailed.take(app, Purpose::EmailChange).await?;
-    // Whoever asked was present then; what waits ends as soon as that would not count any more.
+    // Whoever asked had signed in a moment before; what waits ends as soon as that would not count any more.
+    let presence = Presence::OpenedBy(authority.session_id());
+    let fresh = app.store.present(authority.claim(), presence, clock::now_ms()).await?;
     let login_hash = login_hash.map(LoginHash::new);
     let change = CredentialChange::Email { email, confirmed: true, login_hash };
-    credentials::change(app, &authority.confirmed(), change).await.map(drop)
+    credentials::change(app, &fresh, change).await.map(drop)
 }

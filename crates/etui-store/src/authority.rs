@@ -121,8 +121,8 @@ impl Authority {
         Ok(self.confirmed())
     }
 
-    /// The same holder, where something that only they could have got came back a moment ago.
-    pub fn confirmed(&self) -> Fresh {
+    /// The same holder, where something else than the time of their sign-in says that they are there.
+    pub(crate) fn confirmed(&self) -> Fresh {
         Fresh {
             claim: self.claim,
             session_id: Some(self.session_id),
