@@ -6,10 +6,14 @@
 
 mod answers;
 pub mod catalogue;
+pub mod script;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use http::{HeaderMap, StatusCode, Uri};
@@ -57,23 +61,26 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
+    /// Whether the connection ends instead of an answer.
+    pub hangs_up: bool,
 }
 
 /// One thing that a malicious server does.
 #[derive(Clone)]
 pub struct Mutation {
-    name: &'static str,
+    name: Cow<'static, str>,
     parts: Vec<Part>,
 }
 
 #[derive(Clone)]
 struct Part {
-    concerns: fn(Subject) -> bool,
+    concerns: Arc<Concerns>,
     /// Whether the honest server is asked at all.
     asks: bool,
     alter: Arc<Alter>,
 }
 
+type Concerns = dyn Fn(&Question<'_>) -> bool + Send + Sync;
 type Alter = dyn Fn(&Question<'_>, Answer) -> Answer + Send + Sync;
 
 impl Mutation {
@@ -83,7 +90,7 @@ impl Mutation {
         concerns: fn(Subject) -> bool,
         alter: impl Fn(&Question<'_>, Answer) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        Self { name, parts: vec![Part { concerns, asks: true, alter: Arc::new(alter) }] }
+        Self::on(name, true, move |question| concerns(question.subject()), alter)
     }
 
     /// An answer that is given without the honest server hearing of the question: `alter` begins with an empty one.
@@ -92,12 +99,30 @@ impl Mutation {
         concerns: fn(Subject) -> bool,
         alter: impl Fn(&Question<'_>, Answer) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        Self { name, parts: vec![Part { concerns, asks: false, alter: Arc::new(alter) }] }
+        Self::on(name, false, move |question| concerns(question.subject()), alter)
+    }
+
+    /// A mutation of the answers to any questions; `asks` says whether the honest server hears of them.
+    pub fn on(
+        name: impl Into<Cow<'static, str>>,
+        asks: bool,
+        concerns: impl Fn(&Question<'_>) -> bool + Send + Sync + 'static,
+        alter: impl Fn(&Question<'_>, Answer) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let part = Part { concerns: Arc::new(concerns), asks, alter: Arc::new(alter) };
+        Self { name: name.into(), parts: vec![part] }
     }
 
     /// What the server does, in words.
-    pub const fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The same under another name.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.name = name.into();
+        self
     }
 
     /// This one, and then another on what it gave.
@@ -107,34 +132,54 @@ impl Mutation {
         self
     }
 
-    /// Only the first so many answers.
+    /// Only the first so many answers of those that it would alter.
     #[must_use]
-    pub fn times(mut self, limit: usize) -> Self {
+    pub fn times(self, limit: usize) -> Self {
+        self.counted(move |before| before < limit)
+    }
+
+    /// Only what comes after so many answers that it would have altered.
+    #[must_use]
+    pub fn after(self, honest: usize) -> Self {
+        self.counted(move |before| before >= honest)
+    }
+
+    /// Only while something is so.
+    #[must_use]
+    pub fn while_(mut self, is_so: impl Fn(&Question<'_>) -> bool + Clone + Send + Sync + 'static) -> Self {
         for part in &mut self.parts {
-            let (alter, told) = (Arc::clone(&part.alter), AtomicUsize::new(0));
-            part.alter = Arc::new(move |question, answer| {
-                let first = told.fetch_add(1, Ordering::SeqCst) < limit;
-                if first { alter(question, answer) } else { answer }
+            let (concerns, is_so) = (Arc::clone(&part.concerns), is_so.clone());
+            part.concerns = Arc::new(move |question| concerns(question) && is_so(question));
+        }
+        self
+    }
+
+    /// Alters an answer if that is wanted with so many before it that it would have altered.
+    fn counted(mut self, is_wanted: impl Fn(usize) -> bool + Copy + Send + Sync + 'static) -> Self {
+        for part in &mut self.parts {
+            let (alter, before) = (Arc::clone(&part.alter), AtomicUsize::new(0));
+            part.alter = Arc::new(move |question, honest| {
+                let altered = alter(question, honest.clone());
+                let is_told = altered != honest && is_wanted(before.fetch_add(1, Ordering::SeqCst));
+                if is_told { altered } else { honest }
             });
         }
         self
     }
 
-    /// Whether it has something to say to the question.
+    /// Whether it has something to say to the question. Streams of news pass as they are.
     pub fn concerns(&self, question: &Question<'_>) -> bool {
-        let subject = question.subject();
-        subject != Subject::Events && self.parts.iter().any(|part| (part.concerns)(subject))
+        question.subject() != Subject::Events && self.parts.iter().any(|part| (part.concerns)(question))
     }
 
     /// Whether the honest server hears of the question.
     pub fn asks(&self, question: &Question<'_>) -> bool {
-        let subject = question.subject();
-        self.parts.iter().all(|part| part.asks || !(part.concerns)(subject))
+        self.parts.iter().all(|part| part.asks || !(part.concerns)(question))
     }
 
     /// What the malicious server answers in place of the honest answer.
     pub fn alter(&self, question: &Question<'_>, honest: Answer) -> Answer {
-        let parts = self.parts.iter().filter(|part| (part.concerns)(question.subject()));
+        let parts = self.parts.iter().filter(|part| (part.concerns)(question));
         parts.fold(honest, |answer, part| (part.alter)(question, answer))
     }
 }

@@ -31,4 +31,4 @@ pub use outside::kept_outside;
 pub use process::Process;
 pub use server::Server;
 pub use stage::{EMAIL, LOGIN_PASSWORD, MASTER_PASSWORD, Node, Stage};
-pub use wire::{Exchange, Lying, Meeting, Wire};
+pub use wire::{Exchange, Lying, Meeting, Observer, Wire};

@@ -7,7 +7,8 @@ mod pass;
 mod traffic;
 
 use std::{
-    net::SocketAddr,
+    io,
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -21,7 +22,7 @@ use tokio::{
     sync::{Barrier, watch},
 };
 
-pub use traffic::Exchange;
+pub use traffic::{Exchange, Observer};
 
 use crate::evil::{Answer, Mutation, Question};
 use traffic::Traffic;
@@ -81,6 +82,16 @@ impl Wire {
         Self::recording(route, Traffic::default())
     }
 
+    /// A wire from an address to a server, each of whose exchanges is shown to an observer.
+    ///
+    /// # Errors
+    /// If the address is not free, or is none of this machine's.
+    pub fn between(listen: SocketAddr, server: SocketAddr, observer: Box<Observer>) -> io::Result<Self> {
+        let route = Route::default();
+        route.lead_to(server);
+        Self::at(listen, route, Traffic::observed_by(observer))
+    }
+
     /// The same, of which no body is kept: for long runs.
     #[cfg(feature = "services-tests")]
     pub(crate) fn of_heads(route: Route) -> Self {
@@ -88,10 +99,14 @@ impl Wire {
     }
 
     fn recording(route: Route, traffic: Traffic) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.expect("a runtime");
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
-        let address = listener.local_addr().expect("its address");
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self::at(any_port, route, traffic).expect("a free port")
+    }
+
+    fn at(listen: SocketAddr, route: Route, traffic: Traffic) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let listener = runtime.block_on(TcpListener::bind(listen))?;
+        let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             route,
             cut: watch::Sender::new(false),
@@ -100,7 +115,7 @@ impl Wire {
             meeting: Mutex::default(),
         });
         runtime.spawn(pass::accept(listener, Arc::clone(&shared)));
-        Self { address, shared, _runtime: runtime }
+        Ok(Self { address, shared, _runtime: runtime })
     }
 
     /// The address under which the device knows the server.

@@ -18,10 +18,7 @@ impl Mutation {
         alter: impl Fn(&Question<'_>, Vec<Frame>) -> Vec<Frame> + Send + Sync + 'static,
     ) -> Self {
         Self::new(name, concerns, move |question, mut answer| {
-            if answer.status.is_success() {
-                let frames = FrameReader::read_all(&answer.body).expect("an honest answer is whole");
-                answer.body = sequence(&alter(question, frames));
-            }
+            of_frames(&mut answer, |frames| *frames = alter(question, std::mem::take(frames)));
             answer
         })
     }
@@ -33,11 +30,7 @@ impl Mutation {
         alter: impl Fn(&Question<'_>, &mut Value) + Send + Sync + 'static,
     ) -> Self {
         Self::new(name, concerns, move |question, mut answer| {
-            if answer.status.is_success() {
-                let mut value = serde_json::from_slice(&answer.body).expect("an honest answer is JSON");
-                alter(question, &mut value);
-                answer.body = value.to_string().into_bytes();
-            }
+            of_json(&mut answer, |document| alter(question, document));
             answer
         })
     }
@@ -51,6 +44,26 @@ impl Answer {
         self.headers.insert(CONTENT_TYPE, HeaderValue::from_static(problem::CONTENT_TYPE));
         self.body = serde_json::to_vec(&Problem::new(code)).expect("a problem is plain");
         self
+    }
+}
+
+/// Alters the frames of an answer; one that is no sequence of frames stays as it is.
+pub(super) fn of_frames(answer: &mut Answer, alter: impl FnOnce(&mut Vec<Frame>)) {
+    if answer.status.is_success()
+        && let Ok(mut frames) = FrameReader::read_all(&answer.body)
+    {
+        alter(&mut frames);
+        answer.body = sequence(&frames);
+    }
+}
+
+/// Alters the JSON of an answer; one that is no JSON stays as it is.
+pub(super) fn of_json(answer: &mut Answer, alter: impl FnOnce(&mut Value)) {
+    if answer.status.is_success()
+        && let Ok(mut document) = serde_json::from_slice(&answer.body)
+    {
+        alter(&mut document);
+        answer.body = document.to_string().into_bytes();
     }
 }
 

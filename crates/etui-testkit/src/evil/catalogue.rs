@@ -11,6 +11,41 @@ use serde_json::json;
 use super::{Mutation, Question, Subject};
 use crate::Exchange;
 
+/// A mutation that needs nothing but its name.
+#[derive(Debug, Clone, Copy)]
+pub struct Listed {
+    /// The name.
+    pub name: &'static str,
+    /// What the server does.
+    pub does: &'static str,
+    make: fn() -> Mutation,
+}
+
+/// What can be told by its name alone.
+pub const LIST: &[Listed] = &[
+    listed("expired_token", "calls every access token expired, one that was just given too", expired_token),
+    listed("takes_nothing", "forgets whatever is uploaded, and answers with a failure", takes_nothing),
+    listed("corrupted_record", "flips the last bit of the first record of every delivery", corrupted_record),
+    listed("missing_record", "keeps the last record of every delivery to itself", missing_record),
+    listed("extra_record", "delivers the last record twice", extra_record),
+    listed("repeated_record", "delivers the first record in the place of the last, too", repeated_record),
+    listed("truncated_answer", "breaks every delivery off before its last byte", truncated_answer),
+    listed("other_head", "shows another commit at the place of the one that the device has", other_head),
+    listed("old_head", "shows the oldest head that it has shown before", old_head),
+    listed("old_state", "gives the first state that it gave before, in place of what came after", old_state),
+    listed("endless_states", "gives a million records of nothing beside the states", endless_states),
+    listed("endless_keysets", "goes on and on about the keysets", endless_keysets),
+];
+
+const fn listed(name: &'static str, does: &'static str, make: fn() -> Mutation) -> Listed {
+    Listed { name, does, make }
+}
+
+/// The mutation of that name in [`LIST`].
+pub fn by_name(name: &str) -> Option<Mutation> {
+    LIST.iter().find(|listed| listed.name == name).map(|listed| (listed.make)())
+}
+
 /// Calls every access token expired, one that was just given too.
 pub fn expired_token() -> Mutation {
     let signed_in = |subject| subject != Subject::Session;

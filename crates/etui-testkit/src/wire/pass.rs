@@ -44,7 +44,7 @@ async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respons
     let question = Question::new(parts.method.as_str(), &parts.uri, &earlier);
     let active = shared.active_for(&question);
     if !active.iter().all(|active| active.mutation.asks(&question)) {
-        return Ok(lie(&shared, place, &question, &active, Answer::default()));
+        return lie(&shared, place, &question, &active, &Answer::default());
     }
     let answer = ask(&shared, Request::from_parts(parts.clone(), Full::new(body))).await;
     let answer = answer.inspect_err(|_| shared.traffic.fail(place))?;
@@ -53,8 +53,8 @@ async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respons
     }
     let (parts, body) = answer.into_parts();
     let body = body.collect().await?.to_bytes().to_vec();
-    let honest = Answer { status: parts.status, headers: parts.headers, body };
-    Ok(lie(&shared, place, &question, &active, honest))
+    let honest = Answer { status: parts.status, headers: parts.headers, body, hangs_up: false };
+    lie(&shared, place, &question, &active, &honest)
 }
 
 /// However an exchange ends, also if whoever asked is gone, it has ended.
@@ -95,22 +95,27 @@ fn record(shared: Arc<Shared>, place: Place, answer: Response<Incoming>) -> Resp
     Response::from_parts(parts, body.boxed())
 }
 
-/// Alters an answer and passes it on.
+/// Alters an answer and passes it on, or hangs up.
 fn lie(
     shared: &Shared,
     place: Place,
     question: &Question<'_>,
     active: &[Arc<Active>],
-    honest: Answer,
-) -> Response<Body> {
-    let mut answer = active.iter().fold(honest, |answer, active| active.alter(question, answer));
+    honest: &Answer,
+) -> Result<Response<Body>, AnyError> {
+    let mut answer = active.iter().fold(honest.clone(), |answer, active| active.alter(question, answer));
+    let is_altered = answer != *honest;
     // The length is that of the new body.
     answer.headers.remove(CONTENT_LENGTH);
-    shared.traffic.answer(place, answer.status, &answer.headers, true);
+    if answer.hangs_up {
+        shared.traffic.hang_up(place);
+        return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into());
+    }
+    shared.traffic.answer(place, answer.status, &answer.headers, is_altered);
     shared.traffic.body(place, &answer.body);
     let body = Full::new(Bytes::from(answer.body)).map_err(|never| match never {});
     let mut response = Response::new(body.boxed());
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
-    response
+    Ok(response)
 }

@@ -34,16 +34,20 @@ pub struct Exchange {
     pub answer_headers: String,
     /// The answer's body, as far as it has passed.
     pub answer_body: Vec<u8>,
-    /// Whether a mutation was switched on for this answer: then it need not be the server's.
+    /// Whether the answer is another one than the server's.
     pub is_altered: bool,
 }
 
 /// The recording of a wire.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Traffic {
     exchanges: Mutex<Vec<Exchange>>,
     has_no_bodies: bool,
+    observer: Option<Box<Observer>>,
 }
+
+/// Is shown each exchange when its answer begins, or when it is clear that none comes.
+pub type Observer = dyn Fn(&Exchange) + Send + Sync;
 
 /// The place of an exchange in the recording.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +71,10 @@ impl Traffic {
     #[cfg(feature = "services-tests")]
     pub(super) fn of_heads() -> Self {
         Self { has_no_bodies: true, ..Self::default() }
+    }
+
+    pub(super) fn observed_by(observer: Box<Observer>) -> Self {
+        Self { observer: Some(observer), ..Self::default() }
     }
 
     pub(super) fn all(&self) -> Vec<Exchange> {
@@ -98,12 +106,28 @@ impl Traffic {
         exchange.status = status.as_u16();
         exchange.answer_headers = lines(headers);
         exchange.is_altered = altered;
+        self.show(exchange);
     }
 
     /// There is no answer.
     pub(super) fn fail(&self, Place(place): Place) {
         let exchange = &mut locked(&self.exchanges)[place];
         exchange.waited = Some(exchange.asked_at.elapsed());
+        self.show(exchange);
+    }
+
+    /// There was an answer, and it is not given.
+    pub(super) fn hang_up(&self, Place(place): Place) {
+        let exchange = &mut locked(&self.exchanges)[place];
+        exchange.waited = Some(exchange.asked_at.elapsed());
+        exchange.is_altered = true;
+        self.show(exchange);
+    }
+
+    fn show(&self, exchange: &Exchange) {
+        if let Some(observer) = &self.observer {
+            observer(exchange);
+        }
     }
 
     /// The answer has broken off.

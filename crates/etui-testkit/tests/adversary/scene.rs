@@ -71,7 +71,7 @@ impl Scene {
 
     /// As [`Self::is_refused`], for what is no refusal.
     pub(crate) fn fails(&self, mutation: Mutation, code: i32, check: impl Fn(&Value)) {
-        let name = mutation.name();
+        let name = mutation.name().to_owned();
         let before = self.position();
         let passed = self.victim.wire().traffic().len();
 
