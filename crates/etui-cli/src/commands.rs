@@ -29,6 +29,7 @@ mod restore;
 mod rm;
 mod search;
 mod selection;
+mod signing_in;
 mod signup;
 mod status;
 mod sync;

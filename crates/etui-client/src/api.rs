@@ -11,7 +11,10 @@ mod patience;
 mod states;
 mod ways;
 
-use std::{cell::RefCell, ops::ControlFlow};
+use std::{
+    cell::{Cell, RefCell},
+    ops::ControlFlow,
+};
 
 use bytes::Bytes;
 use etui_api::{
@@ -26,7 +29,7 @@ use etui_api::{
     session::{self, LoginProof, Refresh, Session, SignIn, Token},
     sync::{Healed, PullHeader, Pushed, StatePushed, decode_header},
 };
-use etui_chain::{Commit, DeviceId, Head, VaultId};
+use etui_chain::{AccountId, Commit, DeviceId, Head, VaultId};
 use etui_sync::{Pull, Snapshot};
 use reqwest::{Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
@@ -36,6 +39,7 @@ use answer::{Answer, answered, send};
 pub(crate) use kept::KeptSession;
 pub(crate) use patience::Patience;
 
+const CURRENT_SESSION: &str = "/v1/sessions/current";
 /// What a frame takes in memory beside its bytes: an answer of empty ones is not small.
 const BESIDE_FRAME_BYTES: u64 = 64;
 
@@ -44,6 +48,8 @@ pub(crate) struct Api {
     server: String,
     http: reqwest::Client,
     patience: Patience,
+    /// Whose sessions alone are taken; anybody's, while a device is being set up.
+    account_id: Cell<Option<AccountId>>,
     access_token: RefCell<Option<Token>>,
     kept: RefCell<Option<KeptSession>>,
     /// One refresh at a time: a refresh token is good for one use.
@@ -78,6 +84,7 @@ impl Api {
             server,
             http,
             patience,
+            account_id: Cell::default(),
             access_token: RefCell::default(),
             kept: RefCell::default(),
             refreshing: tokio::sync::Mutex::default(),
@@ -92,6 +99,11 @@ impl Api {
     /// How long the server is waited for.
     pub(crate) const fn patience(&self) -> &Patience {
         &self.patience
+    }
+
+    /// Takes no session of another account any more: whoever lets this device in may have several.
+    pub(crate) fn hold_to(&self, account_id: AccountId) {
+        self.account_id.set(Some(account_id));
     }
 
     /// Takes up a session kept by the local store.
@@ -170,20 +182,20 @@ impl Api {
     async fn opened(&self, request: RequestBuilder) -> Result<Session, ClientError> {
         // A renewal on its way would take the end of the former session for the end of this one.
         let _one_at_a_time = self.refreshing.lock().await;
-        let session = answered(request.timeout(self.patience.small_answer), "signing in").await?;
+        let session: Session = answered(request.timeout(self.patience.small_answer), "signing in").await?;
+        if self.account_id.get().is_some_and(|own| own != session.account_id) {
+            // Nobody is to find this device in an account that it is none of.
+            let leave = self.request(Method::DELETE, CURRENT_SESSION).timeout(self.patience.small_answer);
+            let _ = send(leave.bearer_auth(session.access_token.expose()), "signing out").await;
+            return Err(ClientError::SignedInElsewhere);
+        }
         self.keep(&session);
         Ok(session)
     }
 
-    /// Goes on with a session that was opened beside this one.
-    pub(crate) async fn go_on_with(&self, session: &Session) {
-        let _one_at_a_time = self.refreshing.lock().await;
-        self.keep(session);
-    }
-
     /// Ends the session on the server.
     pub(crate) async fn sign_out(&self) -> Result<(), ClientError> {
-        self.done(Method::DELETE, "/v1/sessions/current", "signing out").await
+        self.done(Method::DELETE, CURRENT_SESSION, "signing out").await
     }
 
     /// What a device needs to unlock.

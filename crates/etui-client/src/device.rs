@@ -169,6 +169,7 @@ impl Device {
         engine: Engine,
         keys: Unlocked,
     ) -> Result<Self, ClientError> {
+        api.hold_to(engine.account_id());
         let pins =
             file.uses_keyring().then(|| PinKeeper::start(Keyring::of(file.device_id), Pins::of(&engine)));
         let (index, unreadable) = (Index::new(), Vec::new());

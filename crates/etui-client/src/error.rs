@@ -104,6 +104,12 @@ pub enum ClientError {
     /// The session is too old for what was asked; nothing has changed.
     #[error("to do this, sign in again: it is for whoever is present")]
     FreshSignInNeeded,
+    /// What is derived from the login password is made anew, and the account has one.
+    #[error("this takes the login password, since the account has one")]
+    LoginPasswordNeeded,
+    /// Whoever let this device in, did so for another account. Nothing has changed.
+    #[error("that signs in to another account than this device's; nothing was changed")]
+    SignedInElsewhere,
     /// The session was ended; signing in again is needed, unlocking is not.
     #[error("this device is signed out of the server")]
     SignedOut,
@@ -333,7 +339,6 @@ impl ClientError {
                 "`etui login --anew` sets this folder up again from the server and puts the old store aside; \
                  it can be read again if the keyring's entry comes back"
             }
-            Self::SignInFailed => "check both and try again; the master password is never the login password",
             Self::SignedOut => {
                 "run `etui login` again, with the master password that this device knows; unsent changes stay on it. Another \
                  device signed this one out, or changed how the account is opened or signed in to"
@@ -354,24 +359,6 @@ impl ClientError {
                 CERTIFICATE
             }
             Self::NoAnswer { .. } => "check --server: is it http or https, and is the port right?",
-            Self::NotLetIn => "try again, and let it in on the page",
-            Self::OtherIssuer { .. } => {
-                "give --server as the server calls itself, if that is the one you mean"
-            }
-            Self::Listening(_) => "`--device-code` needs no browser on this computer",
-            Self::NoLink => {
-                "begin again where it can be pasted, or give a link that whoever runs the server has printed by --link-file"
-            }
-            Self::LinkMakesNoAccount => "choose a login password, or sign up with `etui signup --browser`",
-            Self::NoUnconfirmedEmail => "`etui account email change ADDRESS` begins it",
-            Self::HasAccount => "sign in with `etui login --browser`",
-            Self::SecondFactorNeeded => {
-                "give the code of your authenticator app, or a recovery code: at the prompt, or by --second-factor-file"
-            }
-            Self::FreshSignInNeeded => {
-                "give the login password: at the prompt, or by --login-password-file; without one, `etui login --browser` or \
-                 `etui login --link` first"
-            }
             Self::Offline { .. } => "try again when the server can be reached: `etui sync`",
             Self::OverPlan { .. } => {
                 "`etui rm --purge` makes room, and so does a larger plan: what waits is sent by itself then. `etui plan` shows \
@@ -404,9 +391,39 @@ impl ClientError {
             Self::NoHistory => "run `etui heal` on a device that has been in use for longer",
             Self::NotForked => "run `etui sync`, or `etui heal` if the server has lost something",
             Self::OtherBranch { .. } => "compare with `etui status` on a device of the branch that you want",
-            _ => return None,
+            _ => return self.hint_to_sign_in().map(str::to_owned),
         };
         Some(hint.to_owned())
+    }
+
+    /// The next step of somebody whom the server does not know yet.
+    const fn hint_to_sign_in(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::SignInFailed => "check both and try again; the master password is never the login password",
+            Self::NotLetIn => "try again, and let it in on the page",
+            Self::OtherIssuer { .. } => {
+                "give --server as the server calls itself, if that is the one you mean"
+            }
+            Self::Listening(_) => "`--device-code` needs no browser on this computer",
+            Self::NoLink => {
+                "begin again where it can be pasted, or give a link that whoever runs the server has printed by --link-file"
+            }
+            Self::LinkMakesNoAccount => "choose a login password, or sign up with `etui signup --browser`",
+            Self::NoUnconfirmedEmail => "`etui account email change ADDRESS` begins it",
+            Self::HasAccount => "sign in with `etui login --browser`",
+            Self::SecondFactorNeeded => {
+                "give the code of your authenticator app, or a recovery code: at the prompt, or by --second-factor-file"
+            }
+            Self::FreshSignInNeeded => {
+                "repeat it with --browser, --device-code or --link; or give the login password, if there is one: at the prompt, or by \
+                 --login-password-file"
+            }
+            Self::LoginPasswordNeeded => "give it at the prompt, or by --login-password-file",
+            Self::SignedInElsewhere => {
+                "`etui status` shows the account of this device: sign in to that in the browser, and try again"
+            }
+            _ => return None,
+        })
     }
 }
 

@@ -88,14 +88,19 @@ impl Way {
         }
     }
 
+    /// The login password, if that is the way.
+    pub const fn login_password(&self) -> Option<&LoginPassword> {
+        match self {
+            Self::LoginPassword(password) => Some(password),
+            Self::Browser(_) | Self::DeviceCode(_) | Self::Link { .. } => None,
+        }
+    }
+
     /// Refuses a login password that tells something of the master password.
     ///
     /// # Errors
     /// `password_reuse`.
     pub(crate) fn check_reuse(&self, master: &MasterPassword) -> Result<(), ClientError> {
-        match self {
-            Self::LoginPassword(login) => Ok(check_password_reuse(login, master)?),
-            Self::Browser(_) | Self::DeviceCode(_) | Self::Link { .. } => Ok(()),
-        }
+        Ok(self.login_password().map_or(Ok(()), |login| check_password_reuse(login, master))?)
     }
 }

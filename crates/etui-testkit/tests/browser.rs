@@ -10,9 +10,12 @@ use etui_services::{
     provider::{CLIENT_ID, CLIENT_SECRET},
 };
 use etui_testkit::{Device, EMAIL, Server, Stage};
+use sessions::age_sessions;
 use test_browser::{Seen, TestBrowser};
 use tokio::runtime::{Builder, Runtime};
 
+#[path = "support/sessions.rs"]
+mod sessions;
 #[expect(dead_code, reason = "the tests of the server use all of it")]
 #[path = "../../etui-server/tests/api/support/browser.rs"]
 mod test_browser;
@@ -94,11 +97,16 @@ fn sign_up(device: &Device, url: &str) {
 
 /// A browser in which the account of a device is open.
 fn opened(device: &Device) -> Browser {
+    opened_by(device, EMAIL)
+}
+
+/// The same for an account of that address.
+fn opened_by(device: &Device, email: &str) -> Browser {
     let address = device.json(&["account", "open"])["url"].as_str().unwrap().to_owned();
     let mut browser = Browser::new();
     let page = browser.open(&address);
     let page = browser.submit(&page, "/hand-over", &[]);
-    assert!(page.text.contains(EMAIL), "{}", page.text);
+    assert!(page.text.contains(email), "{}", page.text);
     browser
 }
 
@@ -153,6 +161,49 @@ fn a_browser_elsewhere_lets_a_device_in_by_its_code() {
     let (code, said) = waiting.end();
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(two.field("GitHub", "password"), "hunter2-correct");
+}
+
+#[test]
+fn a_browser_shows_that_its_holder_is_present_and_nobody_elses_does() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let url = url(&server);
+    let (one, stranger) = (stage.device("one"), stage.device("stranger"));
+    sign_up(&one, &url);
+    let mut of_stranger = arguments("signup", &url, &["--login-password-file", "login"]);
+    of_stranger[4] = "eve@example.org";
+    stranger.ok(&of_stranger);
+    let (mut browser, mut strange_browser) = (opened(&one), opened_by(&stranger, "eve@example.org"));
+
+    age_sessions(&stage);
+    let mut waiting = Waiting::start(&one, &["account", "approval", "on", "--browser"]);
+    let page = strange_browser.open(&waiting.shown());
+    decide(&mut strange_browser, &page, "/authorize", "allow");
+    let (code, said) = waiting.end();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("another account than this device's; nothing was changed"), "{said}");
+    one.ok(&["sync"]);
+    assert_eq!(one.json(&["account", "ways"])["approve_devices"], false);
+    assert_eq!(stranger.json(&["devices"]).as_array().map(Vec::len), Some(1), "it was not left there");
+
+    let mut waiting = Waiting::start(&one, &["account", "approval", "on", "--browser"]);
+    let page = browser.open(&waiting.shown());
+    decide(&mut browser, &page, "/authorize", "allow");
+    let (code, said) = waiting.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(one.json(&["account", "ways"])["approve_devices"], true);
+
+    // A code that is typed does as well. The change has ended what was open in the browser.
+    let mut browser = opened(&one);
+    age_sessions(&stage);
+    let mut waiting = Waiting::start(&one, &["account", "approval", "off", "--device-code"]);
+    let page = browser.open(&waiting.shown());
+    let page = browser.submit(&page, "/device/look", &[("user_code", &waiting.shown())]);
+    decide(&mut browser, &page, "/device/decide", "allow");
+    let (code, said) = waiting.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(one.json(&["account", "ways"])["approve_devices"], false);
+    one.ok(&["sync"]);
 }
 
 #[test]

@@ -4,7 +4,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use etui_services::{Received, Smtp};
 use etui_testkit::{Device, EMAIL, Stage};
+use sessions::age_sessions;
 use totp_rs::Totp;
+
+#[path = "support/sessions.rs"]
+mod sessions;
 
 const ANOTHER_LOGIN: &str = "quiet-lantern-9-orchard";
 
@@ -129,6 +133,78 @@ fn a_link_by_mail_signs_in_and_a_second_factor_is_asked_for_after_it() {
     let (signed_in, seen) = terminal.end();
     assert!(signed_in && seen.contains("That code is not right"), "one line, and another try: {seen}");
     assert_eq!(three.field("Bank", "password"), "hunter2-correct");
+}
+
+#[test]
+fn whoever_has_no_login_password_is_present_by_a_link() {
+    let (stage, smtp) = with_mail();
+    let _server = stage.serve();
+    let one = stage.device("one");
+    one.sign_up();
+    one.ok(&["account", "links", "on"]);
+    one.ok(&["account", "login-password", "remove"]);
+
+    // Nobody is asked for what there is not.
+    age_sessions(&stage);
+    let needed = one.failure(1, &["account", "approval", "on"]);
+    let hint = needed["hint"].as_str().unwrap_or_default();
+    assert!(["--browser", "--device-code", "--link"].iter().all(|way| hint.contains(way)), "{needed}");
+    let seen = one.fails_on_terminal("account approval on", &[]);
+    assert!(seen.contains("--link") && !seen.contains("password, since"), "{seen}");
+    assert_eq!(one.json(&["account", "ways"])["approve_devices"], false, "nothing was changed");
+
+    let mut terminal = one.sit_down("account approval on --link");
+    terminal.type_line(&line_of(&letter(&smtp, "Signing in", 1)));
+    let (switched, seen) = terminal.end();
+    assert!(switched && seen.contains("waits from now on"), "{seen}");
+    one.ok(&["account", "approval", "off"]);
+
+    // With a second factor it is asked for after the link, and a printed one does as well.
+    let setup = one.json(&["account", "totp", "on"]);
+    let app = Totp::from_url(setup["url"].as_str().expect("an address")).expect("one that apps know");
+    stage.write("ticket", setup["ticket"].as_str().expect("a ticket"));
+    write_code(&stage, &app, 0);
+    one.json(&["account", "totp", "confirm", "--ticket-file", "ticket", "--code-file", "code"]);
+    age_sessions(&stage);
+    stage.write("link", &stage.administer(&["link", "--email", EMAIL]));
+    write_code(&stage, &app, 1);
+    let by_both = ["--link-file", "link", "--second-factor-file", "code"];
+    one.json(&[&["account", "totp", "off"][..], &by_both].concat());
+    assert_eq!(one.json(&["account", "ways"])["totp"], false);
+
+    // The master password is changed by the same ways: there is no login password to hold it against.
+    stage.write("new", "another velvet harbour maple");
+    let change = ["change-master-password", "--old-password-file", "master", "--new-password-file", "new"];
+    let needed = one.failure(2, &change);
+    assert!(needed["hint"].as_str().is_some_and(|hint| hint.contains("--browser")), "{needed}");
+    stage.write("link", &stage.administer(&["link", "--email", EMAIL]));
+    one.ok(&[&change[..], &["--link-file", "link"]].concat());
+    one.lock_for_good();
+    one.ok(&["unlock", "--master-password-file", "new"]);
+    one.ok(&["sync"]);
+}
+
+#[test]
+fn a_link_does_not_stand_for_the_login_password_where_there_is_one() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let one = stage.device("one");
+    one.sign_up();
+    stage.write("new", "another velvet harbour maple");
+    for command in [
+        &["change-master-password", "--old-password-file", "master", "--new-password-file", "new"][..],
+        &["account", "email", "change", "ada@new.example.org"],
+    ] {
+        stage.write("link", &stage.administer(&["link", "--email", EMAIL]));
+        let needed = one.failure(1, &[command, &["--link-file", "link"]].concat());
+        assert!(
+            needed["message"].as_str().is_some_and(|message| message.contains("takes the login password")),
+            "{needed}"
+        );
+    }
+    assert_eq!(one.json(&["account", "email"])["email"], EMAIL);
+    one.lock_for_good();
+    one.unlock();
 }
 
 #[test]
@@ -271,11 +347,4 @@ fn with_address_of<'a>(device: &'a Device, verb: &'a str, address: &'a str) -> [
 fn write_code(stage: &Stage, app: &Totp, steps: u64) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     stage.write("code", &app.generate(now + steps * app.step()).to_string());
-}
-
-/// Has every session lie about for a day.
-fn age_sessions(stage: &Stage) {
-    let database = rusqlite::Connection::open(stage.data().join("etui.db")).expect("the server's database");
-    let update = "UPDATE session SET started_ms = started_ms - 86400000";
-    assert!(database.execute(update, []).expect("an update") > 0);
 }

@@ -16,21 +16,32 @@ use crate::{failure::Failure, secret::Secret};
 pub(super) async fn answer(
     device: &Device,
     asked: &AccountRequest,
-    fresh: Option<&FreshSignIn>,
+    fresh: &FreshSignIn,
     caller: &Caller,
 ) -> Result<Reply, Failure> {
-    let answer = match (once(device, asked, None, caller).await?, fresh) {
-        (Err(ClientError::FreshSignInNeeded), Some(fresh)) => {
-            let login_password = convert::login(&fresh.login_password)?;
+    use ClientError::{FreshSignInNeeded, LoginPasswordNeeded};
+    let answer = match (once(device, asked, None, caller).await?, &fresh.way) {
+        (Err(FreshSignInNeeded | LoginPasswordNeeded), Some(way)) => {
             let second_factor = convert::second_factor(fresh.second_factor.as_ref(), caller);
-            match device.sign_in_afresh(&login_password, Some(&second_factor)).await {
-                Ok(()) => once(device, asked, Some(&login_password), caller).await?,
-                Err(error) => Err(error.while_signing_in()),
+            let way = convert::way(way, caller)?;
+            match device.sign_in_afresh(&way, Some(&second_factor)).await {
+                Ok(()) => once(device, asked, way.login_password(), caller).await?,
+                Err(error) => Err(error),
             }
         }
         (answer, _) => answer,
     };
-    answer.or_else(convert::asks)
+    match answer {
+        Err(FreshSignInNeeded) if has_no_login_password(device).await => {
+            Err(convert::failure(FreshSignInNeeded))
+        }
+        answer => answer.or_else(convert::asks),
+    }
+}
+
+/// Then nobody is asked for one. Where the server does not say so, the person knows.
+async fn has_no_login_password(device: &Device) -> bool {
+    device.ways().await.is_ok_and(|ways| !ways.login_password)
 }
 
 /// `accepted`: the login password, if the server has accepted it just now.

@@ -156,7 +156,9 @@ pub(super) fn unlocked(device: &Device) -> protocol::Unlocked {
 pub(super) const fn question(error: &ClientError) -> Option<protocol::Question> {
     match error {
         ClientError::NeedsFormerMasterPassword => Some(protocol::Question::FormerMasterPassword),
-        ClientError::FreshSignInNeeded => Some(protocol::Question::LoginPassword),
+        ClientError::FreshSignInNeeded | ClientError::LoginPasswordNeeded => {
+            Some(protocol::Question::LoginPassword)
+        }
         ClientError::NeedsInvitation => Some(protocol::Question::Invitation),
         _ => None,
     }

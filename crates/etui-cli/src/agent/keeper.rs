@@ -233,14 +233,14 @@ impl Answer<'_> {
             Request::RemoveDevice { device } => {
                 self.done(self.device.remove_device(convert::device_id(&device)?).await)
             }
-            Request::ChangeMasterPassword { old, new, login, second_factor, kdf } => {
+            Request::ChangeMasterPassword { old, new, way, second_factor, kdf } => {
                 let (old, new) = (convert::master(&old)?, convert::master(&new)?);
-                let (login, kdf) = (convert::login(&login)?, convert::kdf(kdf));
+                let (way, kdf) = (convert::way(&way, self.caller)?, convert::kdf(kdf));
                 let second = convert::second_factor(second_factor.as_ref(), self.caller);
-                self.done(self.device.change_master_password(&old, &new, &login, Some(&second), kdf).await)
+                self.done(self.device.change_master_password(&old, &new, &way, Some(&second), kdf).await)
             }
             Request::Account { asked, fresh } => {
-                account::answer(self.device, &asked, fresh.as_ref(), self.caller).await
+                account::answer(self.device, &asked, &fresh, self.caller).await
             }
             Request::RecoveryCreate => {
                 let kit = self.device.recovery_create().await.map_err(convert::failure)?;

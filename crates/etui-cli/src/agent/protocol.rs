@@ -139,8 +139,8 @@ pub(crate) enum Request {
         old: Secret,
         /// The new one.
         new: Secret,
-        /// The login password, which the server is asked about: the two must not be alike.
-        login: Secret,
+        /// The login password, which the server is asked about as the two must not be alike; another way where there is none.
+        way: Way,
         /// What else the account asks for when signing in.
         second_factor: Option<Secret>,
         /// What the key derivation is to cost.
@@ -153,7 +153,7 @@ pub(crate) enum Request {
         /// What.
         asked: AccountRequest,
         /// What to sign in anew with, if the session is too old for it.
-        fresh: Option<FreshSignIn>,
+        fresh: FreshSignIn,
     },
     /// Make a Recovery Kit, which counts once it is tested.
     RecoveryCreate,
@@ -215,6 +215,16 @@ pub(crate) enum Way {
     DeviceCode,
     /// A link that is sent by mail, or this one, which whoever runs the server has printed.
     Link { printed: Option<Secret> },
+}
+
+impl Way {
+    /// The login password, if that is the way.
+    pub(crate) const fn login_password(&self) -> Option<&Secret> {
+        match self {
+            Self::LoginPassword(password) => Some(password),
+            Self::Browser | Self::DeviceCode | Self::Link { .. } => None,
+        }
+    }
 }
 
 /// One event of the audit log.
@@ -315,10 +325,10 @@ pub(crate) enum AccountRequest {
 }
 
 /// What signing in anew on an unlocked device needs.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct FreshSignIn {
-    /// Who you are.
-    pub(crate) login_password: Secret,
+    /// By what, if that was said.
+    pub(crate) way: Option<Way>,
     /// What else the account asks for.
     pub(crate) second_factor: Option<Secret>,
 }

@@ -8,13 +8,16 @@ use etui_crypto::{
     LoginPassword, MasterPassword, check_login_choice, check_master_choice, check_password_reuse,
 };
 
-use super::selection;
+use super::{
+    selection,
+    signing_in::{self, SignInArguments},
+};
 use crate::{
     agent::{
         self, Agent, AgentError, convert,
         idle::{DEFAULT_MINUTES, MAX_MINUTES},
         platform,
-        protocol::{Credentials, FreshSignIn, Head, Question, Reply, Request, Unlocked, Way},
+        protocol::{Credentials, Head, Question, Reply, Request, Unlocked, Way},
     },
     context::Context,
     failure::{Failure, Kind},
@@ -24,7 +27,7 @@ use crate::{
     secret_input,
 };
 
-/// Who signs in where, with what.
+/// Whose account it is and where, and what this device is to be there.
 #[derive(Debug, Args)]
 pub(super) struct AccountArguments {
     /// The server's address
@@ -36,9 +39,6 @@ pub(super) struct AccountArguments {
     /// The account's e-mail address
     #[arg(long, value_name = "ADDRESS")]
     pub(super) email: Option<String>,
-    /// Read the login password from a file (`-`: standard input)
-    #[arg(long, value_name = "FILE")]
-    pub(super) login_password_file: Option<PathBuf>,
     /// Read the master password from a file (`-`: standard input)
     #[arg(long, value_name = "FILE")]
     pub(super) master_password_file: Option<PathBuf>,
@@ -67,82 +67,16 @@ impl IdleArguments {
     }
 }
 
-/// Signing in by a browser, in place of a login password.
-#[derive(Debug, Default, Clone, Copy, Args)]
-pub(super) struct BrowserArguments {
-    /// By a browser on this computer, which opens: with a provider, a passkey, whatever the server offers there
-    #[arg(long, conflicts_with_all = ["device_code", "login_password_file"])]
-    browser: bool,
-    /// By a browser anywhere: this shows the code to type there
-    #[arg(long, conflicts_with = "login_password_file")]
-    device_code: bool,
-}
-
-impl BrowserArguments {
-    pub(super) const fn way(self) -> Option<Way> {
-        match self {
-            Self { browser: true, .. } => Some(Way::Browser),
-            Self { device_code: true, .. } => Some(Way::DeviceCode),
-            Self { .. } => None,
-        }
-    }
-}
-
-/// Signing in by a link, in place of a login password: to an account that there is already.
-#[derive(Debug, Default, Args)]
-pub(super) struct LinkArguments {
-    /// By mail: a letter to the account's address brings a line, to be pasted here
-    #[arg(long, conflicts_with_all = ["browser", "device_code", "login_password_file", "link_file"])]
-    link: bool,
-    /// By the link in a file (`-`: standard input) that whoever runs the server has printed
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["browser", "device_code", "login_password_file"])]
-    link_file: Option<PathBuf>,
-}
-
-impl LinkArguments {
-    /// A link, if one is to be used. A letter is sent only where somebody can paste what it brings.
-    fn way(&self) -> Result<Option<Way>, Failure> {
-        match &self.link_file {
-            Some(file) => Ok(Some(Way::Link { printed: Some(secret_input::from_file(file)?) })),
-            None if !self.link => Ok(None),
-            None if prompt::somebody_is_there() => Ok(Some(Way::Link { printed: None })),
-            None => Err(Failure::new(
-                Kind::Usage,
-                "signing in by a link: what the letter brings has to be pasted, and there is no terminal",
-            )
-            .with_hint(
-                "run it in one; a link that whoever runs the server has printed can be given by --link-file",
-            )),
-        }
-    }
-}
-
-/// By what to sign in: a link or a browser where one was asked for.
-pub(super) fn way(link: &LinkArguments, browser: BrowserArguments) -> Result<Option<Way>, Failure> {
-    Ok(link.way()?.or_else(|| browser.way()))
-}
-
-/// What else an account may ask for when signing in.
+/// How a device comes to an account that there is.
 #[derive(Debug, Args)]
-pub(super) struct SecondFactorArguments {
-    /// Read the code of the authenticator app, or a recovery code, from a file (`-`: standard input)
-    #[arg(long, value_name = "FILE")]
-    second_factor_file: Option<PathBuf>,
-}
-
-impl SecondFactorArguments {
-    /// What is given; without it the person is asked, if the server is the first to ask.
-    pub(super) fn read(&self) -> Result<Option<Secret>, Failure> {
-        Ok(self.second_factor_file.as_deref().map(secret_input::from_file).transpose()?)
-    }
-}
-
-/// Consent to what only the person can agree to.
-#[derive(Debug, Args)]
-pub(super) struct ConsentArguments {
+pub(super) struct EntryArguments {
+    #[command(flatten)]
+    pub(super) account: AccountArguments,
+    #[command(flatten)]
+    sign_in: SignInArguments,
     /// Agree to a key derivation that takes more than 256 MiB of memory
     #[arg(long)]
-    pub(super) accept_kdf_memory: bool,
+    accept_kdf_memory: bool,
 }
 
 /// Whether a password is being chosen or only given.
@@ -168,33 +102,20 @@ impl AccountArguments {
 /// Whose account it is, and what else was given.
 pub(super) struct Who {
     server: String,
-    email: String,
+    pub(super) email: String,
     given: AccountArguments,
 }
 
 impl Who {
     /// Everything that the agent needs, asked for where it was not given.
-    pub(super) fn credentials(
-        self,
-        way: Option<Way>,
-        login: Choice,
-        master: Choice,
-    ) -> Result<Credentials, Failure> {
+    pub(super) fn credentials(self, way: Way, master: Choice) -> Result<Credentials, Failure> {
         let Self { server, email, given } = self;
-        let (file, what) = (given.login_password_file.as_ref(), "login password");
-        let way = match (way, login) {
-            (Some(way), _) => way,
-            (None, Choice::New) => Way::LoginPassword(new_login_password(file, what, &[&email])?),
-            (None, Choice::Given) => Way::LoginPassword(given_password(file, what)?),
-        };
-        let login_password = match &way {
-            Way::LoginPassword(password) => Some(password),
-            Way::Browser | Way::DeviceCode | Way::Link { .. } => None,
-        };
         let (file, what) = (given.master_password_file.as_ref(), "master password");
-        let judge = |master: &Secret| check_new_master(master, login_password, &[&email]);
         let master_password = match master {
-            Choice::New => new_password(file, what, &[&email], judge)?,
+            Choice::New => {
+                let judge = |master: &Secret| check_new_master(master, way.login_password(), &[&email]);
+                new_password(file, what, &[&email], judge)?
+            }
             Choice::Given => given_password(file, what)?,
         };
         let device_name = given.device_name.unwrap_or_else(platform::host_name);
@@ -210,6 +131,33 @@ impl Who {
             keep_account: false,
             accept_kdf_memory: false,
         })
+    }
+}
+
+impl EntryArguments {
+    /// Who and where, before anything else is asked, and reads what was given.
+    pub(super) fn read(self) -> Result<Entry, Failure> {
+        let Self { account, sign_in, accept_kdf_memory } = self;
+        let who = account.who()?;
+        let (way, second_factor) = (sign_in.given()?, sign_in.second_factor()?);
+        Ok(Entry { who, way, second_factor, accept_kdf_memory })
+    }
+}
+
+/// Who comes to which account, and by what as far as it was given.
+pub(super) struct Entry {
+    who: Who,
+    way: Option<Way>,
+    second_factor: Option<Secret>,
+    accept_kdf_memory: bool,
+}
+
+impl Entry {
+    /// Everything that the agent needs, asked for where it was not given.
+    pub(super) fn credentials(self, master: Choice) -> Result<Credentials, Failure> {
+        let Self { who, way, second_factor, accept_kdf_memory } = self;
+        let credentials = who.credentials(signing_in::or_login_password(way)?, master)?;
+        Ok(Credentials { second_factor, accept_kdf_memory, ..credentials })
     }
 }
 
@@ -354,9 +302,8 @@ fn answer(question: Question, request: &mut Request) -> Option<()> {
             *invitation = Some(prompt::secret_of_person("invitation, as the link that you were given")?);
         }
         (Question::LoginPassword, Request::Account { fresh, .. }) => {
-            let login_password =
-                prompt::secret_of_person("login password, since this is for whoever is present")?;
-            *fresh = Some(FreshSignIn { login_password, second_factor: None });
+            let asked = "login password, since this is for whoever is present";
+            fresh.way = Some(Way::LoginPassword(prompt::secret_of_person(asked)?));
         }
         _ => return None,
     }

@@ -4,16 +4,13 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    account::{
-        self, AccountArguments, BrowserArguments, Choice, ConsentArguments, LinkArguments,
-        SecondFactorArguments,
-    },
+    account::{self, Choice, EntryArguments},
     unlock,
 };
 use crate::{
     agent::{
         self,
-        protocol::{Request, Unlocked},
+        protocol::{Credentials, Request, Unlocked},
     },
     context::Context,
     failure::Failure,
@@ -26,15 +23,7 @@ use crate::{
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    account: AccountArguments,
-    #[command(flatten)]
-    browser: BrowserArguments,
-    #[command(flatten)]
-    link: LinkArguments,
-    #[command(flatten)]
-    second_factor: SecondFactorArguments,
-    #[command(flatten)]
-    consent: ConsentArguments,
+    entry: EntryArguments,
     /// Put aside what is in this folder, unread, and make it a new device
     #[arg(long)]
     anew: bool,
@@ -54,13 +43,9 @@ Examples:
   etui login --anew --server https://etui.example.org --email ada@example.org";
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
-    let idle = arguments.account.idle;
-    let anew = arguments.anew;
-    let way = account::way(&arguments.link, arguments.browser)?;
-    let mut credentials = arguments.account.who()?.credentials(way, Choice::Given, Choice::Given)?;
-    credentials.second_factor = arguments.second_factor.read()?;
-    credentials.keep_account = arguments.keep_account;
-    credentials.accept_kdf_memory = arguments.consent.accept_kdf_memory;
+    let Arguments { entry, anew, keep_account } = arguments;
+    let idle = entry.account.idle;
+    let credentials = Credentials { keep_account, ..entry.read()?.credentials(Choice::Given)? };
     let email = credentials.email.clone();
     let is_new = anew || agent::client::require_device(&context.home).is_err();
     let request = Request::LogIn { credentials, anew };

@@ -11,10 +11,7 @@ use etui_crypto::RecoveryKit;
 use serde_json::json;
 
 use super::{
-    account::{
-        self, AccountArguments, BrowserArguments, Choice, ConsentArguments, LinkArguments,
-        SecondFactorArguments,
-    },
+    account::{self, Choice, EntryArguments},
     export::refuse_stdout,
 };
 use crate::{
@@ -72,15 +69,7 @@ struct UseArguments {
     #[command(flatten)]
     kit: KitArguments,
     #[command(flatten)]
-    account: AccountArguments,
-    #[command(flatten)]
-    browser: BrowserArguments,
-    #[command(flatten)]
-    link: LinkArguments,
-    #[command(flatten)]
-    second_factor: SecondFactorArguments,
-    #[command(flatten)]
-    consent: ConsentArguments,
+    entry: EntryArguments,
     /// The account id that is printed on the kit; not needed with the text of the code
     #[arg(long = "account", value_name = "ID")]
     account_id: Option<AccountId>,
@@ -165,19 +154,16 @@ fn test(context: &Context, arguments: &KitArguments) -> Result<(), Failure> {
 }
 
 fn use_kit(context: &Context, arguments: UseArguments) -> Result<(), Failure> {
-    let UseArguments { kit, account, browser, link, second_factor, consent, account_id } = arguments;
+    let UseArguments { kit, entry, account_id } = arguments;
     if agent::client::connect(&context.home)?.is_some() {
         return Err(Failure::new(Kind::Usage, "using a Recovery Kit: this device is unlocked")
             .with_hint("`etui change-master-password` needs no kit"));
     }
     account::refuse_if_in_use(context)?;
-    let idle = account.idle;
-    let way = account::way(&link, browser)?;
-    let who = account.who()?;
+    let idle = entry.account.idle;
+    let entry = entry.read()?;
     let kit = read_kit(&kit, account_id)?;
-    let mut credentials = who.credentials(way, Choice::Given, Choice::New)?;
-    credentials.second_factor = second_factor.read()?;
-    credentials.accept_kdf_memory = consent.accept_kdf_memory;
+    let credentials = entry.credentials(Choice::New)?;
     let email = credentials.email.clone();
     let unlocked = account::open(context, idle, Request::Recover { credentials, kit })?;
     context.output.document(&json!({ "email": email, "unlocked": true, "head": unlocked.head }))?;

@@ -6,10 +6,16 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    account::{self, AccountArguments, BrowserArguments, Choice},
+    account::{self, AccountArguments, Choice},
     kdf::KdfArguments,
+    signing_in::{BrowserArguments, LoginPasswordArguments},
 };
-use crate::{agent::protocol::Request, context::Context, failure::Failure, secret_input};
+use crate::{
+    agent::protocol::{Request, Way},
+    context::Context,
+    failure::Failure,
+    secret_input,
+};
 
 /// Make a new account, and this device its first
 ///
@@ -21,6 +27,8 @@ use crate::{agent::protocol::Request, context::Context, failure::Failure, secret
 pub(crate) struct Arguments {
     #[command(flatten)]
     account: AccountArguments,
+    #[command(flatten)]
+    login_password: LoginPasswordArguments,
     #[command(flatten)]
     browser: BrowserArguments,
     #[command(flatten)]
@@ -45,8 +53,16 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
     let idle = arguments.account.idle;
     let kdf = arguments.kdf.kdf;
     let invitation = arguments.invitation_file.as_deref().map(secret_input::from_file).transpose()?;
-    let credentials =
-        arguments.account.who()?.credentials(arguments.browser.way(), Choice::New, Choice::New)?;
+    let who = arguments.account.who()?;
+    let way = match arguments.browser.way() {
+        Some(way) => way,
+        None => Way::LoginPassword(account::new_login_password(
+            arguments.login_password.login_password_file.as_ref(),
+            "login password",
+            &[&who.email],
+        )?),
+    };
+    let credentials = who.credentials(way, Choice::New)?;
     let email = credentials.email.clone();
     let unlocked = account::open(context, idle, Request::SignUp { credentials, kdf, invitation })?;
     context.output.document(&json!({ "email": email, "unlocked": true }))?;

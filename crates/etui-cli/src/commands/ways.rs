@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{
     account::{self, given_password, new_login_password},
     email, own_account,
+    signing_in::SignInArguments,
 };
 use crate::{
     agent::{
@@ -113,13 +114,10 @@ enum Action {
 
 /// Signing in once more, where the session is too old for a change.
 #[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Signing in once more, if that was more than ten minutes ago")]
 pub(super) struct Fresh {
-    /// Read the login password from a file, where it is asked for (`-`: standard input)
-    #[arg(long, value_name = "FILE")]
-    login_password_file: Option<PathBuf>,
-    /// Read the code of the authenticator app, or a recovery code, from a file (`-`: standard input)
-    #[arg(long, value_name = "FILE")]
-    second_factor_file: Option<PathBuf>,
+    #[command(flatten)]
+    sign_in: SignInArguments,
 }
 
 #[derive(Debug, Args)]
@@ -360,7 +358,8 @@ fn set_up(context: &Context, fresh: &Fresh) -> Result<(), Failure> {
     context.output.line(&format!("  secret  {}", secret.expose()))?;
     context.output.line(&format!("  address {}", url.expose()))?;
     let code = prompt::line("The code that it shows now")?;
-    confirm(context, ticket, Secret::new(code), fresh)
+    // Whoever set it up has signed in for that, and what was given has been read.
+    confirm(context, ticket, Secret::new(code), &Fresh::default())
 }
 
 fn confirm(context: &Context, ticket: Secret, code: Secret, fresh: &Fresh) -> Result<(), Failure> {
@@ -454,11 +453,8 @@ pub(super) fn ask(context: &Context, asked: AccountRequest, fresh: &Fresh) -> Re
 }
 
 impl Fresh {
-    pub(super) fn read(&self) -> Result<Option<FreshSignIn>, Failure> {
-        let file = |file: &Option<PathBuf>| file.as_deref().map(secret_input::from_file).transpose();
-        let (login_password, second_factor) =
-            (file(&self.login_password_file)?, file(&self.second_factor_file)?);
-        Ok(login_password.map(|login_password| FreshSignIn { login_password, second_factor }))
+    pub(super) fn read(&self) -> Result<FreshSignIn, Failure> {
+        Ok(FreshSignIn { way: self.sign_in.given()?, second_factor: self.sign_in.second_factor()? })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Signing in again on a device that is set up. The local copy stays what it is.
 
-use etui_api::{email::normalize_email, session::Session};
+use etui_api::email::normalize_email;
 use etui_crypto::{KeysetKey, MasterPassword};
 
 use super::{LogIn, address::ServerAddress, keeps};
@@ -46,33 +46,14 @@ impl Device {
 
     /// Begins a session at this device's server. The account may have another address by now: which account it is, its id says.
     async fn sign_in_again(&self, log_in: &LogIn) -> Result<(), ClientError> {
+        let signed_in = self.begin_session(&log_in.way, &log_in.email, log_in.second_factor.as_ref()).await;
         if self.is_of(&log_in.email) {
-            return self.begin_session_by(&log_in.way, &log_in.email, log_in.second_factor.as_ref()).await;
+            return signed_in;
         }
-        let beside = Api::new(self.server())?;
-        let session = match self.sign_in_at(&beside, log_in).await {
-            Err(ClientError::SignInFailed) => return Err(self.other_account()),
-            session => session?,
-        };
-        self.api.go_on_with(&session).await;
-        self.save_session()?;
-        self.save_email(&log_in.email)
-    }
-
-    /// Signs in to this account and to no other.
-    async fn sign_in_at(&self, api: &Api, log_in: &LogIn) -> Result<Session, ClientError> {
-        let (account_id, device_id) = {
-            let inner = self.inner.borrow();
-            (inner.engine.account_id(), inner.engine.device_id())
-        };
-        let second_factor = log_in.second_factor.as_ref();
-        let session = log_in.way.sign_in(api, &log_in.email, device_id, second_factor).await?;
-        if session.account_id == account_id {
-            return Ok(session);
+        match signed_in {
+            Err(ClientError::SignInFailed | ClientError::SignedInElsewhere) => Err(self.other_account()),
+            signed_in => signed_in.and_then(|()| self.save_email(&log_in.email)),
         }
-        // Nobody is to find this device in an account that it is none of.
-        let _ = api.sign_out().await;
-        Err(self.other_account())
     }
 
     fn is_of(&self, email: &str) -> bool {
@@ -101,7 +82,15 @@ impl Device {
     /// Signs in at another address and goes there for good if the account is there, whole.
     async fn move_to(mut self, log_in: &LogIn) -> Result<Self, ClientError> {
         let api = Api::new(&ServerAddress::parse(&log_in.server)?.to_string())?;
-        self.sign_in_at(&api, log_in).await?;
+        let (account_id, device_id) = {
+            let inner = self.inner.borrow();
+            (inner.engine.account_id(), inner.engine.device_id())
+        };
+        api.hold_to(account_id);
+        match log_in.way.sign_in(&api, &log_in.email, device_id, log_in.second_factor.as_ref()).await {
+            Err(ClientError::SignedInElsewhere) => return Err(self.other_account()),
+            signed_in => signed_in?,
+        };
         let former = std::mem::replace(&mut self.api, api);
         let followed = if self.was_never_listed() {
             self.list_this_device(&log_in.device_name).await

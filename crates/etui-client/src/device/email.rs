@@ -28,7 +28,8 @@ impl Device {
     /// password's.
     ///
     /// # Errors
-    /// [`ClientError::Email`]; [`ClientError::FreshSignInNeeded`], also without a password where there is one; the server's.
+    /// [`ClientError::Email`]; [`ClientError::FreshSignInNeeded`]; [`ClientError::LoginPasswordNeeded`] without a password where
+    /// there is one; the server's.
     pub async fn change_email(
         &self,
         new: &str,
@@ -36,7 +37,7 @@ impl Device {
     ) -> Result<EmailChange, ClientError> {
         let email = email_address(new)?;
         let login_proof = match (self.api.ways().await?.login_password, password) {
-            (true, None) => return Err(ClientError::FreshSignInNeeded),
+            (true, None) => return Err(ClientError::LoginPasswordNeeded),
             (true, Some(password)) => Some(login_proof(&email, password)?),
             (false, _) => None,
         };

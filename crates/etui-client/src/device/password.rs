@@ -1,15 +1,12 @@
 //! The master password: changing it, and following a change made on another device.
 
 use etui_chain::{KdfDescriptor, KeysetKind, Refusal, record_hash};
-use etui_crypto::{
-    CheckedKdf, KdfParameters, KeysetKey, LoginPassword, MasterKey, MasterPassword, check_password_reuse,
-    seal_keyset,
-};
+use etui_crypto::{CheckedKdf, KdfParameters, KeysetKey, MasterKey, MasterPassword, seal_keyset};
 use etui_sync::StateChange;
 
 use super::{Device, Inner, StoreOpensWith};
 use crate::{
-    ClientError, KdfChoice, OsRandom, SecondFactor,
+    ClientError, KdfChoice, OsRandom, SecondFactor, Way,
     account::check_choice,
     home::{DeviceFile, StoreKeyPlace, Unlock},
     kdf::fresh_master_key,
@@ -20,17 +17,18 @@ impl Device {
     /// Replaces the master password: one small record, no entry. It does not make an old copy of the keyset
     /// unreadable to who knows the old password.
     ///
-    /// The server is asked whether the login password is the account's: held against another one, the check that the two
-    /// are not alike would say nothing.
+    /// Where the account has a login password, `way` is that, and the server is asked whether it is the account's: held against
+    /// another one, the check that the two are not alike would say nothing.
     ///
     /// # Errors
-    /// [`ClientError::WrongMasterPassword`], [`ClientError::Choice`], `password_reuse`, [`ClientError::SignInFailed`],
-    /// `kdf_pin` for a derivation below the present one; what the exchange gives. Then nothing has changed.
+    /// [`ClientError::WrongMasterPassword`], [`ClientError::Choice`], `password_reuse`, [`ClientError::LoginPasswordNeeded`],
+    /// `kdf_pin` for a derivation below the present one; as [`Self::sign_in_afresh`]; what the exchange gives. Then nothing has
+    /// changed.
     pub async fn change_master_password(
         &self,
         old: &MasterPassword,
         new: &MasterPassword,
-        login: &LoginPassword,
+        way: &Way,
         second_factor: Option<&SecondFactor>,
         kdf: KdfChoice,
     ) -> Result<(), ClientError> {
@@ -41,8 +39,11 @@ impl Device {
         let old_key = unlock::derive(old, present.kdf, account_id)?;
         unlock::open(&KeysetKey::from_master(&old_key), &present)?;
         check_choice(new, &self.email())?;
-        check_password_reuse(login, new)?;
-        self.sign_in_afresh(login, second_factor).await?;
+        way.check_reuse(new)?;
+        if way.login_password().is_none() && self.ways().await?.login_password {
+            return Err(ClientError::LoginPasswordNeeded);
+        }
+        self.sign_in_afresh(way, second_factor).await?;
         let costs = kdf.costs(KdfParameters::of(&present.kdf))?;
         let (kdf, master_key) = fresh_master_key(new, account_id, costs, Some(&present.kdf))?;
         self.put_master_keyset(kdf, &master_key).await?;

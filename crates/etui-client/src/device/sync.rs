@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use etui_api::{ErrorCode, session::LoginProof};
+use etui_api::ErrorCode;
 use etui_chain::{Refusal, VaultId};
 use etui_sync::{EngineError, Notice, Pull, StateChange, push_frames, state_frames};
 
@@ -72,18 +72,6 @@ impl Device {
 
     /// A fresh session for this device.
     pub(crate) async fn begin_session(
-        &self,
-        email: &str,
-        proof: LoginProof,
-        second_factor: Option<&SecondFactor>,
-    ) -> Result<(), ClientError> {
-        let device_id = self.inner.borrow().engine.device_id();
-        self.api.sign_in(email, proof, device_id, second_factor).await?;
-        self.save_session()
-    }
-
-    /// The same, by any way to sign in.
-    pub(crate) async fn begin_session_by(
         &self,
         way: &Way,
         email: &str,

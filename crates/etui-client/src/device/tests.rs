@@ -8,6 +8,7 @@ use etui_api::{
     sync::{PullHeader, StatesHeader, encode_header},
 };
 use etui_chain::StateBody;
+use etui_crypto::LoginPassword;
 use etui_sync::StateFrames;
 use etui_vault::{Entry, EntryType};
 use tokio::{
@@ -16,7 +17,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{account::testing, api::Patience};
+use crate::{Way, account::testing, api::Patience};
 
 const SOON: Duration = Duration::from_millis(20);
 
@@ -149,8 +150,8 @@ async fn leaving_does_not_wait_for_a_server_that_does_not_answer() {
 #[tokio::test]
 async fn signing_in_and_signing_out_do_not_wait_for_ever() {
     let stage = Stage::with_patience(Patience { small_answer: SOON, ..Patience::default() }).await;
-    let proof = serde_json::from_str(&format!("\"{}\"", "A".repeat(43))).unwrap();
-    let signed_in = stage.device.begin_session("ada@example.org", proof, None).await;
+    let way = Way::LoginPassword(LoginPassword::new("a login password").unwrap());
+    let signed_in = stage.device.sign_in_afresh(&way, None).await;
     assert!(matches!(signed_in, Err(ClientError::Offline { doing: "signing in", .. })));
 
     stage.device.api.keep(&stage.session());

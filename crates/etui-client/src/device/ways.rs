@@ -9,20 +9,20 @@ use etui_api::{
 use etui_crypto::{KeysetKey, LoginPassword, MasterPassword, check_login_choice, check_password_reuse};
 
 use super::Device;
-use crate::{ClientError, SecondFactor, account::login_proof, unlock};
+use crate::{ClientError, SecondFactor, Way, account::login_proof, unlock};
 
 impl Device {
     /// Signs in anew on this device, for what only somebody who is present may do.
     ///
     /// # Errors
-    /// [`ClientError::SignInFailed`], [`ClientError::SecondFactorNeeded`]; then the session is the one that was there.
+    /// [`ClientError::SignInFailed`], [`ClientError::SecondFactorNeeded`], [`ClientError::NotLetIn`], [`ClientError::NoLink`],
+    /// [`ClientError::SignedInElsewhere`]; then the session is the one that was there.
     pub async fn sign_in_afresh(
         &self,
-        password: &LoginPassword,
+        way: &Way,
         second_factor: Option<&SecondFactor>,
     ) -> Result<(), ClientError> {
-        let email = self.email();
-        self.begin_session(&email, login_proof(&email, password)?, second_factor).await
+        self.begin_session(way, &self.email(), second_factor).await
     }
 
     /// Every way to sign in.
