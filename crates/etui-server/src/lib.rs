@@ -59,3 +59,4 @@ mod uploads;
 mod user_code;
 
 pub use document::json as openapi_json;
+pub use pages::asked_for as pages_and_forms;

@@ -12,7 +12,6 @@ use axum::{
     Form, Router,
     extract::{FromRequest, FromRequestParts, Query, Request},
     response::{IntoResponse as _, Response},
-    routing::{get, post},
 };
 use etui_api::ErrorCode;
 use http::{
@@ -38,10 +37,13 @@ mod browser;
 mod device;
 mod devices;
 mod hand_over;
+mod home;
+mod invitation;
 mod link;
 mod next;
 mod passkeys;
 mod provider;
+mod routes;
 mod second_factor;
 mod sign_in;
 
@@ -52,27 +54,14 @@ pub(crate) use browser::Browser;
 pub(crate) use hand_over::HandOver;
 pub(crate) use next::Next;
 
-/// Every page.
+/// Every page, and everything that a form on one of them sends.
 pub(crate) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/sign-in", get(sign_in::show))
-        .route("/sign-in/provider/{name}", post(provider::depart))
-        .route(crate::provider::CALLBACK_PATH, get(provider::arrive))
-        .route(second_factor::ADDRESS, get(second_factor::show).post(second_factor::check_code))
-        .route("/sign-in/links", post(link::ask))
-        .route("/sign-in/links/{token}", get(link::show).post(link::open))
-        .route("/sign-out", post(sign_in::sign_out))
-        .route("/account", get(account::show))
-        .route("/account/providers/{name}", post(provider::depart_to_link))
-        .route("/account/link", post(provider::link))
-        .route("/account/unlink", post(account::unlink))
-        .route("/account/devices/end", post(devices::turn_away))
-        .route("/authorize", get(authorize::show).post(authorize::decide))
-        .route("/device", get(device::show))
-        .route("/device/look", post(device::look))
-        .route("/device/decide", post(device::decide))
-        .route("/hand-over", get(hand_over::show).post(hand_over::open))
-        .merge(passkeys::router())
+    routes::all().into_iter().fold(Router::new(), |router, route| router.route(route.path, route.answer))
+}
+
+/// What each of them is asked for by.
+pub fn asked_for() -> Vec<(Method, &'static str)> {
+    routes::all().into_iter().map(|route| (route.method, route.path)).collect()
 }
 
 /// A page: what it is about, and its content as HTML, in which every value has been through [`escape`].

@@ -81,10 +81,9 @@ pub(crate) async fn finish_registration(
     new: NewPasskey,
 ) -> Result<(ways::Passkey, Claim), ApiError> {
     let name = name(&new.name)?;
-    let taken = take(app, Purpose::PasskeyRegistration, &new.ticket).await?;
-    if taken.account_id != Some(fresh.account_id()) {
-        return Err(no_longer_valid());
-    }
+    let purpose = Purpose::PasskeyRegistration;
+    sign_in::require_own(app, fresh, purpose, sign_in::secret_hash(&new.ticket)?).await?;
+    let taken = take(app, purpose, &new.ticket).await?;
     let state: PasskeyRegistration = sign_in::body(&taken.body)?;
     let credential: RegisterPublicKeyCredential = parse(new.credential)?;
     // A browser that knows it says so; one that does not is believed.

@@ -19,8 +19,6 @@ mod events;
 mod hand_overs;
 mod heal;
 mod health;
-mod home;
-mod invitation;
 mod keysets;
 mod reference;
 pub(crate) mod sessions;
@@ -32,9 +30,7 @@ mod vaults;
 pub(crate) fn router(app: Arc<App>) -> Router {
     let (router, _) = operations().split_for_parts();
     router
-        .merge(home::router())
         .merge(pages::router())
-        .merge(invitation::router())
         .fallback(async || ApiError::new(ErrorCode::NotFound))
         .method_not_allowed_fallback(async || ApiError::new(ErrorCode::MethodNotAllowed))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), guard))

@@ -8,7 +8,7 @@ use etui_api::{
     session::{Method, Session, Token},
 };
 use etui_chain::{DeviceId, Digest};
-use etui_store::{Action, Begun, Claim, NewPending, Purpose};
+use etui_store::{Action, Begun, Claim, Fresh, NewPending, Purpose};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -115,6 +115,22 @@ pub(crate) async fn begin_with<T: Serialize>(
     let body = serde_json::to_vec(body).map_err(|error| ApiError::internal(&error))?;
     let pending = NewPending { secret_hash, purpose, claim, body: &body, tries, lifetime };
     Ok(app.store.begin_pending(pending, clock::now_ms()).await?)
+}
+
+/// Looks whether something was begun for the account of whoever shows it. Another's is left alone: it is not used up by whoever has
+/// learnt of it.
+///
+/// # Errors
+/// `no_longer_valid`.
+pub(crate) async fn require_own(
+    app: &App,
+    fresh: &Fresh,
+    purpose: Purpose,
+    secret_hash: Digest,
+) -> Result<(), ApiError> {
+    let begun = app.store.pending(secret_hash, purpose, clock::now_ms()).await?;
+    let own = begun.filter(|begun| begun.account_id == Some(fresh.account_id()));
+    own.map(drop).ok_or_else(no_longer_valid)
 }
 
 /// What was kept with something that was begun.

@@ -71,8 +71,8 @@ pub(crate) async fn confirm(
     code: &Token,
 ) -> Result<Option<Confirmed>, ApiError> {
     let secret_hash = sign_in::secret_hash(ticket)?;
+    sign_in::require_own(app, fresh, Purpose::TotpSetup, secret_hash).await?;
     let tried = app.store.try_pending(secret_hash, Purpose::TotpSetup, clock::now_ms()).await?;
-    let tried = tried.filter(|setup| setup.account_id == Some(fresh.account_id()));
     let SetupBody { secret } = sign_in::body(&tried.ok_or_else(no_longer_valid)?.body)?;
     let secret =
         BASE32_NOPAD.decode(secret.expose().as_bytes()).map_err(|_| ApiError::internal(&TotpFault::Kept))?;

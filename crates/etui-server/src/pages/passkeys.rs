@@ -6,10 +6,9 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     response::{IntoResponse as _, Response},
-    routing::{get, post},
 };
 use etui_api::{
     ErrorCode,
@@ -21,9 +20,7 @@ use etui_store::{Action, Claim, Passkey};
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 
-use super::{
-    Next, PageAccess, PageError, PageForm, Proof, SameOrigin, day, go_on, hidden, second_factor, see_other,
-};
+use super::{Next, PageAccess, PageError, PageForm, Proof, SameOrigin, day, go_on, hidden, see_other};
 use crate::{
     app::App,
     body::JsonBody,
@@ -36,20 +33,9 @@ use crate::{
 
 /// The address of the script, for pages that ask for passkeys.
 pub(super) const SCRIPT: &str = "/passkeys.js";
-const SECOND_FACTOR: &str = "/sign-in/second-factor/passkey";
+pub(super) const SECOND_FACTOR: &str = "/sign-in/second-factor/passkey";
 /// Where a page begins to ask for one, whosever it may be.
 const BEGIN: &str = "/v1/sign-ins/passkeys";
-
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route(SCRIPT, get(script))
-        .route("/sign-in/passkey", post(sign_in))
-        .route(SECOND_FACTOR, post(second_factor::check_passkey))
-        .route("/account/passkeys", post(add))
-        .route("/account/passkeys/begin", post(begin))
-        .route("/account/passkeys/rename", post(rename))
-        .route("/account/passkeys/remove", post(remove))
-}
 
 /// What a form has of an authenticator's answer.
 #[derive(Deserialize)]
@@ -70,32 +56,32 @@ impl Answered {
 }
 
 #[derive(Deserialize)]
-struct SignInForm {
+pub(super) struct SignInForm {
     next: Option<String>,
     #[serde(flatten)]
     answered: Answered,
 }
 
 #[derive(Deserialize)]
-struct NewForm {
+pub(super) struct NewForm {
     name: String,
     #[serde(flatten)]
     answered: Answered,
 }
 
 #[derive(Deserialize)]
-struct Renamed {
+pub(super) struct Renamed {
     id: Id,
     name: String,
 }
 
 #[derive(Deserialize)]
-struct Removed {
+pub(super) struct Removed {
     id: Id,
 }
 
 #[derive(Deserialize)]
-struct Nothing {}
+pub(super) struct Nothing {}
 
 /// A form that signs in, where the server's address has a name.
 pub(super) fn offer(app: &App, next: &Next) -> String {
@@ -158,11 +144,11 @@ fn form(kind: &str, begin: &str, action: &str, fields: &str, button: &str) -> St
     )
 }
 
-async fn script() -> Response {
+pub(super) async fn script() -> Response {
     ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("passkeys.js")).into_response()
 }
 
-async fn sign_in(
+pub(super) async fn sign_in(
     State(app): State<Arc<App>>,
     Client(client): Client,
     PageForm(SignInForm { next, answered }): PageForm<SignInForm>,
@@ -173,7 +159,7 @@ async fn sign_in(
     go_on(&app, proof, &Next::read(next.as_deref())).await
 }
 
-async fn begin(
+pub(super) async fn begin(
     State(app): State<Arc<App>>,
     _same_origin: SameOrigin,
     access: PageAccess,
@@ -182,7 +168,7 @@ async fn begin(
     passkeys::begin_registration(&app, &access.fresh).await.map(Json)
 }
 
-async fn add(
+pub(super) async fn add(
     State(app): State<Arc<App>>,
     access: PageAccess,
     PageForm(NewForm { name, answered }): PageForm<NewForm>,
@@ -193,7 +179,7 @@ async fn add(
     back(&app, &access, claim).await
 }
 
-async fn rename(
+pub(super) async fn rename(
     State(app): State<Arc<App>>,
     access: PageAccess,
     PageForm(Renamed { id, name }): PageForm<Renamed>,
@@ -202,7 +188,7 @@ async fn rename(
     Ok(see_other(&Next::Account.address(), []))
 }
 
-async fn remove(
+pub(super) async fn remove(
     State(app): State<Arc<App>>,
     access: PageAccess,
     PageForm(Removed { id }): PageForm<Removed>,

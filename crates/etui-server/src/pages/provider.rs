@@ -262,8 +262,8 @@ pub(super) async fn link(
     PageForm(Confirmed { ticket }): PageForm<Confirmed>,
 ) -> Result<Response, PageError> {
     let secret_hash = sign_in::secret_hash(&ticket)?;
+    sign_in::require_own(&app, &access.fresh, Purpose::IdentityLink, secret_hash).await?;
     let taken = app.store.take_pending(secret_hash, Purpose::IdentityLink, clock::now_ms()).await?;
-    let taken = taken.filter(|taken| taken.account_id == Some(access.fresh.account_id()));
     let newcomer: Newcomer = sign_in::body(&taken.ok_or_else(sign_in::no_longer_valid)?.body)?;
     Ok(see_other(&Next::Account.address(), [access.change(&app, newcomer.credential()).await?]))
 }

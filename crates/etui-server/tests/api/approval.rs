@@ -28,11 +28,7 @@ struct Strict {
 impl Strict {
     async fn new() -> Self {
         let place = Place::with_providers(1).await;
-        let person = Person::new(1);
-        let session = place.server.sign_up(&person).await;
-        let mut browser = TestBrowser::new();
-        place.hand_over(&mut browser, &session).await;
-        place.link(&mut browser, "a", "alice").await;
+        let (person, session, _) = place.linked(1, "alice").await;
         approve_devices(&place.server, &session).await;
         Self { place, person, session }
     }
@@ -68,7 +64,7 @@ impl Strict {
     }
 }
 
-async fn approve_devices(server: &TestServer, session: &Session) {
+pub(crate) async fn approve_devices(server: &TestServer, session: &Session) {
     let on = Some(json!({ "on": true }));
     let answer = server.ask(Method::PUT, "/v1/account/device-approval", &session.access_token, on).await;
     assert_eq!(answer.status, 204, "{answer:?}");

@@ -1,6 +1,7 @@
 //! Every operation of the API, asked by everybody who should not get it and by whoever should. The list of operations comes from
 //! the document itself: one that has no line here fails.
 
+mod pages;
 mod scene;
 mod table;
 

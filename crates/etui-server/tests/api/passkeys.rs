@@ -54,11 +54,16 @@ impl Keyed {
     }
 }
 
-fn origin(server: &TestServer) -> String {
+pub(crate) fn origin(server: &TestServer) -> String {
     server.url("").replace("127.0.0.1", "localhost")
 }
 
-async fn add(server: &TestServer, session: &Session, authenticator: &mut Authenticator, lie: Lie) -> Answer {
+pub(crate) async fn add(
+    server: &TestServer,
+    session: &Session,
+    authenticator: &mut Authenticator,
+    lie: Lie,
+) -> Answer {
     let ceremony: Ceremony = server.post_as("/v1/account/passkeys/begin", session, &()).await.json();
     let credential = authenticator.create(&ceremony, &origin(server), lie);
     let new = NewPasskey { ticket: ceremony.ticket, name: "Key ring".to_owned(), credential };

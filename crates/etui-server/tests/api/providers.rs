@@ -13,7 +13,8 @@ use crate::support::{Person, Seen, TestBrowser, TestServer, send};
 /// A server with providers, named `a`, `b` and so on.
 pub(crate) struct Place {
     pub(crate) server: TestServer,
-    issuers: Vec<String>,
+    /// Where each provider is.
+    pub(crate) issuers: Vec<String>,
     providers: Vec<Provider>,
     #[expect(dead_code, reason = "it is there for as long as this is")]
     secrets: tempfile::TempDir,
@@ -91,6 +92,17 @@ impl Place {
         let handed: HandOver = answer.json();
         let page = browser.open(handed.url.expose()).await;
         browser.submit(&page, "/hand-over", &[]).await
+    }
+
+    /// Somebody whose account is linked to the first provider, where they have that name, and the browser that their account is
+    /// open in.
+    pub(crate) async fn linked(&self, number: u8, name: &str) -> (Person, Session, TestBrowser) {
+        let person = Person::new(number);
+        let session = self.server.sign_up(&person).await;
+        let mut browser = TestBrowser::new();
+        self.hand_over(&mut browser, &session).await;
+        self.link(&mut browser, "a", name).await;
+        (person, session, browser)
     }
 
     pub(crate) async fn link(&self, browser: &mut TestBrowser, provider: &str, name: &str) -> Seen {

@@ -9,6 +9,6 @@ mod person;
 mod server;
 
 pub(crate) use authenticator::{Authenticator, Lie};
-pub(crate) use browser::{Seen, TestBrowser};
+pub(crate) use browser::{Body, Seen, SentFrom, TestBrowser};
 pub(crate) use person::{Person, body, commit_frames, object, put, record};
 pub(crate) use server::{Answer, TestServer, client, frames_body, read, send};

@@ -41,11 +41,7 @@ struct Guarded {
 impl Guarded {
     async fn new() -> Self {
         let place = Place::with_providers(1).await;
-        let person = Person::new(1);
-        let session = place.server.sign_up(&person).await;
-        let mut browser = TestBrowser::new();
-        place.hand_over(&mut browser, &session).await;
-        place.link(&mut browser, "a", "alice").await;
+        let (person, session, _) = place.linked(1, "alice").await;
         let (app, codes) = guard(&place.server, &session).await;
         Self { place, person, session, app, codes }
     }

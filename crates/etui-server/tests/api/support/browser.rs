@@ -18,6 +18,27 @@ pub(crate) struct TestBrowser {
     address: Option<String>,
 }
 
+/// Where a request says that it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SentFrom {
+    /// How a browser names the site that made it, in `Sec-Fetch-Site`.
+    Site(&'static str),
+    /// An older browser names the origin alone.
+    Origin(&'static str),
+    /// It does not say.
+    Unsaid,
+}
+
+/// What goes along with a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Body {
+    /// Nothing: an address is opened.
+    None,
+    Form(Vec<(String, String)>),
+    /// What a script sends.
+    EmptyJson,
+}
+
 /// A page, or where going on has ended.
 #[derive(Debug)]
 pub(crate) struct Seen {
@@ -49,7 +70,7 @@ impl TestBrowser {
 
     /// Types an address.
     pub(crate) async fn open(&mut self, address: &str) -> Seen {
-        self.go(Url::parse(address).unwrap(), None, "none").await
+        self.ask(address, Body::None, SentFrom::Site("none")).await
     }
 
     /// Presses the button of the form that leads to an address with this ending.
@@ -58,17 +79,17 @@ impl TestBrowser {
         let target = page.url.join(&form.action).unwrap();
         let mut pairs = form.hidden;
         pairs.extend(owned(fields));
-        self.go(target, Some(pairs), "same-origin").await
+        self.ask(target.as_str(), Body::Form(pairs), SentFrom::Site("same-origin")).await
     }
 
     /// Sends what a form of the server's own page would.
     pub(crate) async fn send(&mut self, address: &str, fields: &[(&str, &str)]) -> Seen {
-        self.send_from("same-origin", address, fields).await
+        self.ask(address, Body::Form(owned(fields)), SentFrom::Site("same-origin")).await
     }
 
     /// What a page of somebody else makes this browser send.
     pub(crate) async fn submit_from_elsewhere(&mut self, address: &str, fields: &[(&str, &str)]) -> Seen {
-        self.send_from("cross-site", address, fields).await
+        self.ask(address, Body::Form(owned(fields)), SentFrom::Site("cross-site")).await
     }
 
     /// Signs in at a provider under a name, and lets the server know who that is.
@@ -81,25 +102,34 @@ impl TestBrowser {
         page
     }
 
-    async fn send_from(&mut self, site: &str, address: &str, fields: &[(&str, &str)]) -> Seen {
-        self.go(Url::parse(address).unwrap(), Some(owned(fields)), site).await
+    /// Has a cookie that the server at this address has not given.
+    pub(crate) fn has_cookie(&mut self, address: &str, name: &str, value: &str) {
+        let server = origin(&Url::parse(address).unwrap());
+        self.cookies.insert((server, name.to_owned()), value.to_owned());
     }
 
-    async fn go(&mut self, url: Url, form: Option<Vec<(String, String)>>, site: &str) -> Seen {
-        let (mut url, mut form) = (url, form);
+    /// Asks for an address, and for those that the answers lead on to.
+    pub(crate) async fn ask(&mut self, address: &str, body: Body, from: SentFrom) -> Seen {
+        let (mut url, mut body) = (Url::parse(address).unwrap(), body);
         for _ in 0..MAX_HOPS {
             if self.stop_at.iter().any(|address| url.as_str().starts_with(address)) {
                 return Seen { url, status: 0, text: String::new() };
             }
-            let request = match form.take() {
-                Some(pairs) => {
+            let request = match std::mem::replace(&mut body, Body::None) {
+                Body::None => self.client.get(url.clone()),
+                Body::Form(pairs) => {
                     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
                     let request = self.client.post(url.clone()).body(body);
                     request.header("content-type", "application/x-www-form-urlencoded")
                 }
-                None => self.client.get(url.clone()),
+                Body::EmptyJson => self.client.post(url.clone()).json(&serde_json::json!({})),
             };
-            let request = request.header("cookie", self.cookies_for(&url)).header("sec-fetch-site", site);
+            let request = request.header("cookie", self.cookies_for(&url));
+            let request = match from {
+                SentFrom::Site(site) => request.header("sec-fetch-site", site),
+                SentFrom::Origin(origin) => request.header("origin", origin),
+                SentFrom::Unsaid => request,
+            };
             let request = match &self.address {
                 Some(address) => request.header("x-forwarded-for", address),
                 None => request,
@@ -154,6 +184,12 @@ impl Seen {
     pub(crate) fn parameter(&self, name: &str) -> String {
         let found = self.url.query_pairs().find(|(found, _)| found == name);
         found.unwrap_or_else(|| panic!("no {name} in {}", self.url)).1.into_owned()
+    }
+
+    /// What a hidden field of a form to an address with this ending holds.
+    pub(crate) fn hidden(&self, action: &str, name: &str) -> String {
+        let hidden = self.form(action).hidden.into_iter().find(|(found, _)| found == name);
+        hidden.unwrap_or_else(|| panic!("no {name} in {}", self.text)).1
     }
 
     fn form(&self, action: &str) -> Form {

@@ -10,7 +10,7 @@ use etui_api::{
     privacy::AuditEvents,
     session::{Session, Token},
 };
-use etui_chain::{DeviceId, Digest};
+use etui_chain::{AccountId, DeviceId, Digest};
 use etui_server::{serve::Server, settings::Settings};
 use etui_store::{Invitation, Role, Store};
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -68,6 +68,11 @@ impl TestServer {
         let database = database::connect(&self.settings).await;
         let done = database.execute_unprepared(statement).await.unwrap();
         assert!(done.rows_affected() > 0, "{statement}");
+    }
+
+    /// Every row that names an account.
+    pub(crate) async fn rows_of(&self, account_id: AccountId) -> Vec<String> {
+        database::rows_with(&self.settings, account_id.as_bytes()).await
     }
 
     pub(crate) fn metrics_address(&self) -> SocketAddr {

@@ -2,18 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::State, response::Response, routing::get};
+use axum::{extract::State, response::Response};
 use etui_api::server::SignUpMode;
 use http::{HeaderMap, StatusCode};
 
-use crate::{app::App, client_address::was_forwarded, document::escape, pages::Page};
+use super::Page;
+use crate::{app::App, client_address::was_forwarded, document::escape};
 
-/// The page's route.
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/", get(show))
-}
-
-async fn show(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+pub(super) async fn show(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let next = match app.settings.sign_up_mode(was_forwarded(&headers)) {
         SignUpMode::Open => format!(
             "<p>To make an account, on a computer with the <code>etui</code> command:</p>\

@@ -2,17 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::State, response::Response, routing::get};
+use axum::{extract::State, response::Response};
 use http::StatusCode;
 
-use crate::{app::App, document::escape, invitations::PATH, pages::Page};
+use super::Page;
+use crate::{app::App, document::escape};
 
-/// The page's route.
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route(PATH, get(show))
-}
-
-async fn show(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn show(State(app): State<Arc<App>>) -> Response {
     let content = format!(
         "<p>You are invited to make an account on this server of Etui, a password manager. It keeps what your devices have \
          sealed, and can read none of it.</p>\
