@@ -2,7 +2,7 @@
 //! account fills a table.
 
 use etui_chain::AccountId;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, Value};
 
 use crate::{
     Purpose, SessionId, StoreError,
@@ -11,12 +11,38 @@ use crate::{
 
 const MAKING_ROOM: &str = "making room for an account";
 
-/// Things of one purpose that were begun and not finished.
-const BEGUN: u64 = 20;
-/// Sessions.
-const SESSIONS: u64 = 100;
 /// Devices that have signed in: more than sessions, so that no device goes which has one.
 const DEVICES: u64 = 200;
+
+/// Rows of which an account has so many at the most.
+struct Ceiling {
+    table: &'static str,
+    key: &'static str,
+    /// Which of them are counted, of the account `$1` and by `$2`, but for the one that is to be there.
+    which: &'static str,
+    /// Which of them stay: those that come first.
+    order: &'static str,
+    most: u64,
+}
+
+/// Things of one purpose that were begun and not finished.
+const BEGUN: Ceiling = Ceiling {
+    table: "pending",
+    key: "secret_hash",
+    which: "account_id = $1 AND purpose = $2",
+    order: "created_ms DESC, secret_hash",
+    most: 20,
+};
+
+/// Sessions. Those go first that wait for approval, then those that were used longest ago: nobody who is not let in signs out a
+/// device that is.
+const SESSIONS: Ceiling = Ceiling {
+    table: "session",
+    key: "session_id",
+    which: "account_id = $1 AND session_id <> $2",
+    order: "awaits_approval, last_seen_ms DESC, started_ms DESC, session_id",
+    most: 100,
+};
 
 /// Room for one more thing of this purpose.
 pub(crate) async fn make_room_to_begin<C: ConnectionTrait>(
@@ -24,26 +50,32 @@ pub(crate) async fn make_room_to_begin<C: ConnectionTrait>(
     account_id: AccountId,
     purpose: Purpose,
 ) -> Result<(), StoreError> {
-    const DELETE: &str = "DELETE FROM pending WHERE secret_hash IN (SELECT secret_hash FROM pending \
-         WHERE account_id = $1 AND purpose = $2 ORDER BY created_ms DESC, secret_hash LIMIT $4 OFFSET $3)";
-    let values = [sql::id(account_id), purpose.name().into(), sql::number(BEGUN - 1), sql::number(BEGUN)];
-    sql::execute(transaction, MAKING_ROOM, DELETE, values).await.map(drop)
+    make_room(transaction, &BEGUN, account_id, purpose.name().into()).await
 }
 
-/// After a session has begun: the account has no more than it may have, and this one. Those go first that wait for approval, then
-/// those that were used longest ago: nobody who is not let in signs out a device that is.
+/// After a session has begun: the account has no more than it may have, and this one.
 pub(crate) async fn hold_sessions<C: ConnectionTrait>(
     transaction: &C,
     account_id: AccountId,
     newest: SessionId,
 ) -> Result<(), StoreError> {
-    const DELETE: &str = "DELETE FROM session WHERE session_id IN (SELECT session_id FROM session \
-         WHERE account_id = $1 AND session_id <> $2 \
-         ORDER BY awaits_approval, last_seen_ms DESC, started_ms DESC, session_id LIMIT $4 OFFSET $3)";
-    let values =
-        [sql::id(account_id), sql::id(newest.id()), sql::number(SESSIONS - 1), sql::number(SESSIONS)];
-    sql::execute(transaction, MAKING_ROOM, DELETE, values).await?;
+    make_room(transaction, &SESSIONS, account_id, sql::id(newest.id())).await?;
     hold_devices(transaction, account_id).await
+}
+
+/// As many go at once as there may be: there are never twice as many.
+async fn make_room<C: ConnectionTrait>(
+    transaction: &C,
+    ceiling: &Ceiling,
+    account_id: AccountId,
+    by: Value,
+) -> Result<(), StoreError> {
+    let Ceiling { table, key, which, order, most } = ceiling;
+    let query = format!(
+        "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {which} ORDER BY {order} LIMIT $4 OFFSET $3)"
+    );
+    let values = [sql::id(account_id), by, sql::number(most - 1), sql::number(*most)];
+    sql::execute(transaction, MAKING_ROOM, &query, values).await.map(drop)
 }
 
 /// Devices without a session go, those first that were never let in.
