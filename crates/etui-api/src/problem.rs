@@ -56,6 +56,8 @@ error_codes! {
     SecondFactorRequired = "second_factor_required", 401, "A second factor is needed to sign in.";
     /// The code is not the right one, or was used before.
     WrongCode = "wrong_code", 401, "That code is not right, or was used before.";
+    /// The server has another key than when the authenticator app was set up: its codes cannot be checked any more.
+    SecondFactorUnreadable = "second_factor_unreadable", 409, "Codes of your authenticator app cannot be checked any more.";
     /// The passkey is none of an account here, was removed, or did not sign what it was asked to.
     PasskeyRefused = "passkey_refused", 401, "That passkey does not count here.";
     /// The provider did not say who somebody is, or nothing that verifies.

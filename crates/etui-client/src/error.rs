@@ -498,6 +498,9 @@ fn server_hint(problem: &Problem) -> Option<&'static str> {
         ErrorCode::PlanLimit | ErrorCode::NotInPlan => {
             "`etui plan` shows what it has; whoever runs the server can give the account a larger one"
         }
+        ErrorCode::SecondFactorUnreadable => {
+            "sign in with a recovery code, then set it up anew: `etui account totp on`; without a code, ask whoever runs the server"
+        }
         ErrorCode::AccountDisabled => {
             "ask whoever runs the server; everything can still be read on this device"
         }

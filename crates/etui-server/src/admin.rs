@@ -16,6 +16,7 @@ mod invite;
 mod link;
 mod named;
 mod plan;
+mod remove_second_factor;
 mod role;
 mod show;
 mod sign_out;
@@ -56,6 +57,8 @@ pub enum AdminCommand {
     /// List feature flags, switch them for a share of all accounts or for one
     #[command(subcommand)]
     Flag(flag::FlagCommand),
+    /// Remove a second factor that this server cannot check any more
+    RemoveSecondFactor(remove_second_factor::Arguments),
     /// End every session of an account
     SignOut(sign_out::Arguments),
     /// Show how much there is and how much it is used
@@ -79,6 +82,7 @@ pub fn run(command: AdminCommand) -> anyhow::Result<()> {
         AdminCommand::Role(arguments) => arguments.run(),
         AdminCommand::Plan(command) => command.run(),
         AdminCommand::Flag(command) => command.run(),
+        AdminCommand::RemoveSecondFactor(arguments) => arguments.run(),
         AdminCommand::SignOut(arguments) => arguments.run(),
         AdminCommand::Statistics(arguments) => arguments.run(),
     }

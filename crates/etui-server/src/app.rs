@@ -5,7 +5,7 @@ use tokio::sync::watch;
 use webauthn_rs::Webauthn;
 
 use crate::{
-    body::UploadRoom, envelope::RequestIds, limits, login::LoginHasher, mail::Post, metrics::Metrics,
+    body::UploadRoom, envelope::RequestIds, login::LoginHasher, mail::Post, metrics::Metrics,
     provider::Providers, settings::Settings, shutdown::Phase, tokens::Tokens,
 };
 
@@ -15,7 +15,6 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) tokens: Tokens,
     pub(crate) login: LoginHasher,
-    pub(crate) limit_keys: limits::Keys,
     /// Sends letters, where the server is set up for it.
     pub(crate) post: Option<Post>,
     pub(crate) upload_room: UploadRoom,

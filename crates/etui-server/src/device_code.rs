@@ -115,7 +115,7 @@ fn waiting_body(pending: Option<Pending>) -> Result<Waiting, ApiError> {
 }
 
 fn user_code_hash(app: &App, typed: &str) -> Result<Digest, ApiError> {
-    user_code::stored_hash(app.tokens.refresh_key(), typed).ok_or_else(wrong_code)
+    user_code::stored_hash(&app.tokens.keys(clock::now_s()).refresh_key, typed).ok_or_else(wrong_code)
 }
 
 fn wrong_code() -> ApiError {

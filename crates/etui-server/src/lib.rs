@@ -46,6 +46,7 @@ pub mod refresh_token;
 mod refusals;
 pub mod retention;
 mod routes;
+mod sealing;
 mod second_factor;
 pub mod serve;
 pub mod settings;

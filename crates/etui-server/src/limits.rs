@@ -91,7 +91,7 @@ pub(crate) async fn attempt(
     device: Option<DeviceId>,
 ) -> Result<Attempt, ApiError> {
     let known = known(app, target, device).await?;
-    let tried = policy::counts(&app.limit_keys, client, target, known);
+    let tried = policy::counts(&app.tokens.keys(clock::now_s()).limits, client, target, known);
     let target = target.name();
     let charged = app.store.charge_try(&tried, clock::now_ms()).await?;
     app.metrics.attempt(target, if charged.is_ok() { "begun" } else { "slowed" });

@@ -19,7 +19,7 @@ use crate::{
     app::App,
     body::UploadRoom,
     envelope::RequestIds,
-    invitations, jobs, limits, log,
+    invitations, jobs, log,
     login::{LoginError, LoginHasher},
     mail::Post,
     metrics::{self, Metrics},
@@ -41,8 +41,6 @@ pub use tls::TlsError;
 
 /// A connection that has not sent a whole request head by then is closed.
 const HEAD_PATIENCE: Duration = Duration::from_secs(20);
-/// Sets the key of the names of counters apart from the one that signs.
-const LIMITS_LABEL: &[u8] = b"etui/v1/limits\0";
 /// Threads beside the workers, for hashing and files.
 const MAX_BLOCKING_THREADS: usize = 32;
 
@@ -226,7 +224,6 @@ async fn open(
     let folder = settings.data.clone();
     make_folder(&folder)?;
     let tokens = Tokens::open(&settings.token_key_file)?;
-    let limit_keys = limits::Keys::new(tokens.derive(LIMITS_LABEL));
     let store =
         Store::open(&settings.store()?).await.map_err(|source| StartError::Store { folder, source })?;
     store.check_default_plan().await.map_err(|source| StartError::DefaultPlan { source })?;
@@ -242,7 +239,6 @@ async fn open(
         store,
         tokens,
         login: LoginHasher::new(cores() - 1)?,
-        limit_keys,
         post,
         upload_room: UploadRoom::new(MAX_UPLOADS_BYTES),
         settings: settings.clone(),

@@ -8,7 +8,7 @@ use etui_api::{
     session::{Method, Session, Token},
 };
 use etui_chain::{DeviceId, Digest};
-use etui_store::{Action, Begun, Claim, Fresh, NewPending, Purpose};
+use etui_store::{Action, Begun, Claim, Fresh, NewPending, Purpose, SealedTotp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     problem::ApiError,
     refusals,
     routes::sessions,
+    totp,
 };
 
 /// How long whatever was begun can be finished.
@@ -60,8 +61,8 @@ pub(crate) async fn complete(app: &App, proven: Proven) -> Result<Session, ApiEr
 async fn complete_uncounted(app: &App, proven: &Proven) -> Result<Session, ApiError> {
     let Proven { claim, device_id, method, twice } = *proven;
     let account_id = claim.account_id();
-    if !twice && app.store.totp(account_id).await?.is_some() {
-        return Err(ask_for_second_factor(app, proven).await?);
+    if !twice && let Some(sealed) = app.store.totp(account_id).await? {
+        return Err(ask_for_second_factor(app, proven, &sealed).await?);
     }
     let now_ms = clock::now_ms();
     let (session, refresh_token) = sessions::draw(app, method, now_ms)?;
@@ -75,11 +76,18 @@ fn new_device(begun: &Begun, method: Method, now_ms: u64) -> Letter {
     Letter::NewDevice(NewDevice { time_ms: now_ms, method, awaits_approval: begun.awaits_approval })
 }
 
-async fn ask_for_second_factor(app: &App, proven: &Proven) -> Result<ApiError, ApiError> {
+async fn ask_for_second_factor(
+    app: &App,
+    proven: &Proven,
+    sealed: &SealedTotp,
+) -> Result<ApiError, ApiError> {
     let claim = proven.claim;
     let ticket = begin(app, Purpose::SecondFactor, Some(claim), proven, TRIES, PATIENCE).await?;
     let mut problem = Problem::new(ErrorCode::SecondFactorRequired);
-    let mut methods = vec![Method::Totp, Method::RecoveryCode];
+    let mut methods = vec![Method::RecoveryCode];
+    if totp::is_readable(app, claim.account_id(), sealed) {
+        methods.insert(0, Method::Totp);
+    }
     if !app.store.passkeys(claim.account_id()).await?.is_empty() {
         methods.push(Method::Passkey);
     }

@@ -1,8 +1,8 @@
-//! The keys that sign access tokens, in one small file that all nodes share.
+//! The keys of the server, in one small file that all nodes share. Most of them sign access tokens.
 //!
-//! There may be several: the newest signs once its time has come, and the others verify what they have signed. So a rotation
-//! signs nobody out: each node has read a new key before the first token is signed with it. Issuer and the key of refresh tokens
-//! stay what they were.
+//! Of those there may be several: the newest signs once its time has come, and the others verify what they have signed. So a
+//! rotation signs nobody out: each node has read a new key before the first token is signed with it. Issuer, the key of refresh
+//! tokens and what seals secrets in the database stay what they were, unless somebody may know them.
 //!
 //! A program before version 0.2 made a file with one key alone, in the form of PKCS#8. It is read as it is, and written anew by
 //! the first rotation.
@@ -13,6 +13,7 @@ use std::{
 };
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use hkdf::Hkdf;
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey,
     jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash},
@@ -21,13 +22,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::{durable, tokens::LIFETIME_S};
+use crate::{durable, limits, sealing::SealingKeys, tokens::LIFETIME_S};
 
 /// From its making on until a new key signs, in seconds: longer than a secret takes to arrive on every node.
 pub const SETTLING_S: u64 = 600;
 
 /// Sets the key of refresh tokens apart from the first one that signs.
 const REFRESH_LABEL: &[u8] = b"etui/v1/refresh-token\0";
+/// Sets the first key that seals apart from that of refresh tokens, which it follows from.
+const SEALING_INFO: &[u8] = b"etui/v1/sealing";
+/// Sets the key of counters apart from that of refresh tokens.
+const LIMITS_LABEL: &[u8] = b"etui/v1/limits\0";
 /// PKCS#8 for Ed25519 (RFC 8410 §7): everything in front of the seed.
 const PKCS8_PREFIX: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
 const SEED_BYTES: usize = 32;
@@ -63,6 +68,10 @@ pub(crate) struct TokenKeys {
     pub(crate) issuer: String,
     /// Makes refresh tokens that only this server can have made.
     pub(crate) refresh_key: Zeroizing<[u8; 32]>,
+    /// Make the names of counters.
+    pub(crate) limits: limits::Keys,
+    /// Seal secrets in the database.
+    pub(crate) sealing: SealingKeys,
     /// The oldest first; never empty.
     keys: Vec<TokenKey>,
 }
@@ -104,9 +113,13 @@ impl TokenKeys {
     }
 
     fn of(file: KeyFile) -> Option<Self> {
-        let KeyFile { issuer, refresh_key, keys } = file;
+        let sealing_keys = file.sealing_keys();
+        let KeyFile { issuer, refresh_key: Secret(refresh_key), keys, .. } = file;
         let keys = keys.iter().map(TokenKey::of).collect::<Option<Vec<_>>>()?;
-        (!keys.is_empty()).then_some(Self { issuer, refresh_key: refresh_key.0, keys })
+        let limits = Sha256::new().chain_update(LIMITS_LABEL).chain_update(*refresh_key).finalize();
+        let limits = limits::Keys::new(Zeroizing::new(limits.into()));
+        let sealing = SealingKeys::new(sealing_keys.iter().map(|secret| &*secret.0));
+        (!keys.is_empty()).then_some(Self { issuer, refresh_key, limits, sealing, keys })
     }
 }
 
@@ -130,11 +143,13 @@ impl TokenKey {
 /// # Errors
 /// [`TokenKeysError`].
 pub fn rotate(path: &Path, at_once: bool, now_s: u64) -> Result<u64, TokenKeysError> {
-    let KeyFile { issuer, refresh_key, keys } = read_or_make(path)?;
+    let file = read_or_make(path)?;
+    let sealing_keys = file.sealing_keys();
+    let KeyFile { issuer, refresh_key, keys, .. } = file;
     let from_s = if at_once { now_s } else { now_s + SETTLING_S };
     let mut kept = if at_once { Vec::new() } else { still_needed(keys, now_s) };
     kept.push(KeyEntry { from_s, seed: Secret::draw()? });
-    let bytes = KeyFile { issuer, refresh_key, keys: kept }.to_bytes();
+    let bytes = KeyFile { issuer, refresh_key, sealing_keys, keys: kept }.to_bytes();
     let failed = |source| TokenKeysError::File { doing: "write", path: path.to_owned(), source };
     durable::replace_private(path, &bytes).map_err(failed)?;
     Ok(from_s)
@@ -154,6 +169,9 @@ fn still_needed(mut keys: Vec<KeyEntry>, now_s: u64) -> Vec<KeyEntry> {
 struct KeyFile {
     issuer: String,
     refresh_key: Secret,
+    /// The newest first; none in a file that a program wrote which knew of none.
+    #[serde(default)]
+    sealing_keys: Vec<Secret>,
     /// The oldest first.
     keys: Vec<KeyEntry>,
 }
@@ -183,7 +201,19 @@ impl KeyFile {
         let entry = KeyEntry { from_s: 0, seed };
         let public = ed25519_public(&pkcs8)?;
         let issuer = format!("etui:{}", HEXLOWER.encode(&Sha256::digest(public)[..16]));
-        Some(Self { issuer, refresh_key, keys: vec![entry] })
+        Some(Self { issuer, refresh_key, sealing_keys: Vec::new(), keys: vec![entry] })
+    }
+
+    /// As they stand there. The first one follows from the key of refresh tokens as long as both are those of the beginning, so
+    /// that a file with one key alone has it as well, the same on every node.
+    fn sealing_keys(&self) -> Vec<Secret> {
+        if !self.sealing_keys.is_empty() {
+            return self.sealing_keys.iter().map(Secret::copy).collect();
+        }
+        let mut first = Zeroizing::new([0; SEED_BYTES]);
+        let derived = Hkdf::<Sha256>::new(None, &*self.refresh_key.0).expand(SEALING_INFO, &mut *first);
+        derived.expect("no key is longer than 255 blocks");
+        vec![Secret(first)]
     }
 
     fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
@@ -205,6 +235,10 @@ impl Secret {
         }
         secret.copy_from_slice(bytes);
         Some(Self(secret))
+    }
+
+    fn copy(&self) -> Self {
+        Self(self.0.clone())
     }
 
     fn draw() -> Result<Self, TokenKeysError> {

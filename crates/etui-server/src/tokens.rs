@@ -18,7 +18,6 @@ use etui_store::SessionId;
 use jsonwebtoken::{Algorithm, Header, Validation, jwk::JwkSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use zeroize::Zeroizing;
 
 use crate::{
     log::{self, Cause},
@@ -43,8 +42,6 @@ const LOOK_EVERY_S: u64 = 10;
 pub struct Tokens {
     path: PathBuf,
     held: Mutex<Held>,
-    /// Makes refresh tokens that only this server can have made; no rotation changes it.
-    refresh_key: Zeroizing<[u8; 32]>,
 }
 
 /// The keys, and what was verified with them.
@@ -104,20 +101,14 @@ impl Tokens {
     /// [`TokenKeysError`].
     pub fn open(path: &Path) -> Result<Self, TokenKeysError> {
         let keys = TokenKeys::open(path)?;
-        let refresh_key = keys.refresh_key.clone();
         let held =
             Held { keys: Arc::new(keys), read: Stamp::of(path), looked_s: 0, verified: HashMap::new() };
-        Ok(Self { path: path.to_owned(), held: Mutex::new(held), refresh_key })
+        Ok(Self { path: path.to_owned(), held: Mutex::new(held) })
     }
 
-    /// The key of refresh tokens ([`crate::refresh_token`]).
-    pub(crate) fn refresh_key(&self) -> &[u8; 32] {
-        &self.refresh_key
-    }
-
-    /// Another secret of this server, the same on every node; the label says what for.
-    pub(crate) fn derive(&self, label: &[u8]) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(Sha256::new().chain_update(label).chain_update(*self.refresh_key).finalize().into())
+    /// The keys as they are now, for whatever else they are for.
+    pub(crate) fn keys(&self, now_s: u64) -> Arc<TokenKeys> {
+        Arc::clone(&self.held(now_s).keys)
     }
 
     /// What verifies the tokens of this server.
@@ -127,7 +118,7 @@ impl Tokens {
 
     /// A token for the session, valid for [`LIFETIME_S`] from `now_s` (seconds since 1970).
     pub fn issue(&self, bearer: Bearer, now_s: u64) -> Token {
-        let keys = Arc::clone(&self.held(now_s).keys);
+        let keys = self.keys(now_s);
         let claims = Claims {
             iss: keys.issuer.clone(),
             aud: AUDIENCE.to_owned(),
@@ -299,12 +290,6 @@ mod tests {
         (folder, tokens)
     }
 
-    impl Tokens {
-        fn keys(&self) -> Arc<TokenKeys> {
-            Arc::clone(&self.held(NOW_S).keys)
-        }
-    }
-
     fn bearer() -> Bearer {
         Bearer {
             account_id: AccountId::new([1; 16]).unwrap(),
@@ -339,7 +324,7 @@ mod tests {
     fn nodes_that_start_at_once_share_one_key() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token.key");
-        let open = || Tokens::open(&path).unwrap().keys().issuer.clone();
+        let open = || Tokens::open(&path).unwrap().keys(NOW_S).issuer.clone();
         let issuers = std::thread::scope(|scope| {
             let nodes: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
             nodes.into_iter().map(|node| node.join().unwrap()).collect::<std::collections::BTreeSet<_>>()
@@ -351,7 +336,7 @@ mod tests {
     #[test]
     fn only_this_algorithm_type_key_and_these_claims_are_taken() {
         let (_folder, tokens) = tokens();
-        let keys = tokens.keys();
+        let keys = tokens.keys(NOW_S);
         let key = keys.signing(NOW_S);
         let claims = json!({
             "iss": keys.issuer, "aud": AUDIENCE, "sub": bearer().account_id, "sid": bearer().session_id.id(),
@@ -431,7 +416,8 @@ mod tests {
                 assert_eq!(to.verify(token.expose(), now_s), Ok(bearer()));
             }
         };
-        let [before, refresh_key] = [one.keys().issuer.clone().into_bytes(), one.refresh_key().to_vec()];
+        let [before, refresh_key] =
+            [one.keys(NOW_S).issuer.clone().into_bytes(), one.keys(NOW_S).refresh_key.to_vec()];
         let mut last = one.issue(bearer(), NOW_S);
         for round in 1..=4 {
             let now_s = NOW_S + round * 10_000;
@@ -449,8 +435,8 @@ mod tests {
             assert!(one.public_keys(from_s).keys.len() <= 2, "old ones go");
         }
         let again = Tokens::open(&path).unwrap();
-        assert_eq!(again.keys().issuer.as_bytes(), before);
-        assert_eq!(again.refresh_key()[..], refresh_key[..]);
+        assert_eq!(again.keys(NOW_S).issuer.as_bytes(), before);
+        assert_eq!(again.keys(NOW_S).refresh_key[..], refresh_key[..]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::{
 
 mod flags;
 mod plans;
+mod second_factors;
 
 pub(crate) use plans::require as require_plan;
 

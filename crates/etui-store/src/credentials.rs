@@ -3,11 +3,8 @@
 //! Every change of them runs through [`Store::change_credentials`]: it asks for somebody who has just signed in, leaves at
 //! least one way, ends all other sessions and whatever was begun, and is noted.
 
-use core::fmt;
-
 use etui_chain::{AccountId, Digest};
 use sea_orm::{ConnectionTrait, SqlErr};
-use zeroize::Zeroizing;
 
 use crate::{
     Claim, Fresh, LoginHash, Notice, Store, StoreError,
@@ -40,25 +37,19 @@ pub struct Passkey {
     pub used_ms: u64,
 }
 
-/// The secret of one-time passwords. Its bytes are wiped and never shown.
-#[derive(Clone)]
-pub struct TotpSecret(Zeroizing<Vec<u8>>);
+/// The secret of one-time passwords, sealed under a key that is not in the database: the store cannot open it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedTotp(Vec<u8>);
 
-impl TotpSecret {
-    /// Takes the secret's bytes.
-    pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+impl SealedTotp {
+    /// Takes what was sealed.
+    pub const fn new(sealed: Vec<u8>) -> Self {
+        Self(sealed)
     }
 
-    /// The bytes, to compute codes with.
-    pub fn expose(&self) -> &[u8] {
+    /// To be opened by whoever has the key.
+    pub fn as_bytes(&self) -> &[u8] {
         &self.0
-    }
-}
-
-impl fmt::Debug for TotpSecret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("TotpSecret(…)")
     }
 }
 
@@ -119,7 +110,7 @@ pub enum CredentialChange {
     /// A second factor is asked for from now on.
     SetTotp {
         /// What it is computed from.
-        secret: TotpSecret,
+        secret: SealedTotp,
         /// The time step of the code that proved it.
         used_step: u64,
         /// SHA-256 of the codes for when the second factor is lost.
@@ -313,10 +304,10 @@ impl Store {
     ///
     /// # Errors
     /// `Database`.
-    pub async fn totp(&self, account_id: AccountId) -> Result<Option<TotpSecret>, StoreError> {
+    pub async fn totp(&self, account_id: AccountId) -> Result<Option<SealedTotp>, StoreError> {
         const SELECT: &str = "SELECT secret FROM totp WHERE account_id = $1";
         let row = sql::row(self.database(), "reading a second factor", SELECT, [sql::id(account_id)]).await?;
-        row.map(|row| row.column(0).map(TotpSecret::new)).transpose()
+        row.map(|row| row.column(0).map(SealedTotp::new)).transpose()
     }
 
     /// Uses a time step of one-time passwords up: `false` if it, or a later one, was used before.
@@ -411,8 +402,7 @@ pub(crate) async fn apply<C: ConnectionTrait>(
         CredentialChange::SetTotp { secret, used_step, recovery_codes } => {
             let statement = "INSERT INTO totp (account_id, secret, last_step, created_ms) VALUES ($1, $2, $3, $4) \
                  ON CONFLICT (account_id) DO UPDATE SET secret = $2, last_step = $3, created_ms = $4";
-            let secret = secret.expose().to_vec();
-            run(statement, vec![id(), secret.into(), sql::number(used_step), sql::number(now_ms)]).await?;
+            run(statement, vec![id(), secret.0.into(), sql::number(used_step), sql::number(now_ms)]).await?;
             replace_recovery_codes(transaction, account_id, &recovery_codes).await?
         }
         CredentialChange::RemoveTotp => {

@@ -70,7 +70,7 @@ pub use backup::Copied;
 pub use claim::Claim;
 pub use compaction::Compacted;
 pub use counts::Counts;
-pub use credentials::{CredentialChange, Identity, Passkey, TotpSecret, Ways};
+pub use credentials::{CredentialChange, Identity, Passkey, SealedTotp, Ways};
 pub use error::StoreError;
 pub use etui_api::admin::Role;
 pub use export::{ByteStream, Download, ExportTicket};

@@ -2,8 +2,13 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use data_encoding::BASE32_NOPAD;
 use etui_services::{Received, Smtp};
-use etui_testkit::{Device, EMAIL, Stage};
+use etui_testkit::{
+    Device, EMAIL, Stage,
+    canary::{Canary, files, leak},
+    kept_outside,
+};
 use sessions::age_sessions;
 use totp_rs::Totp;
 
@@ -55,6 +60,35 @@ fn a_second_factor_stands_before_every_sign_in() {
     two.ok(&again);
     one.json(&["account", "totp", "off"]);
     two.ok(&log_in);
+}
+
+/// Folders, database and bucket, while it is set up and afterwards.
+#[test]
+fn the_secret_of_an_authenticator_app_lies_nowhere() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let one = stage.device("one");
+    one.sign_up();
+    let setup = one.json(&["account", "totp", "on"]);
+    let app = Totp::from_url(setup["url"].as_str().expect("an address")).expect("one that apps know");
+    let text = setup["secret"].as_str().expect("a secret");
+    let secret = BASE32_NOPAD.decode(text.as_bytes()).expect("base32");
+    let canaries = [Canary::bytes("the secret", &secret), Canary::text("the secret as apps take it", text)];
+    lies_nowhere(&stage, &canaries);
+    stage.write("ticket", setup["ticket"].as_str().expect("a ticket"));
+    write_code(&stage, &app, 0);
+    one.json(&["account", "totp", "confirm", "--ticket-file", "ticket", "--code-file", "code"]);
+    lies_nowhere(&stage, &canaries);
+}
+
+fn lies_nowhere(stage: &Stage, canaries: &[Canary]) {
+    let files = files(stage.path()).into_iter().map(|(path, bytes)| (path.display().to_string(), bytes));
+    let all: Vec<_> = files.chain(kept_outside(stage)).collect();
+    let email = [Canary::text("the address", EMAIL)];
+    assert!(all.iter().any(|(_, bytes)| leak(&email, bytes).is_some()), "the rows were searched");
+    for (name, bytes) in &all {
+        assert_eq!(leak(canaries, bytes), None, "{name}");
+    }
 }
 
 #[test]

@@ -32,6 +32,7 @@ use crate::{
     problem::ApiError,
     second_factor::{self, Ticket},
     sign_in::{self, PATIENCE, TRIES},
+    totp,
 };
 
 pub(super) const ADDRESS: &str = "/sign-in/second-factor";
@@ -41,6 +42,10 @@ const HALF_WAY_COOKIE: &str = "__Host-etui-half-way";
 /// Longer than it counts, so that whoever comes too late is told.
 const HALF_WAY_SECONDS: u64 = 3600;
 const TOTP_DIGITS: usize = 6;
+/// In place of what an app shows.
+const UNREADABLE: &str = "<p role=\"alert\">This server has another key than when your authenticator app was set up, and cannot \
+     check its codes any more. Use a recovery code or a passkey, and set the app up anew then. If you have neither, ask whoever \
+     runs the server.</p>";
 
 /// What goes on with it.
 #[derive(Serialize, Deserialize)]
@@ -125,6 +130,8 @@ async fn finish(
     match second_factor::check(app, client, &half, None, factor).await {
         Ok(()) => go_on(app, Proof { twice: true, ..proof }, &next).await,
         Err(error) if error.problem().code == ErrorCode::WrongCode => Ok(see_other(WRONG, [])),
+        // The page says so.
+        Err(error) if error.problem().code == ErrorCode::SecondFactorUnreadable => Ok(see_other(ADDRESS, [])),
         Err(error) => Err(error.into()),
     }
 }
@@ -165,11 +172,15 @@ async fn form(app: &App, account_id: AccountId, wrong: bool) -> Result<Response,
     } else {
         (StatusCode::OK, "")
     };
+    let sealed = app.store.totp(account_id).await?;
+    let (unreadable, asked) = match sealed {
+        Some(sealed) if !totp::is_readable(app, account_id, &sealed) => (UNREADABLE, "A recovery code"),
+        _ => ("", "The code of your authenticator app, or a recovery code"),
+    };
     let has_passkeys = !app.store.passkeys(account_id).await?.is_empty();
     let passkey = if has_passkeys { passkeys::offer_as_second_factor(app) } else { String::new() };
     let content = format!(
-        "{message}<form method=\"post\" action=\"{ADDRESS}\"><p><label for=\"code\">The code of your authenticator \
-         app, or a recovery code</label><input id=\"code\" name=\"code\" autocomplete=\"one-time-code\" \
+        "{message}{unreadable}<form method=\"post\" action=\"{ADDRESS}\"><p><label for=\"code\">{asked}</label><input id=\"code\" name=\"code\" autocomplete=\"one-time-code\" \
          autocapitalize=\"none\" spellcheck=\"false\" required autofocus></p><p><button>Go on</button></p></form>{passkey}"
     );
     Ok(Page::with_passkeys("Second factor", &content).respond(status))

@@ -31,7 +31,8 @@ pub(crate) fn draw(app: &App, method: Method, now_ms: u64) -> Result<(NewSession
     let mut id = [0; 16];
     getrandom::fill(&mut id)?;
     let session_id = SessionId::new(Id::new(id)?);
-    let (refresh_token, refresh_hash) = refresh_token::first(app.tokens.refresh_key(), session_id)?;
+    let keys = app.tokens.keys(clock::now_s());
+    let (refresh_token, refresh_hash) = refresh_token::first(&keys.refresh_key, session_id)?;
     let expires_ms = expires_ms(now_ms);
     Ok((NewSession { session_id, refresh_hash, expires_ms, method }, refresh_token))
 }

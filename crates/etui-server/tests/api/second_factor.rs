@@ -10,6 +10,7 @@ use totp_rs::Totp;
 
 use crate::support::{Person, TestServer};
 
+mod keys;
 pub(crate) mod pages;
 
 /// A person whose account asks for a second factor.

@@ -2,7 +2,7 @@
 
 use etui_chain::{Digest, StateBody};
 use etui_store::{
-    Authority, CredentialChange, FRESH_MS, Identity, LoginHash, Purpose, Store, StoreError, TotpSecret,
+    Authority, CredentialChange, FRESH_MS, Identity, LoginHash, Purpose, SealedTotp, Store, StoreError,
 };
 
 use crate::{
@@ -186,7 +186,7 @@ fn passkey(id: &[u8]) -> CredentialChange {
 
 /// A second factor whose step 7 proved it.
 fn totp() -> CredentialChange {
-    let secret = TotpSecret::new(b"a secret of twenty b".to_vec());
+    let secret = SealedTotp::new(b"a secret of twenty b".to_vec());
     CredentialChange::SetTotp { secret, used_step: 7, recovery_codes: vec![code(1), code(2)] }
 }
 

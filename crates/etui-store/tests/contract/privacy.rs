@@ -6,7 +6,7 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use etui_chain::{Digest, ObjectId, VaultId};
 use etui_store::{
     Action, Authority, CredentialChange, Download, Holder, Identity, Invitation, NewPending, NewSession,
-    Notice, Outcome, Page, Presence, Purpose, Retention, Role, Store, StoreError, TotpSecret,
+    Notice, Outcome, Page, Presence, Purpose, Retention, Role, SealedTotp, Store, StoreError,
     holdings::{Given, HOLDINGS, Whose},
 };
 use futures_util::TryStreamExt as _;
@@ -310,7 +310,7 @@ async fn furnish(
             body: b"canary-passkey-body".to_vec(),
         },
         CredentialChange::SetTotp {
-            secret: TotpSecret::new(b"canary-totp-secret".to_vec()),
+            secret: SealedTotp::new(b"canary-totp-secret".to_vec()),
             used_step: 1,
             recovery_codes: vec![client.digest()],
         },

@@ -37,13 +37,13 @@ pub(crate) async fn refresh(
     let keeping = if refresh_token.is_none() { Keeping::Cookie } else { Keeping::Itself };
     let refresh_token = refresh_token.or(kept).ok_or_else(|| ApiError::new(ErrorCode::Unauthenticated))?;
     let ended = || ApiError::new(ErrorCode::SessionEnded);
-    let key = app.tokens.refresh_key();
-    let presented = Presented::read(key, &refresh_token).ok_or_else(ended)?;
+    let keys = app.tokens.keys(clock::now_s());
+    let presented = Presented::read(&keys.refresh_key, &refresh_token).ok_or_else(ended)?;
     let session_id = match presented.issued_for() {
         Some(session_id) => session_id,
         None => app.store.session_of(presented.hash()).await?.ok_or_else(ended)?,
     };
-    let (next_token, next) = presented.next(key, session_id, request_id.as_ref())?;
+    let (next_token, next) = presented.next(&keys.refresh_key, session_id, request_id.as_ref())?;
     let now_ms = clock::now_ms();
     let exchange = Exchange {
         presented: presented.hash(),

@@ -106,6 +106,20 @@ async fn a_recovery_code_on_the_page_counts_once() {
 }
 
 #[tokio::test]
+async fn a_page_says_that_codes_cannot_be_checked_and_takes_a_recovery_code() {
+    let guarded = Guarded::new().await;
+    // As if it was sealed under another key.
+    guarded.place.server.execute("UPDATE totp SET secret = account_id").await;
+    let mut browser = TestBrowser::new();
+    let asked = guarded.half_way(&mut browser).await;
+    assert!(asked.text.contains("cannot check its codes any more"), "{}", asked.text);
+    let again = show_code(&mut browser, &asked, &code_at(&guarded.app, 1)).await;
+    assert!(again.text.contains("cannot check its codes any more"), "{}", again.text);
+    let arrived = show_code(&mut browser, &again, &guarded.codes[0]).await;
+    assert_eq!((arrived.status, arrived.url.path()), (200, "/account"), "{}", arrived.text);
+}
+
+#[tokio::test]
 async fn a_page_takes_five_codes_and_has_ten_minutes() {
     let guarded = Guarded::new().await;
     let mut browser = TestBrowser::new();

@@ -49,9 +49,11 @@ impl TestServer {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = database::settings(folder.path());
         adjust(&mut settings);
-        let scheme = if settings.tls.is_some() { "https" } else { "http" };
-        let server = Server::start(&settings).await.unwrap();
-        Self { server, scheme, client: client(), settings, folder }
+        Self::start_in(folder, settings).await
+    }
+
+    pub(crate) const fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -206,6 +208,19 @@ impl TestServer {
 
     pub(crate) async fn stop(self) {
         self.server.stop().await.unwrap();
+    }
+
+    /// The same server after it was stopped, at another port.
+    pub(crate) async fn start_again(self) -> Self {
+        let Self { server, settings, folder, .. } = self;
+        server.stop().await.unwrap();
+        Self::start_in(folder, settings).await
+    }
+
+    async fn start_in(folder: tempfile::TempDir, settings: Settings) -> Self {
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let server = Server::start(&settings).await.unwrap();
+        Self { server, scheme, client: client(), settings, folder }
     }
 }
 

@@ -8,7 +8,7 @@ use etui_chain::{AccountId, DeviceId, Digest, ObjectId, VaultId};
 use etui_store::{
     Admission, Authority, Claim, CommitUpload, CredentialChange, Exchange, FrameStream, HealUpload, Identity,
     Invitation, LoginHash, NewAccount, NewPending, NewSession, Pending, Presence, Purpose, Retention,
-    StateUpload, Store, StoreError, TotpSecret,
+    SealedTotp, StateUpload, Store, StoreError,
 };
 use futures_util::TryStreamExt as _;
 use tempfile::TempDir;
@@ -293,7 +293,7 @@ impl Twin {
             Request::UseTotp(step) => {
                 let used = store.use_totp_step(authority.account_id(), u64::from(step)).await?;
                 let totp = store.totp(authority.account_id()).await?;
-                lines.push(format!("{used} {:?}", totp.map(|secret| secret.expose().to_vec())));
+                lines.push(format!("{used} {:?}", totp.map(|sealed| sealed.as_bytes().to_vec())));
             }
             Request::UseRecoveryCode(code) => {
                 let used =
@@ -372,7 +372,7 @@ fn credential(change: Credential, emails: &[String]) -> CredentialChange {
         },
         Credential::RemovePasskey(what) => CredentialChange::RemovePasskey { credential_id: vec![what] },
         Credential::SetTotp => CredentialChange::SetTotp {
-            secret: TotpSecret::new(b"a secret".to_vec()),
+            secret: SealedTotp::new(b"a secret".to_vec()),
             used_step: 1,
             recovery_codes: vec![recovery_code(0), recovery_code(1)],
         },
