@@ -54,12 +54,13 @@ pub enum Command {
         after_help = "Example:\n  etui-server migrate --config /etc/etui/server.toml\n\nIt is for PostgreSQL: a file in the data folder is brought up to date by `serve`. What is up to date stays as it is. A token key is made if there is none yet, for all nodes to share."
     )]
     Migrate(ServeOptions),
-    /// Make a new key that signs access tokens; nobody is signed out, and running nodes take it up by themselves
+    /// Make a new key that signs access tokens; nobody is signed out, and running nodes take it up by themselves. With --at-once:
+    /// replace every key of a file that somebody may know
     #[command(
-        after_help = "Examples:\n  etui-server rotate-token-key --config /etc/etui/server.toml\n  etui-server rotate-token-key --config /etc/etui/server.toml --at-once\n\nNodes that have copies of the file need the new one within ten minutes, before the new key signs. Every node must run version 0.2 or later."
+        after_help = "Examples:\n  etui-server rotate-token-key --config /etc/etui/server.toml\n  etui-server rotate-token-key --config /etc/etui/server.toml --at-once\n\nNodes that have copies of the file need the new one within ten minutes, before the new key signs; with --at-once they need it now. That one also seals anew what lies sealed in the database. Every node must run version 0.2 or later."
     )]
     RotateTokenKey {
-        /// Forget the keys before at once: somebody may know one. Devices renew their tokens by themselves
+        /// Let nothing of the file count any more, at once: somebody may know it. Every device signs in again
         #[arg(long)]
         at_once: bool,
         /// Where the server keeps its data

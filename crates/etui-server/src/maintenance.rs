@@ -7,9 +7,15 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use etui_store::{Copied, Purged, Store, Verified};
+use etui_store::{Copied, Purged, SealedTotp, Store, StoreError, Verified};
 
-use crate::{clock, settings::Settings, token_keys, tokens::Tokens};
+use crate::{
+    clock,
+    sealing::Sealed,
+    settings::Settings,
+    token_keys::{self, TokenKeys},
+    tokens::Tokens,
+};
 
 /// Brings the tables up to this version, and makes the token key if there is none.
 ///
@@ -22,18 +28,37 @@ pub fn migrate(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes a new key that signs access tokens.
+/// Makes a new key that signs access tokens; `at_once`: for a file that somebody may know, so that nothing of it counts any more.
 ///
 /// # Errors
 /// What could not be read or written.
 pub fn rotate_token_key(settings: &Settings, at_once: bool) -> anyhow::Result<()> {
     let now_s = clock::now_s();
     let from_s = token_keys::rotate(&settings.token_key_file, at_once, now_s)?;
-    let signs = match from_s - now_s {
-        0 => "now; the keys before are dead".to_owned(),
-        seconds => format!("in {} minutes", seconds / 60),
+    let signs = if at_once {
+        run(leave_nothing_to_the_keys_before(settings)).context(
+            "the keys before are dead, and the database still holds what they have sealed: repeat the command",
+        )?;
+        "now; the keys before are dead, and every device signs in again".to_owned()
+    } else {
+        format!("in {} minutes", (from_s - now_s) / 60)
     };
     writeln!(io::stdout(), "{} has a new key. It signs {signs}.", settings.token_key_file.display())?;
+    Ok(())
+}
+
+/// Seals anew what lies in the database, and ends whatever was begun by somebody who may have had a session with them.
+async fn leave_nothing_to_the_keys_before(settings: &Settings) -> anyhow::Result<()> {
+    let store = Store::look(&settings.store()?).await.context("opening the data")?;
+    let keys = TokenKeys::open(&settings.token_key_file)?;
+    let renew = |account_id, before: &SealedTotp| {
+        let renewed = keys.sealing.renew(Sealed::Totp, account_id, before.as_bytes());
+        let renewed = renewed.map_err(|source| StoreError::Random { source })?;
+        Ok(renewed.map(SealedTotp::new))
+    };
+    store.renew_totp(&store.operator(), renew).await?;
+    store.end_what_was_begun(&store.operator()).await?;
+    store.close().await;
     Ok(())
 }
 

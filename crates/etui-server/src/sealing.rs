@@ -81,6 +81,23 @@ impl SealingKeys {
     ) -> Option<Zeroizing<Vec<u8>>> {
         self.0.iter().find_map(|key| open(key, what, account_id, sealed))
     }
+
+    /// The same under the key that seals now; `None` if it is, or if it does not open.
+    ///
+    /// # Errors
+    /// The operating system gave no random bytes.
+    pub(crate) fn renew(
+        &self,
+        what: Sealed,
+        account_id: AccountId,
+        sealed: &[u8],
+    ) -> Result<Option<Vec<u8>>, getrandom::Error> {
+        if open(&self.0[0], what, account_id, sealed).is_some() {
+            return Ok(None);
+        }
+        let opened = self.open(what, account_id, sealed);
+        opened.map(|secret| self.seal(what, account_id, &secret)).transpose()
+    }
 }
 
 fn key(secret: &[u8; 32]) -> Aes256Gcm {
@@ -133,11 +150,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_key_before_has_sealed_opens() {
+    fn what_a_key_before_has_sealed_opens_and_is_renewed_once() {
         let (before, now) = (keys(&[[1; 32]]), keys(&[[2; 32], [1; 32]]));
         let sealed = before.seal(Sealed::Totp, account(1), SECRET).unwrap();
         assert_eq!(now.open(Sealed::Totp, account(1), &sealed).unwrap()[..], *SECRET);
-        let sealed = now.seal(Sealed::Totp, account(1), SECRET).unwrap();
-        assert!(before.open(Sealed::Totp, account(1), &sealed).is_none(), "the newest seals");
+        let renewed = now.renew(Sealed::Totp, account(1), &sealed).unwrap().unwrap();
+        assert!(before.open(Sealed::Totp, account(1), &renewed).is_none());
+        assert_eq!(keys(&[[2; 32]]).open(Sealed::Totp, account(1), &renewed).unwrap()[..], *SECRET);
+        assert!(now.renew(Sealed::Totp, account(1), &renewed).unwrap().is_none());
+        assert!(now.renew(Sealed::Totp, account(2), &sealed).unwrap().is_none(), "what does not open stays");
     }
 }

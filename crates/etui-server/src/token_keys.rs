@@ -68,6 +68,8 @@ pub(crate) struct TokenKeys {
     pub(crate) issuer: String,
     /// Makes refresh tokens that only this server can have made.
     pub(crate) refresh_key: Zeroizing<[u8; 32]>,
+    /// Whether refresh tokens of a program before version 0.2 count, which no key has made.
+    pub(crate) takes_old_refresh_tokens: bool,
     /// Make the names of counters.
     pub(crate) limits: limits::Keys,
     /// Seal secrets in the database.
@@ -114,12 +116,19 @@ impl TokenKeys {
 
     fn of(file: KeyFile) -> Option<Self> {
         let sealing_keys = file.sealing_keys();
-        let KeyFile { issuer, refresh_key: Secret(refresh_key), keys, .. } = file;
+        let KeyFile { issuer, refresh_key: Secret(refresh_key), takes_old_refresh_tokens, keys, .. } = file;
         let keys = keys.iter().map(TokenKey::of).collect::<Option<Vec<_>>>()?;
         let limits = Sha256::new().chain_update(LIMITS_LABEL).chain_update(*refresh_key).finalize();
         let limits = limits::Keys::new(Zeroizing::new(limits.into()));
         let sealing = SealingKeys::new(sealing_keys.iter().map(|secret| &*secret.0));
-        (!keys.is_empty()).then_some(Self { issuer, refresh_key, limits, sealing, keys })
+        (!keys.is_empty()).then_some(Self {
+            issuer,
+            refresh_key,
+            takes_old_refresh_tokens,
+            limits,
+            sealing,
+            keys,
+        })
     }
 }
 
@@ -137,19 +146,16 @@ impl TokenKey {
 }
 
 /// Adds a key that signs from the time that is returned, in seconds since 1970, and leaves out those whose last token is over.
-/// With `at_once` the new one is the only one: for keys that somebody else may know. Access tokens are dead then, refresh tokens
-/// are not.
+/// With `at_once` it is for a file that somebody else may know: no key of it signs or seals any more, so that access tokens and
+/// refresh tokens are dead, and what is sealed should be sealed anew, for which the keys before stay.
 ///
 /// # Errors
 /// [`TokenKeysError`].
 pub fn rotate(path: &Path, at_once: bool, now_s: u64) -> Result<u64, TokenKeysError> {
     let file = read_or_make(path)?;
-    let sealing_keys = file.sealing_keys();
-    let KeyFile { issuer, refresh_key, keys, .. } = file;
-    let from_s = if at_once { now_s } else { now_s + SETTLING_S };
-    let mut kept = if at_once { Vec::new() } else { still_needed(keys, now_s) };
-    kept.push(KeyEntry { from_s, seed: Secret::draw()? });
-    let bytes = KeyFile { issuer, refresh_key, sealing_keys, keys: kept }.to_bytes();
+    let file = if at_once { file.with_nothing_of_before(now_s)? } else { file.with_another_key(now_s)? };
+    let from_s = file.keys.last().map_or(now_s, |key| key.from_s);
+    let bytes = file.to_bytes();
     let failed = |source| TokenKeysError::File { doing: "write", path: path.to_owned(), source };
     durable::replace_private(path, &bytes).map_err(failed)?;
     Ok(from_s)
@@ -169,6 +175,8 @@ fn still_needed(mut keys: Vec<KeyEntry>, now_s: u64) -> Vec<KeyEntry> {
 struct KeyFile {
     issuer: String,
     refresh_key: Secret,
+    #[serde(default = "as_before")]
+    takes_old_refresh_tokens: bool,
     /// The newest first; none in a file that a program wrote which knew of none.
     #[serde(default)]
     sealing_keys: Vec<Secret>,
@@ -180,6 +188,11 @@ struct KeyFile {
 struct KeyEntry {
     from_s: u64,
     seed: Secret,
+}
+
+/// What holds in a file that does not say.
+const fn as_before() -> bool {
+    true
 }
 
 /// 32 bytes that are wiped and never shown.
@@ -201,7 +214,29 @@ impl KeyFile {
         let entry = KeyEntry { from_s: 0, seed };
         let public = ed25519_public(&pkcs8)?;
         let issuer = format!("etui:{}", HEXLOWER.encode(&Sha256::digest(public)[..16]));
-        Some(Self { issuer, refresh_key, sealing_keys: Vec::new(), keys: vec![entry] })
+        let sealing_keys = Vec::new();
+        Some(Self { issuer, refresh_key, takes_old_refresh_tokens: true, sealing_keys, keys: vec![entry] })
+    }
+
+    /// One that signs after a while, beside those that are still needed.
+    fn with_another_key(self, now_s: u64) -> Result<Self, TokenKeysError> {
+        let sealing_keys = self.sealing_keys();
+        let mut keys = still_needed(self.keys, now_s);
+        keys.push(KeyEntry { from_s: now_s + SETTLING_S, seed: Secret::draw()? });
+        Ok(Self { sealing_keys, keys, ..self })
+    }
+
+    /// Others in the place of all; those that sealed open what they have sealed.
+    fn with_nothing_of_before(self, now_s: u64) -> Result<Self, TokenKeysError> {
+        let mut sealing_keys = self.sealing_keys();
+        sealing_keys.insert(0, Secret::draw()?);
+        Ok(Self {
+            issuer: self.issuer,
+            refresh_key: Secret::draw()?,
+            takes_old_refresh_tokens: false,
+            sealing_keys,
+            keys: vec![KeyEntry { from_s: now_s, seed: Secret::draw()? }],
+        })
     }
 
     /// As they stand there. The first one follows from the key of refresh tokens as long as both are those of the beginning, so

@@ -280,7 +280,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::token_keys::{self, SETTLING_S};
+    use crate::{
+        sealing::Sealed,
+        token_keys::{self, SETTLING_S},
+    };
 
     const NOW_S: u64 = 1_800_000_000;
 
@@ -443,6 +446,9 @@ mod tests {
     fn a_key_that_somebody_may_know_is_dead_at_once() {
         let (folder, tokens) = tokens();
         let path = folder.path().join("token.key");
+        let before = tokens.keys(NOW_S);
+        let account_id = bearer().account_id;
+        let sealed = before.sealing.seal(Sealed::Totp, account_id, b"a secret").unwrap();
         let stolen = tokens.issue(bearer(), NOW_S);
         assert_eq!(tokens.verify(stolen.expose(), NOW_S), Ok(bearer()));
         assert_eq!(token_keys::rotate(&path, true, NOW_S).unwrap(), NOW_S);
@@ -451,6 +457,17 @@ mod tests {
         let fresh = tokens.issue(bearer(), now_s);
         assert_eq!(tokens.verify(fresh.expose(), now_s), Ok(bearer()));
         assert_eq!(tokens.public_keys(now_s).keys.len(), 1);
+        let now = tokens.keys(now_s);
+        assert_ne!(now.refresh_key, before.refresh_key);
+        assert!(before.takes_old_refresh_tokens && !now.takes_old_refresh_tokens);
+        let renewed = now.sealing.renew(Sealed::Totp, account_id, &sealed).unwrap().unwrap();
+        assert!(now.sealing.open(Sealed::Totp, account_id, &renewed).is_some());
+        assert!(before.sealing.open(Sealed::Totp, account_id, &renewed).is_none(), "the file that leaked");
+        assert_eq!(now.issuer, before.issuer);
+        token_keys::rotate(&path, false, now_s).unwrap();
+        let later = tokens.keys(now_s + LOOK_EVERY_S);
+        assert!(!later.takes_old_refresh_tokens && later.refresh_key == now.refresh_key);
+        assert!(later.sealing.open(Sealed::Totp, account_id, &renewed).is_some());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, QueryResult};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    StoreError,
+    Administrator, Store, StoreError,
     sql::{self, Columns as _},
 };
 
@@ -44,6 +44,21 @@ impl Claim {
         let row = sql::row(transaction, "holding an account", &query, [sql::id(self.account_id)]).await?;
         let now = Self::read(&row.ok_or(StoreError::NotFound)?, 0)?;
         if now == *self { Ok(()) } else { Err(StoreError::Superseded) }
+    }
+}
+
+impl Store {
+    /// Ends whatever was begun on the whole server and not finished, and lets no claim stand that was made before. Sessions go on.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn end_what_was_begun(&self, _administrator: &Administrator) -> Result<(), StoreError> {
+        const UPDATE: &str = "UPDATE account SET credentials_version = credentials_version + 1";
+        const ENDING: &str = "ending whatever was begun";
+        let transaction = self.begin().await?;
+        sql::execute(&*transaction, ENDING, UPDATE, []).await?;
+        sql::execute(&*transaction, ENDING, "DELETE FROM pending", []).await?;
+        transaction.commit().await
     }
 }
 

@@ -38,7 +38,8 @@ pub(crate) async fn refresh(
     let refresh_token = refresh_token.or(kept).ok_or_else(|| ApiError::new(ErrorCode::Unauthenticated))?;
     let ended = || ApiError::new(ErrorCode::SessionEnded);
     let keys = app.tokens.keys(clock::now_s());
-    let presented = Presented::read(&keys.refresh_key, &refresh_token).ok_or_else(ended)?;
+    let counts = |shown: &Presented| shown.issued_for().is_some() || keys.takes_old_refresh_tokens;
+    let presented = Presented::read(&keys.refresh_key, &refresh_token).filter(counts).ok_or_else(ended)?;
     let session_id = match presented.issued_for() {
         Some(session_id) => session_id,
         None => app.store.session_of(presented.hash()).await?.ok_or_else(ended)?,

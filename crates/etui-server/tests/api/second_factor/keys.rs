@@ -2,13 +2,16 @@
 
 use std::{fs, process::Command};
 
+use data_encoding::BASE64URL_NOPAD;
 use etui_api::{
     ErrorCode,
-    session::{Factor, Method, Session},
+    account::Devices,
+    session::{Factor, Method, Refresh, Session, Token},
     ways::Ways,
 };
-
+use etui_chain::{DeviceId, Digest, Id};
 use etui_server::token_keys;
+use etui_store::{NewSession, SealedTotp, SessionId};
 
 use super::{Guarded, code_at, copy, now_s, pages};
 use crate::support::{Person, TestServer};
@@ -92,11 +95,67 @@ async fn the_operator_removes_a_second_factor_that_cannot_be_checked_and_no_othe
 
 /// What it said, and whether it was done.
 fn remove(server: &TestServer, email: &str) -> (String, bool) {
-    let settings = server.folder().join("admin.toml");
+    run(server, &["admin", "remove-second-factor", email, "--yes"])
+}
+
+/// Runs the program beside the server, with its settings.
+fn run(server: &TestServer, arguments: &[&str]) -> (String, bool) {
+    let settings = server.folder().join("beside.toml");
     fs::write(&settings, server.settings().to_toml()).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_etui-server"));
-    let command = command.env_clear().args(["admin", "remove-second-factor", email, "--yes", "--config"]);
-    let output = command.arg(settings).output().unwrap();
+    let output = command.env_clear().args(arguments).arg("--config").arg(settings).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
     (said, output.status.success())
+}
+
+/// What the file held is worth nothing afterwards: no token, no session, no copy of the database.
+#[tokio::test]
+async fn a_file_that_somebody_may_know_is_replaced_whole() {
+    let mut guarded = Guarded::new().await;
+    let old_token = session_of_an_older_program(&guarded).await;
+    let begun = guarded.ticket().await;
+    let before = sealed(&guarded).await;
+    let (said, ok) = run(&guarded.server, &["rotate-token-key", "--at-once"]);
+    assert!(ok && said.contains("every device signs in again"), "{said}");
+    assert_ne!(sealed(&guarded).await, before, "sealed anew");
+    guarded.server = guarded.server.start_again().await;
+
+    let answer = guarded.server.get("/v1/devices", &guarded.session).await;
+    assert_eq!(answer.code(), ErrorCode::TokenExpired);
+    for refresh_token in [guarded.session.refresh_token.clone(), Some(old_token)] {
+        let refresh = Refresh { refresh_token, request_id: None };
+        let answer = guarded.server.post_json("/v1/sessions/refresh", &refresh).await;
+        assert_eq!(answer.code(), ErrorCode::SessionEnded);
+    }
+    let code = code_at(&guarded.app, 1);
+    let answer = guarded.show(&begun, Factor::Totp(copy(&code))).await;
+    assert_eq!(answer.code(), ErrorCode::NoLongerValid, "begun before");
+    let answer = guarded.show(&guarded.ticket().await, Factor::Totp(code)).await;
+    assert_eq!(answer.status, 200, "the app goes on: {answer:?}");
+    let again = guarded.server.get("/v1/devices", &answer.json()).await;
+    assert_eq!(again.json::<Devices>().devices.len(), 2, "as the device that it was, beside the other one");
+}
+
+/// Its refresh token, which no key has made.
+async fn session_of_an_older_program(guarded: &Guarded) -> Token {
+    let (token, now_ms) = ([5; 32], now_s() * 1000);
+    let store = guarded.server.look_into_store().await;
+    let claim = store.login(&guarded.person.email).await.unwrap().unwrap().claim;
+    let session = NewSession {
+        session_id: SessionId::new(Id::new([6; 16]).unwrap()),
+        refresh_hash: Digest::of(&[&token]),
+        expires_ms: now_ms + 1_000_000,
+        method: Method::LoginPassword,
+    };
+    let device_id = DeviceId::new([7; 16]).unwrap();
+    store.create_session(claim, device_id, session, |_| Ok(None), now_ms).await.unwrap();
+    store.close().await;
+    Token::new(BASE64URL_NOPAD.encode(&token))
+}
+
+async fn sealed(guarded: &Guarded) -> SealedTotp {
+    let store = guarded.server.look_into_store().await;
+    let sealed = store.totp(guarded.person.account_id).await.unwrap().unwrap();
+    store.close().await;
+    sealed
 }
