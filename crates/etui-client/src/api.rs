@@ -35,7 +35,8 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 
 use crate::{ClientError, SecondFactor, evidence::Evidence};
-use answer::{Answer, answered, send};
+pub(crate) use answer::Answer;
+use answer::{answered, send};
 pub(crate) use kept::KeptSession;
 pub(crate) use patience::Patience;
 

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ClientError, Device, Progress,
-    new_file::NewFile,
+    new_file::{IfThere, NewFile},
     store::{Store, Stored},
 };
 
@@ -78,7 +78,7 @@ impl Device {
         to: &Path,
         progress: Progress<'_>,
     ) -> Result<BackupReport, ClientError> {
-        let mut file = NewFile::create(to)?;
+        let mut file = NewFile::create(to, IfThere::Replace)?;
         {
             let inner = self.inner.borrow();
             let vaults: Vec<VaultId> = inner.engine.vault_ids().collect();

@@ -156,6 +156,11 @@ pub enum ClientError {
         #[source]
         source: Option<reqwest::Error>,
     },
+    /// The connection broke while a large file came over it. What had come is gone again.
+    #[error(
+        "the connection broke off before the file was whole; nothing was kept of it, and nothing is lost"
+    )]
+    DownloadCut(#[source] Option<reqwest::Error>),
     /// The server answered with a problem.
     #[error("the server answered: {} {}", .0.title, .0.detail.as_deref().unwrap_or_default())]
     Server(Box<Problem>),
@@ -246,6 +251,12 @@ pub enum ClientError {
     /// What is there would be lost, and is not a file.
     #[error("{} is not a file and is left as it is", .0.display())]
     NotAFile(PathBuf),
+    /// Nothing can be written there.
+    #[error("there is no folder {}", .0.display())]
+    NoFolder(PathBuf),
+    /// There is a file of that name, which would be lost.
+    #[error("{} is there already and is left as it is", .0.display())]
+    FileExists(PathBuf),
     /// A file that is not what it should be.
     #[error("{0}")]
     Damaged(String),
@@ -277,7 +288,7 @@ impl ClientError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Refused { .. } | Self::OtherBranch { .. } => ErrorKind::Refused,
-            Self::Offline { .. } | Self::NoAnswer { .. } => ErrorKind::Offline,
+            Self::Offline { .. } | Self::NoAnswer { .. } | Self::DownloadCut(_) => ErrorKind::Offline,
             Self::NotFound(_) | Self::Engine(EngineError::NoObject) => ErrorKind::NotFound,
             Self::Choice { .. }
             | Self::Ambiguous { .. }
@@ -285,6 +296,8 @@ impl ClientError {
             | Self::Address(_)
             | Self::Email(_)
             | Self::NotAFile(_)
+            | Self::FileExists(_)
+            | Self::NoFolder(_)
             | Self::Edit(_)
             | Self::NeedsKdfConsent { .. }
             | Self::NeedsInvitation
@@ -365,6 +378,9 @@ impl ClientError {
                  how much there is"
             }
             Self::Server(problem) => return server_hint(problem).map(str::to_owned),
+            Self::DownloadCut(_) => "run it again: the server makes the file anew",
+            Self::NoFolder(_) => "make it first, or name a file in one that is there",
+            Self::FileExists(_) => "name one that is not there yet; what is there was not touched",
             Self::NotAFile(_) => "name a new file, or an older one to take the place of",
             Self::NotAServer(_) => "check the address given with --server",
             Self::NoDevice(_) => "run `etui signup` or `etui login`, or set ETUI_HOME",
@@ -510,6 +526,7 @@ fn server_hint(problem: &Problem) -> Option<&'static str> {
         ErrorCode::AccountLeaving => {
             "until it is gone it can be kept: by `etui account keep`, or by `etui login --keep-account` on a device that has to sign in"
         }
+        ErrorCode::NoLongerValid => "run the command again",
         ErrorCode::StorageFull => "tell whoever runs the server; your changes stay on this device",
         _ => return None,
     })

@@ -63,6 +63,20 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// Whether the connection ends instead of an answer.
     pub hangs_up: bool,
+    /// What comes after the body.
+    pub ending: Ending,
+}
+
+/// What comes after the body of an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// The end, as it should be.
+    #[default]
+    Whole,
+    /// The connection breaks in the middle.
+    BreaksOff,
+    /// Nothing more, and no end either.
+    Stalls,
 }
 
 /// One thing that a malicious server does.

@@ -84,8 +84,10 @@ enum Action {
     /// Fetch everything that the server holds about the account, as one file
     ///
     /// JSON, an object a line: rows as they are, states, commits and records as they were signed and sealed. It is read back
-    /// before it has its name.
-    #[command(after_help = "Example:\n  etui account download --to everything.jsonl")]
+    /// before it has its name; one that is there is not replaced.
+    #[command(
+        after_help = "Examples:\n  etui account download --to everything.jsonl\n  etui account download --to everything.jsonl --browser"
+    )]
     Download {
         /// Where to
         #[arg(long, value_name = "FILE")]

@@ -116,7 +116,7 @@ impl Account {
 
     fn backup(&self) -> PathBuf {
         let to = self.folder.path().join("backup.etui");
-        let mut file = NewFile::create(&to).unwrap();
+        let mut file = NewFile::create(&to, IfThere::Replace).unwrap();
         let unsent = self.engine.unconfirmed(&self.vault_id());
         let unsent: Vec<&[u8]> = unsent.into_iter().filter_map(Pending::record).collect();
         write_backup(&self.store, &[self.vault_id()], &unsent, &mut file, |_| {}).unwrap();

@@ -2,14 +2,16 @@
 
 use std::{io::Write as _, path::Path, time::Duration};
 
-use etui_api::privacy::AuditEvent;
+use bytes::Bytes;
+use etui_api::{ErrorCode, privacy::AuditEvent, session::Token};
 use tokio::time::{sleep, timeout};
 
 use super::{Device, Progress};
 use crate::{
     ClientError,
+    api::Answer,
     data_export::{self, DataExportReport},
-    new_file::NewFile,
+    new_file::{IfThere, NewFile},
 };
 
 /// Between two looks whether a large file has been made.
@@ -65,30 +67,23 @@ impl Device {
         self.api.keep_account().await
     }
 
-    /// Writes everything that the server holds about the account to a file, reads it back, and only then gives it its name.
+    /// Writes everything that the server holds about the account to a new file, reads it back, and only then gives it its name.
     /// Progress is in KiB.
     ///
     /// # Errors
-    /// As [`Self::delete_account`]; `format` for a file that is cut short or damaged; [`ClientError::File`].
+    /// As [`Self::delete_account`]; [`ClientError::FileExists`]; [`ClientError::DownloadCut`]; `format` for a file that is cut
+    /// short or damaged; [`ClientError::File`]. Then there is no file of that name.
     pub async fn download_everything(
         &self,
         to: &Path,
         progress: Progress<'_>,
     ) -> Result<DataExportReport, ClientError> {
-        let secret = self.api.begin_data_export().await?.secret;
-        let mut file = NewFile::create(to)?;
-        let (mut answer, total) = loop {
-            match self.api.data_export(&secret).await? {
-                Some(answer) => break answer,
-                None => sleep(BETWEEN_LOOKS).await,
-            }
-        };
+        // Before the server makes anything in vain.
+        let mut file = NewFile::create(to, IfThere::Refuse)?;
+        let (mut answer, total) = self.everything_held().await?;
         let in_kib = |bytes: u64| usize::try_from(bytes >> 10).unwrap_or(usize::MAX);
         let mut written = 0;
-        let silence = self.api.patience().silence;
-        let doing = "fetching everything held";
-        let silent = |_| ClientError::Offline { doing, source: None };
-        while let Some(piece) = timeout(silence, answer.piece()).await.map_err(silent)?? {
+        while let Some(piece) = self.next_piece(&mut answer).await? {
             file.write(|out| out.write_all(&piece))?;
             written += piece.len() as u64;
             if let Some(progress) = progress {
@@ -98,5 +93,34 @@ impl Device {
         let report = data_export::check(file.written()?)?;
         file.name()?;
         Ok(report)
+    }
+
+    /// The file as it arrives, and how long it says it is. What expired before it was fetched is asked for once more.
+    async fn everything_held(&self) -> Result<(Answer, u64), ClientError> {
+        match self.made_for(&self.api.begin_data_export().await?.secret).await {
+            Err(ClientError::Server(problem)) if problem.code == ErrorCode::NoLongerValid => {
+                self.made_for(&self.api.begin_data_export().await?.secret).await
+            }
+            made => made,
+        }
+    }
+
+    /// Waits until the file has been made.
+    async fn made_for(&self, secret: &Token) -> Result<(Answer, u64), ClientError> {
+        loop {
+            match self.api.data_export(secret).await? {
+                Some(answer) => return Ok(answer),
+                None => sleep(BETWEEN_LOOKS).await,
+            }
+        }
+    }
+
+    /// What has arrived of it; `None` at its end. A connection that says nothing any more is taken for one that broke.
+    async fn next_piece(&self, answer: &mut Answer) -> Result<Option<Bytes>, ClientError> {
+        match timeout(self.api.patience().silence, answer.piece()).await {
+            Err(_) => Err(ClientError::DownloadCut(None)),
+            Ok(Err(ClientError::Offline { source, .. })) => Err(ClientError::DownloadCut(source)),
+            Ok(piece) => piece,
+        }
     }
 }

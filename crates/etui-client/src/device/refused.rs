@@ -6,7 +6,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::json;
 
 use super::Device;
-use crate::{ClientError, new_file::NewFile};
+use crate::{
+    ClientError,
+    new_file::{IfThere, NewFile},
+};
 
 /// An answer of the server that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +50,7 @@ impl Device {
     pub fn export_refused(&self, to: &Path) -> Result<usize, ClientError> {
         let inner = self.inner.borrow();
         let all = inner.store.all_put_aside()?;
-        let mut file = NewFile::create(to)?;
+        let mut file = NewFile::create(to, IfThere::Replace)?;
         for aside in &all {
             let bytes = inner.store.put_aside_bytes(aside.id)?;
             let line = json!({

@@ -3,17 +3,22 @@
 use std::{error::Error, io, sync::Arc};
 
 use bytes::Bytes;
+use futures_util::stream;
 use http::{Request, Response, header::CONTENT_LENGTH};
-use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
-use hyper::{body::Incoming, client, server, service::service_fn};
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::BoxBody};
+use hyper::{
+    body::{Frame, Incoming},
+    client, server,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Active, Shared, traffic::Place};
-use crate::evil::{Answer, Question};
+use crate::evil::{Answer, Ending, Question};
 
 type AnyError = Box<dyn Error + Send + Sync>;
-type Body = BoxBody<Bytes, hyper::Error>;
+type Body = BoxBody<Bytes, AnyError>;
 
 /// Takes connections until the wire is dropped.
 pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
@@ -53,7 +58,7 @@ async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respons
     }
     let (parts, body) = answer.into_parts();
     let body = body.collect().await?.to_bytes().to_vec();
-    let honest = Answer { status: parts.status, headers: parts.headers, body, hangs_up: false };
+    let honest = Answer { status: parts.status, headers: parts.headers, body, ..Answer::default() };
     lie(&shared, place, &question, &active, &honest)
 }
 
@@ -90,7 +95,7 @@ fn record(shared: Arc<Shared>, place: Place, answer: Response<Incoming>) -> Resp
     });
     let body = body.map_err(move |error| {
         shared.traffic.cut_short(place);
-        error
+        AnyError::from(error)
     });
     Response::from_parts(parts, body.boxed())
 }
@@ -113,9 +118,27 @@ fn lie(
     }
     shared.traffic.answer(place, answer.status, &answer.headers, is_altered);
     shared.traffic.body(place, &answer.body);
-    let body = Full::new(Bytes::from(answer.body)).map_err(|never| match never {});
-    let mut response = Response::new(body.boxed());
+    let mut response = Response::new(body(Bytes::from(answer.body), answer.ending));
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
     Ok(response)
+}
+
+/// The body of an altered answer, with what comes after it.
+fn body(bytes: Bytes, ending: Ending) -> Body {
+    if ending == Ending::Whole {
+        return Full::new(bytes).map_err(|never| match never {}).boxed();
+    }
+    StreamBody::new(stream::unfold(Some(bytes), move |bytes| async move {
+        if let Some(bytes) = bytes {
+            return Some((Ok(Frame::data(bytes)), None));
+        }
+        if ending == Ending::Stalls {
+            std::future::pending::<()>().await;
+        }
+        // What there is goes out first.
+        tokio::task::yield_now().await;
+        Some((Err(AnyError::from(io::Error::from(io::ErrorKind::ConnectionReset))), None))
+    }))
+    .boxed()
 }
