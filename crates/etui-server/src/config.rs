@@ -40,8 +40,9 @@ pub struct CommandLine {
     pub serve: ServeOptions,
 }
 
-/// What `etui-server` can do.
+/// What `etui-server` can do. What the options of each are is set out for the one that is asked for.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Command {
     /// Serve (what happens if no command is given)
     #[command(after_help = EXAMPLES)]

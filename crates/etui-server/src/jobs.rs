@@ -4,7 +4,7 @@ use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use etui_store::{Job, StoreError};
 use futures_util::FutureExt as _;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use crate::{
     app::App,
@@ -15,6 +15,8 @@ use crate::{
 
 /// Between two looks at what is due.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
+/// Between the looks of two jobs. All at once, each would open a connection to the database of its own, and keep it open.
+const BETWEEN_JOBS: Duration = Duration::from_millis(250);
 /// So many failures in one look may be about vaults; with one more it is the database or the bucket.
 const MAX_FAILURES: u32 = 8;
 const BETWEEN_COLLECTIONS: Duration = Duration::from_hours(1);
@@ -26,16 +28,19 @@ const BETWEEN_FORGETTINGS: Duration = Duration::from_hours(24);
 /// Longer than any push or pull may take, so that nothing is collected that somebody is about to refer to.
 const GRACE: Duration = Duration::from_hours(24);
 
-/// Does what is due, at once and then again and again, until the server stops. Whatever is interrupted then is left as if
+/// Does what is due, soon and then again and again, until the server stops. Whatever is interrupted then is left as if
 /// it had not been begun; a letter that is being sent is not interrupted.
 pub(crate) async fn run(app: Arc<App>) {
+    let now = Instant::now();
+    let turn = |number| now + BETWEEN_JOBS * number;
     let chores = async {
+        let app = &*app;
         tokio::select! {
-            () = again_and_again(&app, "garbage", "garbage was not collected", || collect_garbage(&app)) => {}
-            () = again_and_again(&app, "compaction", "vaults were not compacted", || compact(&app)) => {}
-            () = again_and_again(&app, "purge", "records past their time were not removed", || purge(&app)) => {}
-            () = again_and_again(&app, "exports", "downloads were not made", || make_exports(&app)) => {}
-            () = forget_unused(&app) => {}
+            () = again_and_again(app, turn(0), "garbage", "garbage was not collected", || collect_garbage(app)) => {}
+            () = again_and_again(app, turn(1), "compaction", "vaults were not compacted", || compact(app)) => {}
+            () = again_and_again(app, turn(2), "purge", "records past their time were not removed", || purge(app)) => {}
+            () = again_and_again(app, turn(3), "exports", "downloads were not made", || make_exports(app)) => {}
+            () = forget_unused(app) => {}
             () = app.stopping() => {}
         }
     };
@@ -46,11 +51,12 @@ pub(crate) async fn run(app: Arc<App>) {
 /// A failure, or a fault of ours, is noted and does not end it.
 async fn again_and_again<F: Future<Output = Result<(), StoreError>>>(
     app: &App,
+    first: Instant,
     job: &'static str,
     failure: &'static str,
     work: impl Fn() -> F,
 ) {
-    let mut looks = interval(BETWEEN_LOOKS);
+    let mut looks = interval_at(first, BETWEEN_LOOKS);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;

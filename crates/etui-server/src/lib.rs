@@ -20,6 +20,7 @@ mod document;
 mod durable;
 mod email_change;
 mod envelope;
+mod handler;
 pub mod health;
 mod host;
 mod invitations;

@@ -2,12 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::{Router, middleware};
+use axum::{
+    Router,
+    handler::Handler,
+    middleware,
+    routing::{self, MethodFilter},
+};
 use etui_api::ErrorCode;
-use utoipa::openapi::OpenApi;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use pastey::paste;
+use utoipa::openapi::{HttpMethod, OpenApi};
 
-use crate::{app::App, document, envelope::envelope, host::guard, pages, problem::ApiError};
+use crate::{
+    app::App,
+    document,
+    envelope::envelope,
+    handler::{Answer, any},
+    host::guard,
+    pages,
+    problem::ApiError,
+};
 
 mod about;
 mod account;
@@ -28,8 +41,7 @@ mod vaults;
 
 /// Every operation behind the layer that all requests pass.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let (router, _) = operations().split_for_parts();
-    router
+    operations()
         .merge(pages::router())
         .fallback(async || ApiError::new(ErrorCode::NotFound))
         .method_not_allowed_fallback(async || ApiError::new(ErrorCode::MethodNotAllowed))
@@ -38,76 +50,116 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// The document of the API, made from the handlers.
-pub(crate) fn openapi() -> OpenApi {
-    operations().into_openapi()
+/// From one list of modules, each with its operations, what serves them and what describes them. They are described when
+/// somebody asks for it: that takes three MiB, without which a server at rest does.
+macro_rules! operations {
+    ($($($module:ident)::+: $($name:ident),+;)+) => {
+        fn operations() -> Router<Arc<App>> {
+            let mut router = Router::new();
+            $({
+                use $($module)::+ as module;
+                paste! { $(router = serve::<module::[<__path_ $name>], _>(router, module::$name);)+ }
+            })+
+            router
+        }
+
+        /// The document of the API, made from the handlers.
+        pub(crate) fn openapi() -> OpenApi {
+            let mut document = document::frame();
+            $({
+                use $($module)::+ as module;
+                #[derive(utoipa::OpenApi)]
+                #[openapi(paths($(module::$name),+))]
+                struct Described;
+                document.merge(<Described as utoipa::OpenApi>::openapi());
+            })+
+            document
+        }
+    };
 }
 
-fn operations() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::with_openapi(document::frame())
-        .routes(routes!(accounts::create::create))
-        .routes(routes!(sessions::create::create))
-        .routes(routes!(sessions::code::create))
-        .routes(routes!(sessions::device_code::create))
-        .routes(routes!(device_codes::create::create))
-        .routes(routes!(hand_overs::create::create))
-        .routes(routes!(sessions::refresh::refresh))
-        .routes(routes!(sessions::end::end))
-        .routes(routes!(sessions::end_others::end_others))
-        .routes(routes!(sessions::second_factor::show))
-        .routes(routes!(sessions::passkey::create))
-        .routes(routes!(sign_ins::passkeys::begin))
-        .routes(routes!(sign_ins::links::ask))
-        .routes(routes!(sessions::link::create))
-        .routes(routes!(account::ways::list))
-        .routes(routes!(account::login_password::set, account::login_password::remove))
-        .routes(routes!(account::links::switch))
-        .routes(routes!(account::email::change))
-        .routes(routes!(account::email::confirm))
-        .routes(routes!(account::device_approval::switch))
-        .routes(routes!(account::totp::begin, account::totp::remove))
-        .routes(routes!(account::totp::confirm))
-        .routes(routes!(account::recovery_codes::replace))
-        .routes(routes!(account::passkeys::begin))
-        .routes(routes!(account::passkeys::finish))
-        .routes(routes!(account::passkeys::rename, account::passkeys::remove))
-        .routes(routes!(sessions::administer::administer))
-        .routes(routes!(account::entitlements::entitlements))
-        .routes(routes!(devices::list::list))
-        .routes(routes!(devices::end::end))
-        .routes(routes!(devices::approve::approve))
-        .routes(routes!(keysets::list::list))
-        .routes(routes!(states::list::list, states::push::push))
-        .routes(routes!(vaults::changes::changes))
-        .routes(routes!(vaults::commits::commits, vaults::push::push))
-        .routes(routes!(vaults::record::record))
-        .routes(routes!(account::delete::delete))
-        .routes(routes!(account::keep::keep))
-        .routes(routes!(account::events::list))
-        .routes(routes!(account::events::export))
-        .routes(routes!(account::exports::begin))
-        .routes(routes!(account::exports::fetch))
-        .routes(routes!(admin::events::list))
-        .routes(routes!(admin::events::export))
-        .routes(routes!(heal::upload::upload))
-        .routes(routes!(events::follow::follow))
-        .routes(routes!(admin::accounts::list::list))
-        .routes(routes!(admin::accounts::show::show))
-        .routes(routes!(admin::accounts::disable::disable))
-        .routes(routes!(admin::accounts::role::role))
-        .routes(routes!(admin::accounts::plan::plan))
-        .routes(routes!(admin::accounts::flag::flag))
-        .routes(routes!(admin::accounts::sign_out::sign_out))
-        .routes(routes!(admin::plans::list::list))
-        .routes(routes!(admin::plans::define::define))
-        .routes(routes!(admin::flags::list::list))
-        .routes(routes!(admin::flags::share::share, admin::flags::remove::remove))
-        .routes(routes!(admin::invitations::create::create))
-        .routes(routes!(admin::statistics::statistics))
-        .routes(routes!(about::about))
-        .routes(routes!(health::live::live))
-        .routes(routes!(health::ready::ready))
-        .routes(routes!(reference::document::document))
-        .routes(routes!(reference::keys::keys))
-        .routes(routes!(reference::page::page))
+operations! {
+    accounts::create: create;
+    sessions::create: create;
+    sessions::code: create;
+    sessions::device_code: create;
+    device_codes::create: create;
+    hand_overs::create: create;
+    sessions::refresh: refresh;
+    sessions::end: end;
+    sessions::end_others: end_others;
+    sessions::second_factor: show;
+    sessions::passkey: create;
+    sign_ins::passkeys: begin;
+    sign_ins::links: ask;
+    sessions::link: create;
+    account::ways: list;
+    account::login_password: set, remove;
+    account::links: switch;
+    account::email: change, confirm;
+    account::device_approval: switch;
+    account::totp: begin, remove, confirm;
+    account::recovery_codes: replace;
+    account::passkeys: begin, finish, rename, remove;
+    sessions::administer: administer;
+    account::entitlements: entitlements;
+    devices::list: list;
+    devices::end: end;
+    devices::approve: approve;
+    keysets::list: list;
+    states::list: list;
+    states::push: push;
+    vaults::changes: changes;
+    vaults::commits: commits;
+    vaults::push: push;
+    vaults::record: record;
+    account::delete: delete;
+    account::keep: keep;
+    account::events: list, export;
+    account::exports: begin, fetch;
+    admin::events: list, export;
+    heal::upload: upload;
+    events::follow: follow;
+    admin::accounts::list: list;
+    admin::accounts::show: show;
+    admin::accounts::disable: disable;
+    admin::accounts::role: role;
+    admin::accounts::plan: plan;
+    admin::accounts::flag: flag;
+    admin::accounts::sign_out: sign_out;
+    admin::plans::list: list;
+    admin::plans::define: define;
+    admin::flags::list: list;
+    admin::flags::share: share;
+    admin::flags::remove: remove;
+    admin::invitations::create: create;
+    admin::statistics: statistics;
+    about: about;
+    health::live: live;
+    health::ready: ready;
+    reference::document: document;
+    reference::keys: keys;
+    reference::page: page;
+}
+
+/// Where and by which method an operation is served is part of its description.
+fn serve<P: utoipa::Path, T: 'static>(
+    router: Router<Arc<App>>,
+    handler: impl Handler<T, Arc<App>, Future = Answer>,
+) -> Router<Arc<App>> {
+    let methods = P::methods().iter().map(filter).reduce(MethodFilter::or);
+    router.route(&P::path(), routing::on(methods.expect("an operation has a method"), any(handler)))
+}
+
+const fn filter(method: &HttpMethod) -> MethodFilter {
+    match method {
+        HttpMethod::Get => MethodFilter::GET,
+        HttpMethod::Put => MethodFilter::PUT,
+        HttpMethod::Post => MethodFilter::POST,
+        HttpMethod::Delete => MethodFilter::DELETE,
+        HttpMethod::Options => MethodFilter::OPTIONS,
+        HttpMethod::Head => MethodFilter::HEAD,
+        HttpMethod::Patch => MethodFilter::PATCH,
+        HttpMethod::Trace => MethodFilter::TRACE,
+    }
 }

@@ -14,7 +14,12 @@ use super::{
     account, authorize, device, devices, hand_over, home, invitation, link, passkeys, provider,
     second_factor, sign_in,
 };
-use crate::{app::App, invitations, provider::CALLBACK_PATH};
+use crate::{
+    app::App,
+    handler::{Answer, any},
+    invitations,
+    provider::CALLBACK_PATH,
+};
 
 /// One page, or what one form leads to.
 pub(super) struct Route {
@@ -59,18 +64,10 @@ pub(super) fn all() -> Vec<Route> {
     ]
 }
 
-fn page<H, T>(path: &'static str, show: H) -> Route
-where
-    H: Handler<T, Arc<App>>,
-    T: 'static,
-{
-    Route { method: Method::GET, path, answer: routing::get(show) }
+fn page<T: 'static>(path: &'static str, show: impl Handler<T, Arc<App>, Future = Answer>) -> Route {
+    Route { method: Method::GET, path, answer: routing::get(any(show)) }
 }
 
-fn form<H, T>(path: &'static str, take: H) -> Route
-where
-    H: Handler<T, Arc<App>>,
-    T: 'static,
-{
-    Route { method: Method::POST, path, answer: routing::post(take) }
+fn form<T: 'static>(path: &'static str, take: impl Handler<T, Arc<App>, Future = Answer>) -> Route {
+    Route { method: Method::POST, path, answer: routing::post(any(take)) }
 }
