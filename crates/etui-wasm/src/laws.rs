@@ -7,14 +7,9 @@ mod merging;
 mod passwords;
 mod records;
 
-/// The account, devices and honest server that the suites of the sync engine build on: one copy, run here too.
-#[expect(dead_code, reason = "the fleet of the sync engine's own suites uses more of it")]
-#[path = "../../etui-sync/tests/fleet/kit.rs"]
-mod kit;
-
 use etui_crypto::RandomSource as _;
 
-use kit::Random;
+use crate::kit::{self, Random};
 
 /// Runs all laws; the cases follow from the seed alone. One line on what was run.
 pub(crate) fn run(seed: u32, rounds: u32) -> String {

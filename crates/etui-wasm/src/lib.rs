@@ -1,13 +1,19 @@
 //! Bindings of the core for WebAssembly, and nothing else.
 //!
 //! What is bound today is what shows that the core does in WebAssembly exactly what it does natively: the known
-//! answers of `spec/vectors`, the self-test, and the laws of sealing, merging and synchronising on generated cases.
+//! answers of `spec/vectors`, the self-test, the laws of sealing, merging and synchronising on generated cases, and the refusal
+//! of published attacks.
 //! There is no random source in here: whoever calls gives a seed.
 
 use std::error::Error;
 
 use wasm_bindgen::prelude::*;
 
+mod attacks;
+/// The account, devices and honest server that the suites of the sync engine build on: one copy, run here too.
+#[expect(dead_code, reason = "the fleet of the sync engine's own suites uses more of it")]
+#[path = "../../etui-sync/tests/fleet/kit.rs"]
+mod kit;
 mod laws;
 
 /// Checks one file of known answers, given by name (for messages) and content. Answers with one line on what was
@@ -37,6 +43,26 @@ pub fn self_test() -> Result<(), JsError> {
 #[wasm_bindgen]
 pub fn run_laws(seed: u32, rounds: u32) -> String {
     laws::run(seed, rounds)
+}
+
+/// The names of the published attacks that [`try_attack`] knows.
+#[wasm_bindgen]
+pub fn attacks() -> Vec<String> {
+    attacks::ALL.iter().map(|(name, _)| (*name).to_owned()).collect()
+}
+
+/// Tries a published attack (`docs/security/attacks.md`) on the core.
+///
+/// # Errors
+/// Throws if there is none of that name, and what went wrong if it was not refused as it has to be.
+#[wasm_bindgen]
+pub fn try_attack(name: &str) -> Result<(), JsError> {
+    let (_, attack) = attacks::ALL
+        .iter()
+        .find(|(known, _)| *known == name)
+        .ok_or_else(|| JsError::new("there is no attack of that name"))?;
+    attack();
+    Ok(())
 }
 
 /// A panic's own words would go nowhere: WebAssembly ends it as a bare trap.

@@ -1,4 +1,4 @@
-// The core in WebAssembly: known answers and laws. Run by `cargo xtask wasm`, which gives the module and the folder.
+// The core in WebAssembly: known answers, laws, and published attacks. Run by `cargo xtask wasm`, which gives the module and the folder.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -9,7 +9,14 @@ const SEEDS = [1, 2, 3, 0xffffffff];
 const ROUNDS = 10;
 
 const [modulePath, vectorsFolder] = argv.slice(2);
-const core = createRequire(import.meta.url)(modulePath);
+const require = createRequire(import.meta.url);
+const core = load();
+
+/// A new instance of the module.
+function load() {
+  delete require.cache[require.resolve(modulePath)];
+  return require(modulePath);
+}
 
 let held = 0;
 let failed = 0;
@@ -49,6 +56,11 @@ for (const name of vectors) {
 
 for (const seed of SEEDS) {
   check(`laws, seed ${seed}`, () => core.run_laws(seed, ROUNDS));
+}
+
+// Each in an instance of its own: what panics leaves the one that it was in unusable.
+for (const name of core.attacks()) {
+  check(`attack ${name}`, () => load().try_attack(name) ?? "refused");
 }
 
 console.log(`${held} held, ${failed} failed`);

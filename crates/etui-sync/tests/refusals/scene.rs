@@ -7,7 +7,7 @@ use etui_crypto::{KdfParameters, SigningKey};
 use etui_sync::{EngineError, Pull, StateFrames, Step};
 use etui_vault::{Edit, Entry, EntryType, FieldPath, apply};
 
-use crate::kit::{
+use super::kit::{
     Account,
     device::{Device, fingerprint},
     server::Server,
