@@ -3,6 +3,7 @@
 use etui_api::{ErrorCode, session::Session, session::Token};
 use etui_chain::DeviceId;
 use etui_crypto::{LoginPassword, MasterPassword, check_password_reuse};
+use futures_util::future::LocalBoxFuture;
 
 use crate::{Ask, ClientError, SecondFactor, account::login_proof, api::Api};
 
@@ -29,8 +30,8 @@ pub enum Way {
     },
 }
 
-/// Tells the person where to go.
-pub type Guide = Box<dyn Fn(&Visit)>;
+/// Tells the person where to go. What it gives ends when there is nobody any more who waits for what comes of it.
+pub type Guide = Box<dyn Fn(&Visit) -> LocalBoxFuture<'static, ()>>;
 
 /// Where the person is to go.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,9 @@
 
 use std::{
     io::{BufRead as _, BufReader},
+    net::TcpStream,
     process::{Child, ChildStderr, Stdio},
+    time::{Duration, Instant},
 };
 
 use etui_services::{
@@ -19,6 +21,9 @@ mod sessions;
 #[expect(dead_code, reason = "the tests of the server use all of it")]
 #[path = "../../etui-server/tests/api/support/browser.rs"]
 mod test_browser;
+
+/// Far less than the ten minutes for which a browser is waited for, on a machine that has much else to do.
+const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// The server at the address that it gives itself: the answer of a browser must come from there.
 fn url(server: &Server) -> String {
@@ -79,6 +84,11 @@ impl Waiting {
         }
     }
 
+    /// Kills the command, as a closed terminal or a Ctrl-C does.
+    fn kill(mut self) {
+        self.child.kill().and_then(|()| self.child.wait()).unwrap();
+    }
+
     /// How it ended, with what it said last.
     fn end(mut self) -> (Option<i32>, String) {
         let said = std::io::read_to_string(&mut self.stderr).unwrap();
@@ -93,6 +103,14 @@ fn arguments<'a>(verb: &'a str, url: &'a str, way: &[&'a str]) -> Vec<&'a str> {
 
 fn sign_up(device: &Device, url: &str) {
     device.ok(&arguments("signup", url, &["--login-password-file", "login"]));
+}
+
+/// Returns when nobody listens any more where this address has the browser come back to.
+fn wait_until_nobody_listens(address: &str) {
+    let port = address.split(['?', '&']).find_map(|part| part.strip_prefix("port=")).expect("a port");
+    while TcpStream::connect(format!("127.0.0.1:{port}")).is_ok() {
+        std::thread::yield_now();
+    }
 }
 
 /// A browser in which the account of a device is open.
@@ -204,6 +222,42 @@ fn a_browser_shows_that_its_holder_is_present_and_nobody_elses_does() {
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(one.json(&["account", "ways"])["approve_devices"], false);
     one.ok(&["sync"]);
+}
+
+#[test]
+fn nobody_is_waited_for_whose_command_has_gone_away() {
+    let stage = Stage::new();
+    let server = stage.serve();
+    let url = url(&server);
+    let (one, two) = (stage.device("one"), stage.device("two"));
+    sign_up(&one, &url);
+
+    // An agent that holds nothing ends, with all that it had begun.
+    for way in ["--browser", "--device-code"] {
+        let mut waiting = Waiting::start(&two, &arguments("login", &url, &[way]));
+        let address = waiting.shown();
+        let agent = two.agent().expect("it waits for the browser");
+        let killed = Instant::now();
+        waiting.kill();
+        agent.wait();
+        assert!(killed.elapsed() < AT_ONCE, "{way}: after {:?}", killed.elapsed());
+        if way == "--browser" {
+            wait_until_nobody_listens(&address);
+        }
+        assert!(!two.home().join("device.json").exists(), "{way}");
+    }
+
+    // One that holds a device goes on holding it, and nothing was changed.
+    age_sessions(&stage);
+    let mut waiting = Waiting::start(&one, &["account", "approval", "on", "--browser"]);
+    let address = waiting.shown();
+    let killed = Instant::now();
+    waiting.kill();
+    wait_until_nobody_listens(&address);
+    assert!(killed.elapsed() < AT_ONCE, "after {:?}", killed.elapsed());
+    one.ok(&["sync"]);
+    assert_eq!(one.json(&["account", "ways"])["approve_devices"], false);
+    two.ok(&arguments("login", &url, &["--login-password-file", "login"]));
 }
 
 #[test]

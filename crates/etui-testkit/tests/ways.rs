@@ -260,6 +260,81 @@ fn a_link_that_the_operator_has_printed_signs_in_where_no_mail_is_sent() {
 }
 
 #[test]
+fn much_memory_is_agreed_to_after_a_link_that_counts_once() {
+    let stage = Stage::new();
+    let _server = stage.serve();
+    let [one, two, three] = ["one", "two", "three"].map(|name| stage.device(name));
+    one.ok(&[&one.credentials("signup")[..], &["--kdf", "m=262145,t=3"]].concat());
+    one.add("Bank", "ada", "hunter2-correct");
+    one.ok(&["sync"]);
+    let print = || stage.write("link", &stage.administer(&["link", "--email", EMAIL]));
+
+    print();
+    let by_link = login_by(&two, "--link-file link");
+    let seen = two.fails_on_terminal(&by_link, &["n"]);
+    assert!(seen.contains("takes 257 MiB of memory on this device"), "{seen}");
+    assert!(seen.contains("--accept-kdf-memory"), "what to do next: {seen}");
+    assert!(!two.home().join("device.json").exists(), "nothing is set up");
+    print();
+    let seen = two.on_terminal(&by_link, &["y"]);
+    assert!(seen.contains("takes 257 MiB") && seen.contains("Signed in"), "{seen}");
+    assert_eq!(two.field("Bank", "password"), "hunter2-correct");
+
+    // A script says so beforehand: the link has counted by the time at which it could be asked.
+    print();
+    let by_link = login_by(&three, "--link-file link");
+    let mut by_link: Vec<&str> = by_link.split(' ').collect();
+    let refused = three.failure(2, &by_link);
+    assert!(refused["hint"].as_str().is_some_and(|hint| hint.contains("--accept-kdf-memory")), "{refused}");
+    by_link.push("--accept-kdf-memory");
+    assert!(three.fails(1, &by_link).contains("Begin again"), "it counts once");
+    print();
+    three.ok(&by_link);
+    assert_eq!(three.field("Bank", "password"), "hunter2-correct");
+}
+
+#[test]
+fn a_recovery_kit_and_a_link_bring_somebody_back_who_knows_no_password() {
+    let (stage, smtp) = with_mail();
+    let _server = stage.serve();
+    let [one, two, three] = ["one", "two", "three"].map(|name| stage.device(name));
+    one.ok(&[&one.credentials("signup")[..], &["--kdf", "m=262145,t=3"]].concat());
+    one.ok(&["account", "links", "on"]);
+    one.add("Bank", "ada", "hunter2-correct");
+    one.ok(&["sync"]);
+    let kit = one.json(&["recovery", "create"]);
+    stage.write("kit", kit["code"].as_str().expect("a code"));
+    stage.write("wrong-kit", "ETUIKIT1:AAAA");
+    one.ok(&["recovery", "test", "--kit-file", "kit"]);
+    stage.write("new", "another velvet harbour maple");
+    let recover = |device: &Device, kit: &str, way: &str| {
+        let arguments = &login_by(device, way)["login".len()..];
+        format!("recovery use --kit-file {kit}{}", arguments.replace("-file master", "-file new"))
+    };
+
+    // What can be seen to be wrong beforehand costs no letter.
+    two.fails_on_terminal(&recover(&two, "wrong-kit", "--link"), &[]);
+    let no_terminal = recover(&two, "kit", "--link");
+    let no_terminal = two.failure(2, &no_terminal.split(' ').collect::<Vec<_>>());
+    assert!(no_terminal["hint"].as_str().is_some_and(|hint| hint.contains("--link-file")), "{no_terminal}");
+    let mut terminal = two.sit_down(&recover(&two, "kit", "--link"));
+    terminal.type_line(&line_of(&letter(&smtp, "Signing in", 1)));
+    terminal.type_line("y");
+    let (recovered, seen) = terminal.end();
+    assert!(recovered && seen.contains("takes 257 MiB") && seen.contains("Welcome back"), "{seen}");
+    assert_eq!(two.field("Bank", "password"), "hunter2-correct");
+
+    // The new master password counts everywhere, and the kit goes on working: by a printed link, too.
+    assert!(one.fails(1, &["sync"]).contains("signed out"));
+    stage.write("link", &stage.administer(&["link", "--email", EMAIL]));
+    let by_link = recover(&three, "kit", "--link-file link --accept-kdf-memory");
+    three.ok(&by_link.split(' ').collect::<Vec<_>>());
+    assert_eq!(three.field("Bank", "password"), "hunter2-correct");
+    two.lock_for_good();
+    two.ok(&["unlock", "--master-password-file", "new"]);
+}
+
+#[test]
 fn another_address_is_confirmed_and_every_device_goes_on_with_it() {
     const NEW: &str = "ada@new.example.org";
     let (stage, smtp) = with_mail();

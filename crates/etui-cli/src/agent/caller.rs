@@ -1,6 +1,6 @@
 //! Whoever asked, while the answer is being made: hears how far it is, and is asked for what only the person can say.
 
-use std::{rc::Rc, sync::mpsc::Sender};
+use std::{convert::Infallible, pin::Pin, rc::Rc, sync::mpsc::Sender};
 
 use etui_client::Ask;
 use tokio::sync::oneshot;
@@ -13,6 +13,9 @@ use crate::secret::Secret;
 pub(super) enum Told {
     /// A reply, passed on.
     Reply(Reply),
+    /// A reply that sends the person to a page. The other end says nothing until what comes of that is known: `waits` is
+    /// dropped when it has gone away.
+    Guided { reply: Reply, waits: oneshot::Sender<Infallible> },
     /// A question; the next message from the other end is its answer.
     Wanted { wanted: Wanted, answered: oneshot::Sender<Secret> },
 }
@@ -29,6 +32,14 @@ impl Caller {
     /// Passes a reply on; whether anybody is there to take it.
     pub(super) fn tell(&self, reply: Reply) -> bool {
         self.0.send(Told::Reply(reply)).is_ok()
+    }
+
+    /// Sends the person to a page; ends when they have gone away.
+    pub(super) fn guide(&self, reply: Reply) -> Pin<Box<dyn Future<Output = ()>>> {
+        let (waits, gone) = oneshot::channel();
+        // Whoever has gone already drops it at once.
+        drop(self.0.send(Told::Guided { reply, waits }));
+        Box::pin(async { drop(gone.await) })
     }
 
     /// Asks; nothing where nobody is there.

@@ -92,11 +92,11 @@ pub(super) fn login(typed: &Secret) -> Result<LoginPassword, Failure> {
 pub(super) fn way(asked: &protocol::Way, caller: &Caller) -> Result<Way, Failure> {
     let told = caller.clone();
     let guide = Box::new(move |visit: &Visit| {
-        told.tell(protocol::Reply::Visit {
+        told.guide(protocol::Reply::Visit {
             url: Secret::new(&visit.url),
             user_code: visit.user_code.clone(),
             device_id: visit.device_id.to_string(),
-        });
+        })
     });
     Ok(match asked {
         protocol::Way::LoginPassword(password) => Way::LoginPassword(login(password)?),

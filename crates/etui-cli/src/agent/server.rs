@@ -4,6 +4,7 @@
 //! channel to the thread that owns the device, since keys never leave it.
 
 use std::{
+    convert::Infallible,
     io::{self, Write as _},
     rc::Rc,
     sync::mpsc::{Receiver, channel},
@@ -192,9 +193,10 @@ fn deliver(stream: &mut Stream, told: &Receiver<Told>) -> bool {
     for told in told {
         let is_last = match told {
             Told::Reply(reply) => {
-                let is_last = !matches!(reply, Reply::Progress { .. } | Reply::Visit { .. });
+                let is_last = !matches!(reply, Reply::Progress { .. });
                 frame::write(stream, &reply).map(|()| is_last)
             }
+            Told::Guided { reply, waits } => guide(stream, &reply, waits).map(|()| false),
             Told::Wanted { wanted, answered } => put(stream, wanted, answered).map(|()| false),
         };
         match is_last {
@@ -205,6 +207,18 @@ fn deliver(stream: &mut Stream, told: &Receiver<Told>) -> bool {
     }
     // The agent ended without an answer.
     false
+}
+
+/// Sends the other end to a page, and keeps `waits` for as long as it is there.
+fn guide(stream: &mut Stream, reply: &Reply, waits: oneshot::Sender<Infallible>) -> Result<(), FrameError> {
+    frame::write(stream, reply)?;
+    let stream = stream.try_clone().map_err(FrameError::Connection)?;
+    thread::spawn(move || {
+        // It has nothing to say: whatever comes first, a question's answer or its end, comes when waiting is over.
+        let _ = platform::wait_for_anything(&stream);
+        drop(waits);
+    });
+    Ok(())
 }
 
 /// Puts a question to the other end, and passes its answer on, if it has one.

@@ -21,14 +21,18 @@ pub(super) async fn sign_in(
     guide: &Guide,
 ) -> Result<Session, ClientError> {
     let begun = api.begin_device_code(device_id).await?;
-    guide(&Visit { url: begun.verification_url, user_code: Some(begun.user_code), device_id });
+    let mut gone = guide(&Visit { url: begun.verification_url, user_code: Some(begun.user_code), device_id });
     let started = Instant::now();
     let patience = Duration::from_secs(begun.expires_in_s.into());
     let interval = Duration::from_secs(begun.interval_s.into()).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
     while started.elapsed() < patience {
         match api.sign_in_with_device_code(&begun.device_code, second_factor).await {
             Err(ClientError::Server(problem)) if problem.code == ErrorCode::AuthorizationPending => {
-                sleep(interval).await;
+                // Not while the server is asked: it may be opening the session.
+                tokio::select! {
+                    () = sleep(interval) => {}
+                    () = &mut gone => return Err(ClientError::NotLetIn),
+                }
             }
             Err(ClientError::Server(problem)) if problem.code == ErrorCode::AccessDenied => {
                 return Err(ClientError::NotLetIn);

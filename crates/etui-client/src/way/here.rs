@@ -41,9 +41,12 @@ pub(super) async fn sign_in(
     let port = listener.local_addr().map_err(ClientError::Listening)?.port();
     let question =
         Question { verifier: random_text(), state: random_text(), server: api.server().to_owned() };
-    guide(&Visit { url: question.url(port, device_id), user_code: None, device_id });
-    let answer = timeout(PATIENCE, question.answer(&listener)).await.map_err(|_| ClientError::NotLetIn)?;
-    api.sign_in_with_code(answer?, question.verifier, device_id, second_factor).await
+    let gone = guide(&Visit { url: question.url(port, device_id), user_code: None, device_id });
+    let code = tokio::select! {
+        answer = timeout(PATIENCE, question.answer(&listener)) => answer.map_err(|_| ClientError::NotLetIn)??,
+        () = gone => return Err(ClientError::NotLetIn),
+    };
+    api.sign_in_with_code(code, question.verifier, device_id, second_factor).await
 }
 
 struct Question {

@@ -104,6 +104,12 @@ pub(crate) fn connect(path: &Path) -> Result<Option<Stream>> {
     }
 }
 
+/// Returns when the other end has sent something, which is left where it is, or has gone away.
+pub(crate) fn wait_for_anything(stream: &Stream) -> Result<()> {
+    let peek = || rustix::net::recv(stream, &mut [0_u8; 1], rustix::net::RecvFlags::PEEK);
+    Ok(rustix::io::retry_on_intr(peek).map(drop)?)
+}
+
 /// Whether the process at the other end runs as the same user, asked of the kernel.
 #[cfg(target_os = "linux")]
 pub(crate) fn is_own_peer(stream: &Stream) -> Result<bool> {
@@ -164,6 +170,8 @@ pub(crate) fn time_since_boot() -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+
     use super::*;
 
     fn mode(path: &Path) -> u32 {
@@ -199,6 +207,21 @@ mod tests {
         assert!(connect(&socket).unwrap().is_none(), "no socket");
         drop(listen(&socket).unwrap());
         assert!(connect(&socket).unwrap().is_none(), "a socket left behind");
+    }
+
+    #[test]
+    fn what_comes_is_waited_for_and_left_where_it_is() {
+        let (mut one, mut other) = Stream::pair().unwrap();
+        let waiting = other.try_clone().unwrap();
+        let waiting = std::thread::spawn(move || wait_for_anything(&waiting));
+        one.write_all(b"!").unwrap();
+        waiting.join().unwrap().unwrap();
+        let mut byte = [0];
+        other.read_exact(&mut byte).unwrap();
+        assert_eq!(&byte, b"!");
+        drop(one);
+        wait_for_anything(&other).unwrap();
+        assert_eq!(other.read(&mut byte).unwrap(), 0, "its end is there too");
     }
 
     #[test]
