@@ -9,7 +9,7 @@ use crate::{
     app::App,
     newcomer::{self, Newcomer},
     problem::ApiError,
-    sign_in::{self, Proven},
+    sign_in::{self, Factors, Proven},
 };
 
 /// Who let it in.
@@ -19,8 +19,8 @@ pub(crate) enum LetIn {
     /// The holder of an account.
     Holder {
         claim: Claim,
-        /// Whether two factors were shown in the browser.
-        twice: bool,
+        /// In the browser.
+        shown: Factors,
     },
     /// Somebody who has none yet.
     Newcomer(Newcomer),
@@ -41,8 +41,8 @@ impl LetIn {
     /// `no_account` with a ticket; those of [`sign_in::complete`].
     pub(crate) async fn complete(self, app: &App, device_id: DeviceId) -> Result<Session, ApiError> {
         match self {
-            Self::Holder { claim, twice } => {
-                let proven = Proven { claim, device_id, method: Method::Browser, twice };
+            Self::Holder { claim, shown } => {
+                let proven = Proven { claim, device_id, method: Method::Browser, shown };
                 sign_in::complete(app, proven).await
             }
             Self::Newcomer(newcomer) => Err(newcomer::no_account(app, &newcomer).await?),

@@ -21,7 +21,7 @@ use crate::{
     pages::Next,
     problem::ApiError,
     refusals,
-    sign_in::{self, PATIENCE, Proven},
+    sign_in::{self, Factors, PATIENCE, Proven},
 };
 
 /// A link is tried by as many as have the token; what limits them is that they have to have it.
@@ -74,7 +74,7 @@ pub(crate) async fn sign_in(
     let required = require_program(app, &mailed, device_id, ticket).await;
     required.inspect_err(refusals::noted(app, claim.account_id(), Action::SignIn, Some(device_id)))?;
     mailed.take(app, Purpose::Link).await?;
-    Ok(Proven { claim, device_id, method: Method::Link, twice: false })
+    Ok(Proven { claim, device_id, method: Method::Link, shown: Factors::One })
 }
 
 /// The device that asked, with its ticket; without one, whatever was asked for nowhere.

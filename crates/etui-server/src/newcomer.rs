@@ -49,7 +49,7 @@ impl Newcomer {
 
 impl From<Identified> for Newcomer {
     fn from(identified: Identified) -> Self {
-        let Identified { identity: Identity { issuer, subject }, email } = identified;
+        let Identified { identity: Identity { issuer, subject }, email, .. } = identified;
         Self::Provider { issuer, subject, email }
     }
 }

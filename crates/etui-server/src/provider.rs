@@ -15,7 +15,10 @@ use openidconnect::{
     CsrfToken, DiscoveryError, EndpointMaybeSet, EndpointNotSet, EndpointSet, IssuerUrl, Nonce,
     PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, SignatureVerificationError,
     TokenResponse as _,
-    core::{CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreErrorResponseType, CoreIdToken},
+    core::{
+        CoreAuthPrompt, CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreErrorResponseType,
+        CoreIdToken,
+    },
 };
 use tokio::sync::Mutex;
 use url::Url;
@@ -24,6 +27,7 @@ use crate::{
     log::{self, Cause},
     problem::ApiError,
     settings::{ProviderSettings, SettingsError},
+    tokens::LEEWAY_S,
 };
 
 mod claims;
@@ -31,6 +35,7 @@ mod description;
 mod http_client;
 mod words;
 
+use claims::Said;
 use description::Description;
 use http_client::{HttpClient, HttpError};
 
@@ -88,7 +93,7 @@ pub(crate) enum ProviderError {
         #[source]
         source: ClaimsVerificationError,
     },
-    /// What it says about an address cannot be read.
+    /// What it says besides cannot be read.
     #[error("reading an ID token of the provider “{name}”")]
     Reading {
         name: String,
@@ -173,6 +178,16 @@ pub(crate) struct Identified {
     pub(crate) identity: Identity,
     /// An address in the form of `etui_api::email::normalize_email` that the provider vouches for.
     pub(crate) email: Option<String>,
+    /// When the provider has asked them to sign in, in seconds since 1970, if it says so.
+    pub(crate) signed_in_s: Option<u64>,
+}
+
+impl Identified {
+    /// Whether the provider has asked them since this sign-in was begun, and not some other time: it may know their browser.
+    pub(crate) fn was_asked(&self, departed_s: u64, now_s: u64) -> bool {
+        let since = departed_s.saturating_sub(LEEWAY_S)..=now_s.saturating_add(LEEWAY_S);
+        self.signed_in_s.is_some_and(|signed_in_s| since.contains(&signed_in_s))
+    }
 }
 
 impl std::fmt::Debug for Provider {
@@ -214,7 +229,8 @@ impl Provider {
         self.issuer.as_str() == identity.issuer
     }
 
-    /// Where somebody signs in who is to come back with this state.
+    /// Where somebody signs in who is to come back with this state. Whoever signs in here counts as present for a while, so they are
+    /// asked to sign in there as well, even if the provider knows their browser (OpenID Connect Core 1.0, section 3.1.2.1).
     ///
     /// # Errors
     /// `Describing`, `NotDescribed`.
@@ -225,6 +241,8 @@ impl Provider {
         let request = client
             .authorize_url(CoreAuthenticationFlow::AuthorizationCode, || state, Nonce::new_random)
             .add_scopes(self.scopes.iter().cloned())
+            .add_prompt(CoreAuthPrompt::Login)
+            .set_max_age(Duration::ZERO)
             .set_pkce_challenge(challenge);
         let (url, _, nonce) = request.url();
         Ok(Departure { url, verifier, nonce })
@@ -247,8 +265,8 @@ impl Provider {
             other => other.map_err(verifying)?,
         };
         let reading = |source| ProviderError::Reading { name: self.name.clone(), source };
-        let email = claims::verified_email(&id_token.to_string()).map_err(reading)?;
-        Ok(Identified { identity: Identity { issuer: self.issuer.to_string(), subject }, email })
+        let Said { email, signed_in_s } = claims::said(&id_token.to_string()).map_err(reading)?;
+        Ok(Identified { identity: Identity { issuer: self.issuer.to_string(), subject }, email, signed_in_s })
     }
 
     /// Of two providers, one might pass on what the other gave (RFC 9207, section 2.4).

@@ -16,7 +16,7 @@ use crate::{
     passkeys,
     problem::ApiError,
     recovery_codes, refusals,
-    sign_in::{self, Proven, no_longer_valid},
+    sign_in::{self, Factors, Proven, no_longer_valid},
     totp,
 };
 
@@ -36,7 +36,7 @@ pub(crate) async fn verify(
     let ticket =
         Ticket { secret_hash, purpose: Purpose::SecondFactor, account_id: proven.claim.account_id() };
     check(app, client, &ticket, Some(proven.device_id), factor).await?;
-    Ok(Proven { twice: true, ..proven })
+    Ok(Proven { shown: Factors::Two, ..proven })
 }
 
 /// What lacks a second factor, in a program or on a page.

@@ -27,14 +27,25 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
 /// How often a code may be wrong.
 pub(crate) const TRIES: u32 = 5;
 
+/// How much somebody has shown of themselves a moment ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Factors {
+    /// Nothing: a provider vouches for them, and does not say that it has just asked them.
+    None,
+    /// One factor.
+    One,
+    /// Two factors, or one that is two.
+    Two,
+}
+
 /// Somebody has been proven to hold an account, by one factor or by two.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Proven {
     pub(crate) claim: Claim,
     pub(crate) device_id: DeviceId,
     pub(crate) method: Method,
-    /// Whether a second factor has been shown, or the first is two in one.
-    pub(crate) twice: bool,
+    pub(crate) shown: Factors,
 }
 
 /// Gives a session to whoever has been proven to hold an account.
@@ -59,13 +70,15 @@ pub(crate) async fn complete(app: &App, proven: Proven) -> Result<Session, ApiEr
 }
 
 async fn complete_uncounted(app: &App, proven: &Proven) -> Result<Session, ApiError> {
-    let Proven { claim, device_id, method, twice } = *proven;
+    let Proven { claim, device_id, method, shown } = *proven;
     let account_id = claim.account_id();
-    if !twice && let Some(sealed) = app.store.totp(account_id).await? {
+    if shown != Factors::Two
+        && let Some(sealed) = app.store.totp(account_id).await?
+    {
         return Err(ask_for_second_factor(app, proven, &sealed).await?);
     }
     let now_ms = clock::now_ms();
-    let (session, refresh_token) = sessions::draw(app, method, now_ms)?;
+    let (session, refresh_token) = sessions::draw(app, method, shown != Factors::None, now_ms)?;
     let announce = |begun: &Begun| mail::notice(app, new_device(begun, method, now_ms));
     app.store.create_session(claim, device_id, session, announce, now_ms).await?;
     mail::wake(app);

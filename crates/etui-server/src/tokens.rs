@@ -30,8 +30,8 @@ pub const LIFETIME_S: u32 = 600;
 /// The token's type (RFC 9068 §2.1).
 const TYPE: &str = "at+jwt";
 const AUDIENCE: &str = "etui-api";
-/// How far the clocks of two nodes may be apart, in seconds.
-const LEEWAY_S: u64 = 5;
+/// How far the clocks of two machines may be apart, in seconds.
+pub(crate) const LEEWAY_S: u64 = 5;
 /// Longer than any token of ours: refused before it is hashed or decoded.
 const MAX_TOKEN_BYTES: usize = 1024;
 const MAX_CACHED: usize = 8192;

@@ -23,6 +23,7 @@ pub struct Authority {
     device_id: DeviceId,
     session_id: SessionId,
     started_ms: u64,
+    is_present: bool,
     last_seen_ms: u64,
     is_administrator: bool,
     pseudonyms: Pseudonyms,
@@ -44,6 +45,8 @@ pub struct Fresh {
 pub enum Presence {
     /// With a device, for as long as its session lasts: it asks itself, or has opened a browser.
     OpenedBy(SessionId),
+    /// In a browser, by a provider that vouches for them and has not just asked them for anything.
+    Vouched,
     /// In a browser, by one factor.
     OneFactor,
     /// In a browser, by two factors, or by one that is two.
@@ -110,12 +113,12 @@ impl Authority {
         &self.pseudonyms
     }
 
-    /// The same holder, if the session was signed in to within [`FRESH_MS`].
+    /// The same holder, if the session was signed in to within [`FRESH_MS`] by somebody who was asked for something.
     ///
     /// # Errors
     /// `NotFresh`.
     pub fn fresh(&self, now_ms: u64) -> Result<Fresh, StoreError> {
-        if now_ms.saturating_sub(self.started_ms) >= FRESH_MS {
+        if !self.is_present || now_ms.saturating_sub(self.started_ms) >= FRESH_MS {
             return Err(StoreError::NotFresh);
         }
         Ok(self.confirmed())
@@ -249,7 +252,7 @@ impl Store {
     ///
     /// # Errors
     /// `NotFound` for an account that is gone; `SessionEnded` if a device's session has, or how the account is signed in to has
-    /// changed since it was shown; `Disabled`, `Leaving`, `AwaitsApproval`.
+    /// changed since it was shown; `Disabled`, `Leaving`, `AwaitsApproval`; `NotFresh` for one who was asked for nothing.
     pub async fn present(&self, claim: Claim, presence: Presence, now_ms: u64) -> Result<Fresh, StoreError> {
         if let Presence::OpenedBy(session_id) = presence {
             let authority = self.authority(session_id, now_ms).await?;
@@ -261,8 +264,11 @@ impl Store {
             return Err(StoreError::SessionEnded);
         }
         refuse_disabled_and_leaving(&row, 4)?;
-        if matches!(presence, Presence::OneFactor) && row.column::<bool>(6)? {
+        if matches!(presence, Presence::Vouched | Presence::OneFactor) && row.column::<bool>(6)? {
             return Err(StoreError::AwaitsApproval);
+        }
+        if matches!(presence, Presence::Vouched) {
+            return Err(StoreError::NotFresh);
         }
         Ok(Fresh {
             claim,
@@ -315,8 +321,8 @@ impl Store {
 /// The first of the columns that say whether anything is to be given.
 const STANDING: usize = 8;
 const SELECT: &str = "SELECT s.session_id, s.account_id, a.credentials_version, s.device_id, s.started_ms, \
-     s.last_seen_ms, a.role, a.pseudonym_key, a.disabled_ms, a.delete_at_ms, s.awaits_approval \
-     FROM session s JOIN account a ON a.account_id = s.account_id WHERE s.session_id = $1";
+     s.last_seen_ms, a.role, a.pseudonym_key, a.disabled_ms, a.delete_at_ms, s.awaits_approval, \
+     s.present FROM session s JOIN account a ON a.account_id = s.account_id WHERE s.session_id = $1";
 
 /// The authority of a session that was just begun or refreshed, within the caller's transaction, whatever its standing.
 pub(crate) async fn of_session<C: ConnectionTrait>(
@@ -376,6 +382,7 @@ fn authority(row: &QueryResult) -> Result<Authority, StoreError> {
         claim,
         device_id: row.id(3)?,
         started_ms: row.number(4)?,
+        is_present: row.number(STANDING + 3)? != 0,
         last_seen_ms: row.number(5)?,
         is_administrator: is_administrator(row, 6)?,
         pseudonyms: Pseudonyms::from_column(claim.account_id(), row.column(7)?),

@@ -112,6 +112,7 @@ pub const HOLDINGS: [Holding; 26] = [
             ("expires_ms", Told(Number)),
             ("rotated_ms", Told(Number)),
             ("method", Told(Text)),
+            ("present", Told(Number)),
             ("awaits_approval", Told(Number)),
         ],
         key_columns: 1,

@@ -44,6 +44,8 @@ pub struct NewSession {
     pub expires_ms: u64,
     /// How its holder signed in.
     pub method: Method,
+    /// Whether they were asked for something: otherwise nothing dangerous is done with it, however new it is.
+    pub is_present: bool,
 }
 
 /// A session that was begun.
@@ -291,7 +293,7 @@ pub(crate) async fn insert<C: ConnectionTrait>(
 ) -> Result<Begun, StoreError> {
     const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND device_id = $2 AND last_seen_ms = $3";
     const INSERT: &str = "INSERT INTO session (session_id, account_id, device_id, refresh_hash, started_ms, \
-         last_seen_ms, expires_ms, method, awaits_approval) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+         last_seen_ms, expires_ms, method, awaits_approval, present) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     let is_new_device = known_device::meet(transaction, account_id, device_id, now_ms).await?;
     let awaits_approval = known_device::awaits_approval(transaction, account_id, device_id, now_ms).await?;
     if !awaits_approval {
@@ -309,6 +311,7 @@ pub(crate) async fn insert<C: ConnectionTrait>(
         sql::number(session.expires_ms),
         session.method.name().into(),
         i64::from(awaits_approval).into(),
+        i64::from(session.is_present).into(),
     ];
     sql::execute(transaction, "beginning a session", INSERT, values).await?;
     ceiling::hold_sessions(transaction, account_id, session.session_id).await?;

@@ -88,6 +88,7 @@ macro_rules! contracts {
             who_waits_waits_on_whatever_becomes_of_its_session
             a_device_that_was_signed_out_by_another_waits_again
             one_factor_is_nobody_beside_a_device_that_could_approve
+            who_was_asked_for_nothing_is_not_present
             where_nobody_could_approve_nobody_waits
             a_disabled_account_is_given_nothing
             an_account_that_is_being_deleted_can_only_be_left_or_kept;

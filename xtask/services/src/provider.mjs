@@ -41,6 +41,10 @@ const lies = {
   // A key of the same name that nobody publishes.
   'wrong-key': (claims) => sign(claims, newKey('first')),
   'wrong-algorithm': (claims) => `${base64url({ alg: 'none' })}.${base64url(claims)}.`,
+  // It knows the browser from an hour ago, and asks nothing.
+  'signed-in-before': (claims) => sign({ ...claims, auth_time: claims.auth_time - 3600 }, key),
+  'signed-in-later': (claims) => sign({ ...claims, auth_time: claims.auth_time + 3600 }, key),
+  'says-no-time': ({ auth_time, ...claims }) => sign(claims, key),
   // No lie: it has a new key, which is published from now on.
   rotated: (claims) => {
     added.push(newKey(`added-${added.length}`));

@@ -26,7 +26,8 @@ use crate::{
     newcomer::Newcomer,
     one_time,
     problem::ApiError,
-    refusals, sign_in,
+    refusals,
+    sign_in::{self, Factors},
 };
 
 const PAGE_COOKIE: &str = "__Host-etui-page";
@@ -35,18 +36,18 @@ const PAGE_COOKIE: &str = "__Host-etui-page";
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Proof {
     pub(crate) claim: Claim,
-    /// Whether a second factor has been shown, or the first is two in one.
-    pub(crate) twice: bool,
+    pub(crate) shown: Factors,
     /// The session of the device that opened the page: it goes on when credentials change.
     pub(crate) session_id: Option<Id>,
 }
 
 impl Proof {
     fn presence(&self) -> Presence {
-        match self.session_id {
-            Some(session_id) => Presence::OpenedBy(SessionId::new(session_id)),
-            None if self.twice => Presence::TwoFactors,
-            None => Presence::OneFactor,
+        match (self.session_id, self.shown) {
+            (Some(session_id), _) => Presence::OpenedBy(SessionId::new(session_id)),
+            (None, Factors::None) => Presence::Vouched,
+            (None, Factors::One) => Presence::OneFactor,
+            (None, Factors::Two) => Presence::TwoFactors,
         }
     }
 }
@@ -56,7 +57,7 @@ impl Proof {
 /// # Errors
 /// The store's.
 pub(crate) async fn go_on(app: &App, proof: Proof, next: &Next) -> Result<Response, PageError> {
-    if !proof.twice && app.store.totp(proof.claim.account_id()).await?.is_some() {
+    if proof.shown != Factors::Two && app.store.totp(proof.claim.account_id()).await?.is_some() {
         return second_factor::ask(app, proof, next).await;
     }
     let cookie = open(app, proof).await?;
@@ -88,9 +89,10 @@ pub(super) async fn open(app: &App, proof: Proof) -> Result<HeaderValue, ApiErro
     Ok(cookie)
 }
 
-/// Whether it keeps a holder from changing anything, and not from letting a program in: that waits as well, or keeps the account.
+/// Whether it keeps a holder from changing anything, and not from letting a program in: that waits as well, keeps the account, or
+/// changes nothing either.
 const fn may_let_in(why: &StoreError) -> bool {
-    matches!(why, StoreError::AwaitsApproval | StoreError::Leaving { .. })
+    matches!(why, StoreError::AwaitsApproval | StoreError::Leaving { .. } | StoreError::NotFresh)
 }
 
 /// Opens them for somebody without an account.
@@ -285,7 +287,7 @@ impl From<&Visitor> for LetIn {
     fn from(visitor: &Visitor) -> Self {
         match visitor {
             Visitor::Holder(PageAccess { proof, .. }) | Visitor::Kept(proof, _) => {
-                Self::Holder { claim: proof.claim, twice: proof.twice }
+                Self::Holder { claim: proof.claim, shown: proof.shown }
             }
             Visitor::Newcomer(newcomer) => Self::Newcomer(newcomer.clone()),
         }

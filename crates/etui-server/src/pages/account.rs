@@ -18,6 +18,9 @@ const ONE_FACTOR: &str = "<p>New devices of this account have to be approved. So
      anything here: sign out, and sign in with a passkey or together with a second factor, or open this page from a device \
      that is signed in, with <code>etui account open</code>.</p>\
      <p>If no such device is left, and no second factor either, ask whoever runs the server.</p>";
+const NOT_ASKED: &str = "<p>The provider vouches for you, and did not say that it has asked you to sign in just now. Whoever finds your \
+     browser open could have come here like that, so nothing can be seen or changed here: sign out, and sign in again there, or in \
+     another way, or open this page from a device that has just signed in, with <code>etui account open</code>.</p>";
 const LEAVING: &str = "<p>This account is being deleted, and nothing of it can be changed. Until it is gone a device that is \
      signed in can keep it, with <code>etui account keep</code>.</p>";
 
@@ -70,7 +73,12 @@ fn content(app: &App, ways: &Ways, devices: &str) -> String {
 async fn kept(app: &App, visitor: &Visitor) -> Result<Response, PageError> {
     let who = super::who(app, visitor).await?;
     let why = match visitor {
-        Visitor::Kept(_, why) if why.problem().code == ErrorCode::AccountLeaving => LEAVING,
+        Visitor::Kept(_, why) => why.problem().code,
+        _ => ErrorCode::DeviceNotApproved,
+    };
+    let why = match why {
+        ErrorCode::AccountLeaving => LEAVING,
+        ErrorCode::FreshSignInRequired => NOT_ASKED,
         _ => ONE_FACTOR,
     };
     let content = format!("<p>{who}</p>{why}{WAITING}{SIGN_OUT}");

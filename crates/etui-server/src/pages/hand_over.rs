@@ -13,7 +13,12 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{Next, Page, PageError, PageForm, PageQuery, Proof, access, browser, hidden, see_other};
-use crate::{app::App, clock, document::escape, sign_in};
+use crate::{
+    app::App,
+    clock,
+    document::escape,
+    sign_in::{self, Factors},
+};
 
 /// What is kept with it.
 #[derive(Serialize, Deserialize)]
@@ -58,6 +63,6 @@ pub(super) async fn open(
     let pending = pending.ok_or_else(sign_in::no_longer_valid)?;
     let HandOver { claim, session_id } = sign_in::body(&pending.body)?;
     // A device's session has had every factor that the account asks for; how many is not known here.
-    let cookie = access::open(&app, Proof { claim, twice: false, session_id }).await?;
+    let cookie = access::open(&app, Proof { claim, shown: Factors::One, session_id }).await?;
     Ok(see_other(&Next::Account.address(), [cookie]))
 }

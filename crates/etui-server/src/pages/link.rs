@@ -20,7 +20,7 @@ use crate::{
     limits::{self, Target},
     links::{self, Starter},
     parameters::Client,
-    sign_in,
+    sign_in::{self, Factors},
 };
 
 #[derive(Deserialize)]
@@ -84,5 +84,5 @@ pub(super) async fn open(
     let token = Token::new(token);
     let opened = links::open(&app, browser.hash(), &token);
     let (claim, next) = limits::within_try(&app, client, Target::Code, None, opened).await?;
-    go_on(&app, Proof { claim, twice: false, session_id: None }, &next).await
+    go_on(&app, Proof { claim, shown: Factors::One, session_id: None }, &next).await
 }

@@ -29,6 +29,7 @@ use crate::{
     parameters::Client,
     passkeys,
     problem::ApiError,
+    sign_in::Factors,
 };
 
 /// The address of the script, for pages that ask for passkeys.
@@ -155,7 +156,7 @@ pub(super) async fn sign_in(
 ) -> Result<Response, PageError> {
     let claim = async { passkeys::verify(&app, answered.read()?, Action::SignIn).await };
     let claim = limits::within_try(&app, client, Target::Code, None, claim).await?;
-    let proof = Proof { claim, twice: true, session_id: None };
+    let proof = Proof { claim, shown: Factors::Two, session_id: None };
     go_on(&app, proof, &Next::read(next.as_deref())).await
 }
 

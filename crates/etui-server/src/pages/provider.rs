@@ -33,7 +33,7 @@ use crate::{
     problem::ApiError,
     provider::{Arrival, Identified, Provider},
     refusals,
-    sign_in::{self, PATIENCE},
+    sign_in::{self, Factors, PATIENCE},
 };
 
 const REFRESH: HeaderName = HeaderName::from_static("refresh");
@@ -45,6 +45,8 @@ struct Journey {
     browser: Digest,
     verifier: String,
     nonce: String,
+    /// When it was begun, in seconds since 1970.
+    departed_s: u64,
     aim: Aim,
 }
 
@@ -127,7 +129,7 @@ pub(super) async fn arrive(
 ) -> Result<Response, PageError> {
     let journey = journey(&app, &browser, &answer.state).await?;
     let provider = app.providers.named(&journey.provider)?;
-    let Journey { aim, verifier, nonce, .. } = journey;
+    let Journey { aim, verifier, nonce, departed_s, .. } = journey;
     let code = answer.code.filter(|_| answer.error.is_none());
     let refused =
         || ApiError::because(ErrorCode::ProviderRefused, "It was given up there, or is not allowed.");
@@ -141,7 +143,7 @@ pub(super) async fn arrive(
     match aim {
         Aim::SignIn { next, charged } => {
             let attempt = Attempt::kept(charged, Target::Code);
-            sign_in_as(&app, provider, identified, &next, attempt).await
+            sign_in_as(&app, provider, identified, departed_s, &next, attempt).await
         }
         Aim::Link { claim } => ask_to_link(&app, access, claim, identified).await,
     }
@@ -162,6 +164,7 @@ async fn begin(app: &App, provider: &Provider, browser: &Browser, aim: Aim) -> R
         browser,
         verifier: departure.verifier.secret().clone(),
         nonce: departure.nonce.secret().clone(),
+        departed_s: clock::now_s(),
         aim,
     };
     sign_in::begin_with(app, secret_hash, Purpose::Provider, claim, &journey, 1, PATIENCE).await?;
@@ -202,12 +205,15 @@ async fn sign_in_as(
     app: &App,
     provider: &Provider,
     identified: Identified,
+    departed_s: u64,
     next: &Next,
     attempt: Attempt,
 ) -> Result<Response, PageError> {
     if let Some(claim) = app.store.account_of_identity(&identified.identity, clock::now_ms()).await? {
         attempt.succeeded(app).await?;
-        return go_on(app, Proof { claim, twice: false, session_id: None }, next).await;
+        let asked = identified.was_asked(departed_s, clock::now_s());
+        let shown = if asked { Factors::One } else { Factors::None };
+        return go_on(app, Proof { claim, shown, session_id: None }, next).await;
     }
     if let Some(email) = &identified.email
         && let Some(login) = app.store.login(email).await?

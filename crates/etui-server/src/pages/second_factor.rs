@@ -31,7 +31,7 @@ use crate::{
     parameters::Client,
     problem::ApiError,
     second_factor::{self, Ticket},
-    sign_in::{self, PATIENCE, TRIES},
+    sign_in::{self, Factors, PATIENCE, TRIES},
     totp,
 };
 
@@ -128,7 +128,7 @@ async fn finish(
         found => found?,
     };
     match second_factor::check(app, client, &half, None, factor).await {
-        Ok(()) => go_on(app, Proof { twice: true, ..proof }, &next).await,
+        Ok(()) => go_on(app, Proof { shown: Factors::Two, ..proof }, &next).await,
         Err(error) if error.problem().code == ErrorCode::WrongCode => Ok(see_other(WRONG, [])),
         // The page says so.
         Err(error) if error.problem().code == ErrorCode::SecondFactorUnreadable => Ok(see_other(ADDRESS, [])),

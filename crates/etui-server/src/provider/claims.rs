@@ -1,4 +1,4 @@
-//! What an ID token that was verified says about an address.
+//! What an ID token that was verified says besides who it is about.
 
 use data_encoding::BASE64URL_NOPAD;
 use etui_api::email::normalize_email;
@@ -20,30 +20,53 @@ pub(crate) enum ClaimsError {
 }
 
 #[derive(Deserialize)]
-struct AddressClaims {
+struct Claims {
     #[serde(default)]
     email: Value,
     #[serde(default)]
     email_verified: Value,
+    #[serde(default)]
+    auth_time: Value,
 }
 
-/// The address, if the provider vouches for it. Read from the token itself, since libraries take `"true"` and more for true:
-/// only the boolean counts.
-pub(super) fn verified_email(id_token: &str) -> Result<Option<String>, ClaimsError> {
+/// What is used of it.
+pub(super) struct Said {
+    /// An address that the provider vouches for.
+    pub(super) email: Option<String>,
+    /// When it has asked them to sign in, in seconds since 1970 (`auth_time`).
+    pub(super) signed_in_s: Option<u64>,
+}
+
+/// Read from the token itself, since libraries take `"true"` and more for true: only the boolean counts, and only a number is a time.
+pub(super) fn said(id_token: &str) -> Result<Said, ClaimsError> {
     let payload = id_token.split('.').nth(1).ok_or(ClaimsError::NoPayload)?;
     let payload = BASE64URL_NOPAD.decode(payload.as_bytes()).map_err(ClaimsError::Base64)?;
-    let AddressClaims { email, email_verified } =
+    let Claims { email, email_verified, auth_time } =
         serde_json::from_slice(&payload).map_err(ClaimsError::Json)?;
     let verified = email_verified == Value::Bool(true);
-    Ok(email.as_str().filter(|_| verified).and_then(normalize_email))
+    let email = email.as_str().filter(|_| verified).and_then(normalize_email);
+    Ok(Said { email, signed_in_s: auth_time.as_u64() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn said_in(payload: &str) -> Said {
+        said(&format!("e30.{}.c2ln", BASE64URL_NOPAD.encode(payload.as_bytes()))).unwrap()
+    }
+
     fn email(payload: &str) -> Option<String> {
-        verified_email(&format!("e30.{}.c2ln", BASE64URL_NOPAD.encode(payload.as_bytes()))).unwrap()
+        said_in(payload).email
+    }
+
+    #[test]
+    fn only_a_number_of_seconds_is_a_time() {
+        assert_eq!(said_in(r#"{"auth_time":1800000000}"#).signed_in_s, Some(1_800_000_000));
+        for not in ["\"1800000000\"", "null", "true", "-1", "1800000000.5", "[1800000000]"] {
+            assert_eq!(said_in(&format!(r#"{{"auth_time":{not}}}"#)).signed_in_s, None, "{not}");
+        }
+        assert_eq!(said_in("{}").signed_in_s, None);
     }
 
     #[test]
@@ -67,7 +90,7 @@ mod tests {
     #[test]
     fn what_is_no_token_is_an_error() {
         for wrong in ["", "abc", "a.!.c", "a.e.c", "a.MQ.c"] {
-            assert!(verified_email(wrong).is_err(), "{wrong}");
+            assert!(said(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -27,14 +27,19 @@ pub(super) mod second_factor;
 pub(crate) const LIFETIME_MS: u64 = 90 * 24 * 60 * 60 * 1000;
 
 /// A new session and its first refresh token.
-pub(crate) fn draw(app: &App, method: Method, now_ms: u64) -> Result<(NewSession, Token), ApiError> {
+pub(crate) fn draw(
+    app: &App,
+    method: Method,
+    is_present: bool,
+    now_ms: u64,
+) -> Result<(NewSession, Token), ApiError> {
     let mut id = [0; 16];
     getrandom::fill(&mut id)?;
     let session_id = SessionId::new(Id::new(id)?);
     let keys = app.tokens.keys(clock::now_s());
     let (refresh_token, refresh_hash) = refresh_token::first(&keys.refresh_key, session_id)?;
     let expires_ms = expires_ms(now_ms);
-    Ok((NewSession { session_id, refresh_hash, expires_ms, method }, refresh_token))
+    Ok((NewSession { session_id, refresh_hash, expires_ms, method, is_present }, refresh_token))
 }
 
 /// When a session ends that is not used after now.

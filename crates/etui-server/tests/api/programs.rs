@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     providers::Place,
+    second_factor,
     support::{Answer, Person, Seen, TestBrowser, frames_body, send},
 };
 
@@ -200,6 +201,46 @@ async fn a_device_without_a_browser_waits_until_it_is_let_in() {
     assert_eq!(place.poll(&begun.device_code).await.code(), ErrorCode::NoLongerValid, "one session");
     let page = place.type_code(&mut browser, &begun.user_code).await;
     assert_eq!(page.status, 401, "the code is used up: {}", page.text);
+}
+
+/// A browser that is found open, at a provider that knows it: dangerous things take somebody who is there.
+#[tokio::test]
+async fn whom_a_provider_has_not_just_asked_changes_nothing_and_neither_does_a_program_let_in() {
+    let place = Place::with_providers(1).await;
+    let asked =
+        [("alice", true), ("signed-in-before", false), ("signed-in-later", false), ("says-no-time", false)];
+    for ((name, is_present), number) in asked.into_iter().zip(1..) {
+        let (person, _, _) = place.linked(number, name).await;
+        let mut browser = TestBrowser::new();
+        let page = place.sign_in(&mut browser, "a", name).await;
+        assert_eq!((page.status, page.url.path()), (200, "/account"), "{name}: {}", page.text);
+        assert!(page.text.contains(&person.email), "{name}: {}", page.text);
+        let said = page.text.contains("did not say that it has asked you to sign in just now");
+        assert_eq!((said, page.text.contains("Ways to sign in")), (!is_present, is_present), "{name}");
+        let begun = place.begin().await;
+        let page = place.type_code(&mut browser, &begun.user_code).await;
+        browser.submit(&page, "/device/decide", &[("decision", "allow")]).await;
+        let let_in: Session = place.poll(&begun.device_code).await.json();
+        assert_eq!(place.server.get("/v1/devices", &let_in).await.status, 200, "{name}");
+        let answer = place.server.post_as("/v1/account/totp", &let_in, &()).await;
+        let code = (answer.status != 200).then(|| answer.code());
+        assert_eq!(code, (!is_present).then_some(ErrorCode::FreshSignInRequired), "{name}");
+
+        let unlink = [("issuer", place.issuers[0].as_str()), ("subject", name)];
+        let page = browser.send(&place.address("/account/unlink"), &unlink).await;
+        assert_eq!(page.status, if is_present { 200 } else { 403 }, "{name}: {}", page.text);
+    }
+}
+
+#[tokio::test]
+async fn whoever_shows_a_second_factor_is_there_even_if_the_provider_asked_nothing() {
+    let place = Place::with_providers(1).await;
+    let (_, session, _) = place.linked(1, "signed-in-before").await;
+    let (_, codes) = second_factor::pages::guard(&place.server, &session).await;
+    let mut browser = TestBrowser::new();
+    let asked = place.sign_in(&mut browser, "a", "signed-in-before").await;
+    let page = second_factor::pages::show_code(&mut browser, &asked, &codes[0]).await;
+    assert!(page.text.contains("Ways to sign in"), "{}", page.text);
 }
 
 #[tokio::test]

@@ -143,6 +143,21 @@ async fn a_linked_provider_signs_in_and_one_that_is_unlinked_does_not() {
     assert_eq!(page.url.path(), "/sign-in", "a change ends what others had begun");
 }
 
+/// Signing in here makes somebody present, so that knowing the browser is not enough.
+#[tokio::test]
+async fn a_provider_asks_again_though_it_knows_the_browser() {
+    let place = Place::with_providers(1).await;
+    let mut browser = TestBrowser::new();
+    let page = place.sign_in(&mut browser, "a", "alice").await;
+    browser.submit(&page, "/sign-out", &[]).await;
+    browser.stop_at(&place.issuers[0]);
+    let departed = place.depart(&mut browser, "a").await;
+    assert_eq!([departed.parameter("prompt"), departed.parameter("max_age")], ["login", "0"]);
+    browser.stop_nowhere();
+    let page = place.sign_in(&mut browser, "a", "alice").await;
+    assert_eq!((page.status, page.url.path()), (200, "/account"), "it asked: {}", page.text);
+}
+
 #[tokio::test]
 async fn whoever_signs_in_at_a_provider_has_not_failed() {
     let place = Place::with_providers(1).await;

@@ -72,13 +72,15 @@ const ACCOUNTS: [&str; 10] = [
     "UPDATE account SET pseudonym_key = RANDOM_KEY",
 ];
 
-const SESSIONS: [&str; 6] = [
+const SESSIONS: [&str; 7] = [
     // The token before the newest, and the request that was given the newest for it: a lost answer is given again.
     "ALTER TABLE session ADD COLUMN previous_hash BYTES",
     "ALTER TABLE session ADD COLUMN request_hash BYTES",
     "ALTER TABLE session ADD COLUMN rotated_ms BIGINT NOT NULL DEFAULT 0",
     // How it was signed in.
     "ALTER TABLE session ADD COLUMN method TEXT NOT NULL DEFAULT 'login_password'",
+    // 0: a provider vouched for its holder without asking them for anything, so that it never counts as one of somebody present.
+    "ALTER TABLE session ADD COLUMN present BIGINT NOT NULL DEFAULT 1",
     // 1: nothing is given to it until another device has approved it.
     "ALTER TABLE session ADD COLUMN awaits_approval BIGINT NOT NULL DEFAULT 0",
     "CREATE INDEX session_previous ON session (previous_hash)",

@@ -1,7 +1,7 @@
 //! New devices that another one has to approve, and accounts that are given nothing.
 
 use etui_chain::DeviceId;
-use etui_store::{Begun, CredentialChange, Exchange, Presence, Rotation, Store, StoreError};
+use etui_store::{Begun, CredentialChange, Exchange, NewSession, Presence, Rotation, Store, StoreError};
 use futures_util::{FutureExt as _, StreamExt as _};
 
 use crate::{
@@ -107,6 +107,25 @@ pub(crate) async fn one_factor_is_nobody_beside_a_device_that_could_approve(back
     let new = scene.client.id();
     assert!(!scene.sign_in(new).await.awaits_approval);
     assert!(scene.sign_in(device_id).await.awaits_approval, "it is a new device");
+}
+
+pub(crate) async fn who_was_asked_for_nothing_is_not_present(backend: &Backend) {
+    let mut scene = Scene::new(backend).await;
+    let session = NewSession { is_present: false, ..scene.client.session() };
+    let Scene { store, own, client } = &mut scene;
+    let claim = client.claim(store).await;
+    let waits = store.present(claim, Presence::Vouched, NOW_MS).await;
+    assert!(matches!(waits, Err(StoreError::AwaitsApproval)), "{waits:?}");
+    store.end_session(own, NOW_MS).await.unwrap();
+    let claim = client.claim(store).await;
+    let vouched = store.present(claim, Presence::Vouched, NOW_MS).await;
+    assert!(matches!(vouched, Err(StoreError::NotFresh)), "{vouched:?}");
+    let device_id = client.id();
+    let begun = store.create_session(claim, device_id, session, |_| Ok(None), NOW_MS).await.unwrap();
+    let authority = store.authority(begun.authority.session_id(), NOW_MS).await.unwrap().unwrap();
+    for authority in [begun.authority, authority] {
+        assert!(matches!(authority.fresh(NOW_MS), Err(StoreError::NotFresh)));
+    }
 }
 
 pub(crate) async fn where_nobody_could_approve_nobody_waits(backend: &Backend) {

@@ -105,7 +105,7 @@ impl Client {
     pub(crate) fn session(&mut self) -> NewSession {
         let session_id = SessionId::new(self.id());
         let (refresh_hash, expires_ms) = (self.digest(), NOW_MS + DAY_MS);
-        NewSession { session_id, refresh_hash, expires_ms, method: Method::LoginPassword }
+        NewSession { session_id, refresh_hash, expires_ms, method: Method::LoginPassword, is_present: true }
     }
 
     /// A session of this device with a store that knows its account.

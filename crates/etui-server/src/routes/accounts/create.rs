@@ -71,7 +71,7 @@ pub(crate) async fn create(
     }
     let method = if ticket.is_some() { Method::Browser } else { Method::LoginPassword };
     let now_ms = clock::now_ms();
-    let (session, refresh_token) = sessions::draw(&app, method, now_ms)?;
+    let (session, refresh_token) = sessions::draw(&app, method, true, now_ms)?;
     let session_id = session.session_id;
     let sends_mail = app.sends_mail();
     let account = NewAccount { email, admission, credentials, sends_mail, device_id, upload, session };

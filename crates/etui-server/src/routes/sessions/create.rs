@@ -21,7 +21,7 @@ use crate::{
     parameters::Client,
     problem::ApiError,
     refusals,
-    sign_in::{self, Proven},
+    sign_in::{self, Factors, Proven},
 };
 
 /// Sign in
@@ -68,5 +68,5 @@ async fn proven(
     if let Compared::SameButWeak { before, after } = compared {
         app.store.replace_login_hash(claim.account_id(), &before, &after).await?;
     }
-    Ok(Proven { claim, device_id, method: Method::LoginPassword, twice: false })
+    Ok(Proven { claim, device_id, method: Method::LoginPassword, shown: Factors::One })
 }

@@ -15,7 +15,7 @@ use crate::{
     parameters::Client,
     passkeys,
     problem::ApiError,
-    sign_in::{self, Proven},
+    sign_in::{self, Factors, Proven},
 };
 
 /// Sign in with a passkey
@@ -34,6 +34,6 @@ pub(crate) async fn create(
 ) -> Result<Response, ApiError> {
     let claim = passkeys::verify(&app, answer, Action::SignIn);
     let claim = limits::within_try(&app, client, Target::Code, Some(device_id), claim).await?;
-    let proven = Proven { claim, device_id, method: Method::Passkey, twice: true };
+    let proven = Proven { claim, device_id, method: Method::Passkey, shown: Factors::Two };
     sign_in::complete(&app, proven).await.map(|session| keeping.answer(session))
 }

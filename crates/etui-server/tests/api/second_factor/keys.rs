@@ -146,6 +146,7 @@ async fn session_of_an_older_program(guarded: &Guarded) -> Token {
         refresh_hash: Digest::of(&[&token]),
         expires_ms: now_ms + 1_000_000,
         method: Method::LoginPassword,
+        is_present: true,
     };
     let device_id = DeviceId::new([7; 16]).unwrap();
     store.create_session(claim, device_id, session, |_| Ok(None), now_ms).await.unwrap();

@@ -465,7 +465,7 @@ impl World {
     fn new_session(&mut self) -> NewSession {
         let session_id = SessionId::new(self.names.id());
         let (refresh_hash, expires_ms) = (self.names.digest(), self.now_ms + DAY_MS);
-        NewSession { session_id, refresh_hash, expires_ms, method: Method::LoginPassword }
+        NewSession { session_id, refresh_hash, expires_ms, method: Method::LoginPassword, is_present: true }
     }
 }
 
