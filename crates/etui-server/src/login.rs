@@ -4,6 +4,7 @@ mod memory;
 
 use std::{
     collections::HashMap,
+    hint::black_box,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -99,8 +100,8 @@ impl LoginHasher {
         self.in_turn(whose, move |memory| hash(memory, &params, &proof)).await
     }
 
-    /// Compares with the stored PHC string. Without one (nobody has that e-mail address) the same work is done, so
-    /// that neither answer nor time tells.
+    /// Compares with the stored PHC string. Without one (nobody has that e-mail address), and with one that was cheaper to make and is
+    /// another's, the same work is done, so that neither answer nor time tells.
     ///
     /// # Errors
     /// [`LoginError`].
@@ -115,7 +116,10 @@ impl LoginHasher {
         let phc = phc.map_err(|_| LoginError::Failed)?;
         self.in_turn(whose, move |memory| {
             let same = is_same(memory, &proof, &phc)?;
-            let Some(before) = stored.filter(|_| same) else { return Ok(Compared::Different) };
+            let Some(before) = stored.filter(|_| same) else {
+                make_up_for(memory, &proof, &phc, &wanted)?;
+                return Ok(Compared::Different);
+            };
             if is_weaker(&phc, &wanted) {
                 let after = hash(memory, &wanted, &proof)?;
                 return Ok(Compared::SameButWeak { before, after });
@@ -227,6 +231,29 @@ fn is_same(memory: &Memory, proof: &LoginProof, stored: &PasswordHash) -> Result
     Ok(output(memory, &params, proof, salt)? == *expected)
 }
 
+/// Does the work that hashing with the parameters of now would have taken beyond that with the stored ones.
+fn make_up_for(
+    memory: &Memory,
+    proof: &LoginProof,
+    stored: &PasswordHash,
+    wanted: &Params,
+) -> Result<(), LoginError> {
+    let stored = Params::try_from(stored).map_err(|_| LoginError::Failed)?;
+    let Some(rest) = rest(&stored, wanted) else { return Ok(()) };
+    black_box(output(memory, &rest, proof, &[0; SALT_BYTES])?);
+    Ok(())
+}
+
+/// Parameters that fill as many blocks as `wanted` does beyond `stored`, in no more memory; `None` if those are none. Argon2 takes
+/// as long as it fills blocks (RFC 9106, section 3.1): memory times passes.
+fn rest(stored: &Params, wanted: &Params) -> Option<Params> {
+    let blocks = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+    let missing = blocks(wanted).checked_sub(blocks(stored))?;
+    let passes = missing.div_ceil(u64::from(wanted.m_cost())).max(1);
+    let memory_kib = u32::try_from(missing / passes).ok().filter(|kib| *kib >= Params::MIN_M_COST)?;
+    Params::new(memory_kib, u32::try_from(passes).ok()?, P, Some(OUTPUT_BYTES)).ok()
+}
+
 fn output(memory: &Memory, params: &Params, proof: &LoginProof, salt: &[u8]) -> Result<Output, LoginError> {
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
     let mut bytes = [0; OUTPUT_BYTES];
@@ -257,6 +284,8 @@ fn is_weaker(stored: &PasswordHash, wanted: &Params) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use argon2::password_hash::PasswordVerifier as _;
 
     use super::*;
@@ -298,6 +327,46 @@ mod tests {
         };
         assert!(matches!(hasher.compare(ADA, proof(1), Some(new)).await, Ok(Compared::Same)));
         assert!(matches!(hasher.compare(ADA, proof(2), Some(stored)).await, Ok(Compared::Different)));
+    }
+
+    /// To within the smallest memory that Argon2 takes, and what does not divide by the passes.
+    #[test]
+    fn a_wrong_proof_takes_as_much_work_whatever_the_hash_was_made_with() {
+        let params = |m_kib, t| Params::new(m_kib, t, P, Some(OUTPUT_BYTES)).unwrap();
+        let blocks = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+        for wanted in [params(M_KIB, T), params(47_104, 1), params(65_536, 3)] {
+            let mut made_up = 0;
+            for stored in
+                [params(64, 1), params(12_288, 3), params(9_216, 4), params(7_168, 5), params(M_KIB, 1)]
+            {
+                let all = blocks(&stored) + rest(&stored, &wanted).as_ref().map_or(0, blocks);
+                assert!(blocks(&wanted).abs_diff(all) < 16, "{stored:?} {wanted:?}: {all}");
+                made_up +=
+                    usize::from(rest(&stored, &wanted).is_some_and(|rest| rest.m_cost() <= wanted.m_cost()));
+            }
+            assert!(made_up >= 4, "{wanted:?}");
+            assert!(rest(&wanted, &wanted).is_none());
+            assert!(rest(&params(M_KIB, 2 + wanted.t_cost() * 4), &wanted).is_none(), "one that was dearer");
+        }
+    }
+
+    /// The shortest of a few times. A hash as cheap as this one is a six-hundredth of the work that one of now is.
+    #[tokio::test]
+    async fn what_was_hashed_cheaper_is_made_up_for_before_the_answer() {
+        let hasher = LoginHasher::new(1).unwrap();
+        let weak = Params::new(64, 1, P, Some(OUTPUT_BYTES)).unwrap();
+        let weak = hash(&Memory::default(), &weak, &proof(1)).unwrap();
+        let mut shortest = [Duration::MAX; 2];
+        for _ in 0..5 {
+            for (stored, shortest) in [None, Some(copy(&weak))].into_iter().zip(&mut shortest) {
+                let began = Instant::now();
+                let compared = hasher.compare(ADA, proof(2), stored).await;
+                assert!(matches!(compared, Ok(Compared::Different)));
+                *shortest = began.elapsed().min(*shortest);
+            }
+        }
+        let [nobody, somebody] = shortest;
+        assert!(somebody > nobody / 4, "{somebody:?} with an account, {nobody:?} without");
     }
 
     #[tokio::test]
