@@ -29,8 +29,16 @@ pub struct AuditEvent {
     pub time_ms: u64,
     /// The account's pseudonym.
     pub account: String,
-    /// Who did it: `holder`, `administrator`, `stranger`, `server`.
+    /// Who did it: `holder`, `administrator`, `operator` (whoever has the server, at its console), `stranger`, `server`.
     pub actor: String,
+    /// The pseudonym of who did it: of the device that a holder did it with or opened a browser with, of an administrator's own
+    /// account, made with that account's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_id: Option<String>,
+    /// The device that `actor_id` stands for: said to its holder alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub actor_device_id: Option<DeviceId>,
     /// What was done.
     pub action: String,
     /// The pseudonym of what it was done to.

@@ -13,7 +13,7 @@ use crate::{answers, app::App};
 /// Events of one page.
 pub(crate) const PAGE_EVENTS: u64 = 100;
 
-/// A page of what the store gave; objects that are these devices are named.
+/// A page of what the store gave; these devices are named.
 pub(crate) fn page(events: &[etui_store::AuditEvent], devices: &HashMap<Pseudonym, DeviceId>) -> AuditEvents {
     let is_full = events.len() as u64 == PAGE_EVENTS;
     let next = events.last().filter(|_| is_full).map(|event| event.number);
@@ -41,14 +41,17 @@ where
 }
 
 fn told(event: &etui_store::AuditEvent, devices: &HashMap<Pseudonym, DeviceId>) -> AuditEvent {
+    let device = |id: Option<Pseudonym>| id.and_then(|id| devices.get(&id).copied());
     AuditEvent {
         number: event.number,
         time_ms: event.time_ms,
         account: event.account.to_string(),
         actor: event.actor.clone(),
+        actor_id: event.actor_id.map(|id| id.to_string()),
+        actor_device_id: device(event.actor_id),
         action: event.action.clone(),
         object: event.object.map(|object| object.to_string()),
-        device_id: event.object.and_then(|object| devices.get(&object).copied()),
+        device_id: device(event.object),
         outcome: event.outcome.clone(),
     }
 }

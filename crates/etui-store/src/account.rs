@@ -7,8 +7,8 @@ use etui_chain::{AccountId, DeviceId, Digest, State};
 use sea_orm::{ConnectionTrait, SqlErr};
 
 use crate::{
-    Action, Actor, Authority, Claim, Fresh, Login, LoginHash, NewAccount, Outcome, Store, StoreError, accept,
-    audit, credentials,
+    Action, Authority, Claim, Fresh, Login, LoginHash, NewAccount, Outcome, Store, StoreError, accept, audit,
+    credentials,
     invitation::{self, Admitted},
     session,
     sql::{self, Columns as _},
@@ -51,8 +51,8 @@ impl Store {
         write::apply(&*transaction, account_id, None, &plan, placed, self.default_plan()).await?;
         let begun = session::insert(&*transaction, account_id, device_id, session, now_ms).await?;
         let authority = begun.authority;
-        let (actor, action, outcome) = (Actor::Holder, Action::SignUp, Outcome::Done);
-        audit::insert(&*transaction, authority.pseudonyms(), actor, action, None, outcome, now_ms).await?;
+        let (by, action, outcome) = (authority.by(), Action::SignUp, Outcome::Done);
+        audit::insert(&*transaction, authority.pseudonyms(), by, action, None, outcome, now_ms).await?;
         transaction.commit().await?;
         self.announce(account_id, plan);
         Ok(authority)

@@ -11,8 +11,8 @@ use etui_chain::AccountId;
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use crate::{
-    Action, Actor, Administrator, Outcome, Store, StoreError, audit,
-    audit::Pseudonyms,
+    Action, Administrator, Outcome, Store, StoreError,
+    audit::{self, By, Pseudonyms},
     invitation::lock_first,
     session,
     sql::{self, Columns as _},
@@ -218,6 +218,7 @@ impl Store {
 struct Act {
     transaction: WriteTransaction,
     pseudonyms: Pseudonyms,
+    by: By,
     /// Whether the account can administer the server now.
     administers: bool,
 }
@@ -225,7 +226,7 @@ struct Act {
 impl Act {
     async fn begin(
         store: &Store,
-        _administrator: &Administrator,
+        administrator: &Administrator,
         account_id: AccountId,
     ) -> Result<Self, StoreError> {
         let transaction = store.begin().await?;
@@ -238,7 +239,7 @@ impl Act {
         let row = sql::row(&*transaction, "locking an account", &query, values).await?;
         let row = row.ok_or(StoreError::NotFound)?;
         let pseudonyms = Pseudonyms::from_column(account_id, row.column(0)?);
-        Ok(Self { transaction, pseudonyms, administers: row.column(1)? })
+        Ok(Self { transaction, pseudonyms, by: administrator.by(), administers: row.column(1)? })
     }
 
     /// Somebody else administers the server, or this account does not either.
@@ -253,8 +254,8 @@ impl Act {
     }
 
     async fn finish(self, action: Action, now_ms: u64) -> Result<(), StoreError> {
-        let (actor, outcome) = (Actor::Administrator, Outcome::Done);
-        audit::insert(&*self.transaction, &self.pseudonyms, actor, action, None, outcome, now_ms).await?;
+        let outcome = Outcome::Done;
+        audit::insert(&*self.transaction, &self.pseudonyms, self.by, action, None, outcome, now_ms).await?;
         self.transaction.commit().await
     }
 }

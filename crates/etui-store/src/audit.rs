@@ -117,8 +117,10 @@ names! {
     Actor {
         /// The holder of the account.
         Holder = "holder",
-        /// An administrator, or whoever has the server.
+        /// An administrator.
         Administrator = "administrator",
+        /// Whoever has the server, at its console.
+        Operator = "operator",
         /// Somebody who has not signed in.
         Stranger = "stranger",
         /// The server by itself.
@@ -202,24 +204,50 @@ names! {
     }
 }
 
+/// Who did something, and by what name the log has them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct By {
+    actor: Actor,
+    id: Option<Pseudonym>,
+}
+
+impl By {
+    /// The holder, with nothing that has a name: in a browser, or while a sign-in goes on.
+    pub(crate) const HOLDER: Self = Self { actor: Actor::Holder, id: None };
+    pub(crate) const OPERATOR: Self = Self { actor: Actor::Operator, id: None };
+    pub(crate) const STRANGER: Self = Self { actor: Actor::Stranger, id: None };
+
+    /// The holder, with one of their devices.
+    pub(crate) fn device(pseudonyms: &Pseudonyms, device_id: DeviceId) -> Self {
+        Self { actor: Actor::Holder, id: Some(pseudonyms.of(device_id)) }
+    }
+
+    /// An administrator, by the pseudonym of their own account: its key goes with that.
+    pub(crate) fn administrator(own: &Pseudonyms) -> Self {
+        Self { actor: Actor::Administrator, id: Some(own.account()) }
+    }
+}
+
 /// Notes an event within the caller's transaction.
 pub(crate) async fn insert<C: ConnectionTrait>(
     connection: &C,
     pseudonyms: &Pseudonyms,
-    actor: Actor,
+    by: By,
     action: Action,
     object: Option<Pseudonym>,
     outcome: Outcome,
     now_ms: u64,
 ) -> Result<(), StoreError> {
-    const INSERT: &str = "INSERT INTO audit_event (time_ms, account, actor, action, object, outcome) \
-         VALUES ($1, $2, $3, $4, $5, $6)";
+    const INSERT: &str = "INSERT INTO audit_event (time_ms, account, actor, actor_id, action, object, outcome) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let bytes = |pseudonym: Option<Pseudonym>| pseudonym.map(|it| it.0.to_vec()).into();
     let values = [
         sql::number(now_ms),
-        pseudonyms.account().0.to_vec().into(),
-        actor.name().into(),
+        bytes(Some(pseudonyms.account())),
+        by.actor.name().into(),
+        bytes(by.id),
         action.name().into(),
-        object.map(|object| object.0.to_vec()).into(),
+        bytes(object),
         outcome.name().into(),
     ];
     sql::execute(connection, "noting an event", INSERT, values).await.map(drop)
@@ -241,7 +269,7 @@ impl Store {
         let pseudonyms = fresh.pseudonyms();
         let object = device_id.map(|device_id| pseudonyms.of(device_id));
         let transaction = self.begin().await?;
-        insert(&*transaction, pseudonyms, Actor::Holder, action, object, outcome, now_ms).await?;
+        insert(&*transaction, pseudonyms, fresh.by(), action, object, outcome, now_ms).await?;
         transaction.commit().await
     }
 
@@ -277,7 +305,7 @@ impl Store {
             return Ok(());
         }
         let object = device_id.map(|device_id| pseudonyms.of(device_id));
-        insert(&*transaction, &pseudonyms, Actor::Stranger, action, object, outcome, now_ms).await?;
+        insert(&*transaction, &pseudonyms, By::STRANGER, action, object, outcome, now_ms).await?;
         transaction.commit().await
     }
 

@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, QueryResult};
 
 use crate::{
     Claim, SessionId, Store, StoreError,
-    audit::{self, Pseudonyms},
+    audit::{self, By, Pseudonyms},
     session,
     sql::{self, Columns as _},
 };
@@ -34,8 +34,8 @@ pub struct Authority {
 #[derive(Debug, Clone)]
 pub struct Fresh {
     claim: Claim,
-    /// The session that goes on when all others end.
-    session_id: Option<SessionId>,
+    /// The device and its session, which goes on when all others end; none in a browser that no device has opened.
+    device: Option<(DeviceId, SessionId)>,
     is_administrator: bool,
     pseudonyms: Pseudonyms,
 }
@@ -55,7 +55,7 @@ pub enum Presence {
 
 /// Proof that an administrator asks, or whoever has the database.
 #[derive(Debug, Clone)]
-pub struct Administrator(());
+pub struct Administrator(By);
 
 /// A live session of an account that its holder has deleted and that is still there: it may be kept after all, and taken along.
 #[derive(Debug, Clone)]
@@ -66,12 +66,13 @@ pub struct Leaving(Authority);
 #[derive(Debug, Clone)]
 pub struct Holder {
     account_id: AccountId,
+    by: By,
     pseudonyms: Pseudonyms,
 }
 
 impl From<Fresh> for Holder {
     fn from(fresh: Fresh) -> Self {
-        Self { account_id: fresh.account_id(), pseudonyms: fresh.pseudonyms }
+        Self { account_id: fresh.account_id(), by: fresh.by(), pseudonyms: fresh.pseudonyms }
     }
 }
 
@@ -84,6 +85,18 @@ impl Holder {
     /// By which logs and events name what belongs to the account.
     pub const fn pseudonyms(&self) -> &Pseudonyms {
         &self.pseudonyms
+    }
+
+    /// As the audit log has them.
+    pub(crate) const fn by(&self) -> By {
+        self.by
+    }
+}
+
+impl Administrator {
+    /// As the audit log has them.
+    pub(crate) const fn by(&self) -> By {
+        self.0
     }
 }
 
@@ -128,7 +141,7 @@ impl Authority {
     pub(crate) fn confirmed(&self) -> Fresh {
         Fresh {
             claim: self.claim,
-            session_id: Some(self.session_id),
+            device: Some((self.device_id, self.session_id)),
             is_administrator: self.is_administrator,
             pseudonyms: self.pseudonyms.clone(),
         }
@@ -138,8 +151,13 @@ impl Authority {
     ///
     /// # Errors
     /// `NotAdministrator`.
-    pub const fn administrator(&self) -> Result<Administrator, StoreError> {
-        administrator(self.is_administrator)
+    pub fn administrator(&self) -> Result<Administrator, StoreError> {
+        administrator(self.is_administrator, &self.pseudonyms)
+    }
+
+    /// As the audit log has them.
+    pub(crate) fn by(&self) -> By {
+        By::device(&self.pseudonyms, self.device_id)
     }
 
     pub(crate) const fn last_seen_ms(&self) -> u64 {
@@ -168,7 +186,7 @@ impl Fresh {
         transaction: &C,
         now_ms: u64,
     ) -> Result<(), StoreError> {
-        match (self.claim.hold(transaction).await, self.session_id) {
+        match (self.claim.hold(transaction).await, self.session_id()) {
             // Its own change, or one that has left it alone.
             (Ok(()) | Err(StoreError::Superseded), Some(session_id)) => {
                 session::require(transaction, session_id, now_ms).await
@@ -179,16 +197,21 @@ impl Fresh {
     }
 
     /// The session that goes on when all others end.
-    pub const fn session_id(&self) -> Option<SessionId> {
-        self.session_id
+    pub fn session_id(&self) -> Option<SessionId> {
+        self.device.map(|(_, session_id)| session_id)
+    }
+
+    /// As the audit log has them: with the device that asks, or that has opened the browser which does.
+    pub(crate) fn by(&self) -> By {
+        self.device.map_or(By::HOLDER, |(device_id, _)| By::device(&self.pseudonyms, device_id))
     }
 
     /// The same holder as an administrator.
     ///
     /// # Errors
     /// `NotAdministrator`.
-    pub const fn administrator(&self) -> Result<Administrator, StoreError> {
-        administrator(self.is_administrator)
+    pub fn administrator(&self) -> Result<Administrator, StoreError> {
+        administrator(self.is_administrator, &self.pseudonyms)
     }
 
     /// By which logs and events name what belongs to the account.
@@ -243,7 +266,7 @@ impl Store {
 
     /// Whoever has the database and the settings of the server may do what an administrator may.
     pub const fn operator(&self) -> Administrator {
-        Administrator(())
+        Administrator(By::OPERATOR)
     }
 
     /// The holder of an account who was shown to be there a moment ago, which its caller has looked up. Where new devices are
@@ -272,7 +295,7 @@ impl Store {
         }
         Ok(Fresh {
             claim,
-            session_id: None,
+            device: None,
             is_administrator: is_administrator(&row, 3)?,
             pseudonyms: Pseudonyms::from_column(claim.account_id(), row.column(2)?),
         })
@@ -393,6 +416,10 @@ fn is_administrator(row: &QueryResult, column: usize) -> Result<bool, StoreError
     Ok(Role::of(&row.column::<String>(column)?) == Role::Administrator)
 }
 
-const fn administrator(is_administrator: bool) -> Result<Administrator, StoreError> {
-    if is_administrator { Ok(Administrator(())) } else { Err(StoreError::NotAdministrator) }
+fn administrator(is_administrator: bool, own: &Pseudonyms) -> Result<Administrator, StoreError> {
+    if is_administrator {
+        Ok(Administrator(By::administrator(own)))
+    } else {
+        Err(StoreError::NotAdministrator)
+    }
 }

@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, SqlErr};
 
 use crate::{
     Claim, Fresh, LoginHash, Notice, Store, StoreError,
-    audit::{self, Action, Actor, Outcome},
+    audit::{self, Action, By, Outcome},
     mail, session,
     sql::{self, Columns as _},
 };
@@ -174,8 +174,8 @@ impl Store {
         }
         require_a_way(&*transaction, account_id, notice.is_some()).await?;
         let (_, claim) = session::end_all_but(&*transaction, account_id, fresh.session_id()).await?;
-        let pseudonyms = fresh.pseudonyms();
-        audit::insert(&*transaction, pseudonyms, Actor::Holder, action, None, Outcome::Done, now_ms).await?;
+        let (pseudonyms, by) = (fresh.pseudonyms(), fresh.by());
+        audit::insert(&*transaction, pseudonyms, by, action, None, Outcome::Done, now_ms).await?;
         transaction.commit().await?;
         Ok(claim)
     }
@@ -339,8 +339,8 @@ impl Store {
         let used = sql::execute(&*transaction, "using a recovery code", DELETE, values).await? > 0;
         if used {
             let pseudonyms = audit::pseudonyms(&*transaction, account_id).await?;
-            let (actor, action) = (Actor::Holder, Action::UseRecoveryCode);
-            audit::insert(&*transaction, &pseudonyms, actor, action, None, Outcome::Done, now_ms).await?;
+            let (by, action) = (By::HOLDER, Action::UseRecoveryCode);
+            audit::insert(&*transaction, &pseudonyms, by, action, None, Outcome::Done, now_ms).await?;
         }
         transaction.commit().await?;
         Ok(used)

@@ -6,7 +6,7 @@ use etui_chain::AccountId;
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use crate::{
-    Action, Actor, Fresh, Leaving, Notice, Outcome, Store, StoreError, administration,
+    Action, Fresh, Leaving, Notice, Outcome, Store, StoreError, administration,
     audit::{self, Pseudonyms},
     mail, session,
     sql::{self, Columns as _},
@@ -47,8 +47,8 @@ impl Store {
         if let Some(notice) = notice {
             mail::notify(&*transaction, account_id, notice, now_ms).await?;
         }
-        let (actor, action, outcome) = (Actor::Holder, Action::DeleteAccount, Outcome::Done);
-        audit::insert(&*transaction, fresh.pseudonyms(), actor, action, None, outcome, now_ms).await?;
+        let (action, outcome) = (Action::DeleteAccount, Outcome::Done);
+        audit::insert(&*transaction, fresh.pseudonyms(), fresh.by(), action, None, outcome, now_ms).await?;
         transaction.commit().await?;
         self.inner().events.forget(account_id);
         Ok(())
@@ -68,8 +68,8 @@ impl Store {
         if sql::execute(&*transaction, "keeping an account", UPDATE, values).await? == 0 {
             return Err(StoreError::NotFound);
         }
-        let (actor, action, outcome) = (Actor::Holder, Action::KeepAccount, Outcome::Done);
-        audit::insert(&*transaction, authority.pseudonyms(), actor, action, None, outcome, now_ms).await?;
+        let (by, action, outcome) = (authority.by(), Action::KeepAccount, Outcome::Done);
+        audit::insert(&*transaction, authority.pseudonyms(), by, action, None, outcome, now_ms).await?;
         transaction.commit().await
     }
 

@@ -15,7 +15,7 @@ use object_store::{ObjectMeta, ObjectStoreExt as _, path::Path};
 use sea_orm::ConnectionTrait;
 
 use crate::{
-    Action, Actor, Holder, Outcome, Store, StoreError, audit, random_bytes,
+    Action, Holder, Outcome, Store, StoreError, audit, random_bytes,
     sql::{self, Columns as _},
 };
 
@@ -87,8 +87,8 @@ impl Store {
         ];
         let row = sql::row(&*transaction, ASKING, INSERT, values).await.map_err(sql::not_unique)?;
         let number = row.ok_or(StoreError::NotFound)?.number(0)?;
-        let (actor, action, outcome) = (Actor::Holder, Action::ExportData, Outcome::Done);
-        audit::insert(&*transaction, holder.pseudonyms(), actor, action, None, outcome, now_ms).await?;
+        let (by, action, outcome) = (holder.by(), Action::ExportData, Outcome::Done);
+        audit::insert(&*transaction, holder.pseudonyms(), by, action, None, outcome, now_ms).await?;
         transaction.commit().await?;
         if let Some(key) = before.map(|row| row.column(0)).transpose()?.flatten() {
             self.remove_export(&Key(key)).await?;

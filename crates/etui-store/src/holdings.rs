@@ -209,6 +209,7 @@ pub const HOLDINGS: [Holding; 26] = [
             ("time_ms", Told(Number)),
             ("account", Told(Hex)),
             ("actor", Told(Text)),
+            ("actor_id", Told(Hex)),
             ("action", Told(Text)),
             ("object", Told(Hex)),
             ("outcome", Told(Text)),

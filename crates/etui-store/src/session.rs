@@ -5,8 +5,9 @@ use etui_chain::{AccountId, DeviceId, Digest, Id};
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use crate::{
-    Action, Actor, Authority, Claim, Fresh, Notice, Outcome, Pseudonyms, Store, StoreError, audit, authority,
-    ceiling, claim, export, known_device, mail,
+    Action, Authority, Claim, Fresh, Notice, Outcome, Store, StoreError,
+    audit::{self, By},
+    authority, ceiling, claim, export, known_device, mail,
     sql::{self, Columns as _},
 };
 
@@ -111,7 +112,7 @@ impl Store {
         }
         let begun = insert(&*transaction, account_id, device_id, session, now_ms).await?;
         let action = if begun.is_new_device { Action::NewDevice } else { Action::SignIn };
-        note(&*transaction, begun.authority.pseudonyms(), action, Some(device_id), now_ms).await?;
+        note(&*transaction, &begun.authority, action, Some(device_id), now_ms).await?;
         if begun.is_new_device
             && let Some(notice) = announce(&begun)?
         {
@@ -188,7 +189,7 @@ impl Store {
             return Err(StoreError::NotFound);
         }
         known_device::approve(&*transaction, account_id, device_id).await?;
-        note(&*transaction, authority.pseudonyms(), Action::ApproveDevice, Some(device_id), now_ms).await?;
+        note(&*transaction, authority, Action::ApproveDevice, Some(device_id), now_ms).await?;
         transaction.commit().await?;
         self.tell(account_id, Event::Device { device_id });
         Ok(())
@@ -203,8 +204,7 @@ impl Store {
         end_others_of_device(&*transaction, authority).await?;
         end(&*transaction, authority.session_id()).await?;
         claim::supersede(&*transaction, authority.account_id()).await?;
-        note(&*transaction, authority.pseudonyms(), Action::SignOut, Some(authority.device_id()), now_ms)
-            .await?;
+        note(&*transaction, authority, Action::SignOut, Some(authority.device_id()), now_ms).await?;
         transaction.commit().await
     }
 
@@ -220,7 +220,8 @@ impl Store {
         now_ms: u64,
     ) -> Result<(), StoreError> {
         let transaction = self.begin().await?;
-        end_device(&*transaction, authority.pseudonyms(), authority.account_id(), device_id, now_ms).await?;
+        end_device(&*transaction, authority.account_id(), device_id).await?;
+        note(&*transaction, authority, Action::SignOut, Some(device_id), now_ms).await?;
         transaction.commit().await
     }
 
@@ -237,9 +238,11 @@ impl Store {
         now_ms: u64,
     ) -> Result<Claim, StoreError> {
         let (account_id, pseudonyms) = (fresh.account_id(), fresh.pseudonyms());
+        let (action, device) = (Action::SignOut, Some(pseudonyms.of(device_id)));
         let transaction = self.begin().await?;
         fresh.hold(&*transaction, now_ms).await?;
-        let claim = end_device(&*transaction, pseudonyms, account_id, device_id, now_ms).await?;
+        let claim = end_device(&*transaction, account_id, device_id).await?;
+        audit::insert(&*transaction, pseudonyms, fresh.by(), action, device, Outcome::Done, now_ms).await?;
         if let Some(notice) = notice {
             mail::notify(&*transaction, account_id, notice, now_ms).await?;
         }
@@ -256,7 +259,7 @@ impl Store {
         let transaction = self.begin().await?;
         let kept = Some(authority.session_id());
         let (ended, _) = end_all_but(&*transaction, authority.account_id(), kept).await?;
-        note(&*transaction, authority.pseudonyms(), Action::SignOut, None, now_ms).await?;
+        note(&*transaction, authority, Action::SignOut, None, now_ms).await?;
         transaction.commit().await?;
         Ok(ended)
     }
@@ -371,18 +374,15 @@ async fn end_reused<C: ConnectionTrait>(
     known_device::forget(transaction, authority.account_id(), authority.device_id()).await?;
     claim::supersede(transaction, authority.account_id()).await?;
     let pseudonyms = authority.pseudonyms();
-    let (actor, action, device) =
-        (Actor::Stranger, Action::TokenReused, Some(pseudonyms.of(authority.device_id())));
-    audit::insert(transaction, pseudonyms, actor, action, device, Outcome::Refused, now_ms).await?;
+    let (action, device) = (Action::TokenReused, Some(pseudonyms.of(authority.device_id())));
+    audit::insert(transaction, pseudonyms, By::STRANGER, action, device, Outcome::Refused, now_ms).await?;
     Ok(Rotation::Reused)
 }
 
 async fn end_device<C: ConnectionTrait>(
     transaction: &C,
-    pseudonyms: &Pseudonyms,
     account_id: AccountId,
     device_id: DeviceId,
-    now_ms: u64,
 ) -> Result<Claim, StoreError> {
     const DELETE: &str = "DELETE FROM session WHERE account_id = $1 AND device_id = $2";
     let values = [sql::id(account_id), sql::id(device_id)];
@@ -392,20 +392,20 @@ async fn end_device<C: ConnectionTrait>(
         return Err(StoreError::NotFound);
     }
     known_device::forget(transaction, account_id, device_id).await?;
-    note(transaction, pseudonyms, Action::SignOut, Some(device_id), now_ms).await?;
     Ok(claim)
 }
 
-/// What the holder has done, to one device or to many.
+/// What the holder has done with a device, to one or to many.
 async fn note<C: ConnectionTrait>(
     transaction: &C,
-    pseudonyms: &Pseudonyms,
+    authority: &Authority,
     action: Action,
     device_id: Option<DeviceId>,
     now_ms: u64,
 ) -> Result<(), StoreError> {
+    let (pseudonyms, by) = (authority.pseudonyms(), authority.by());
     let device = device_id.map(|device_id| pseudonyms.of(device_id));
-    audit::insert(transaction, pseudonyms, Actor::Holder, action, device, Outcome::Done, now_ms).await
+    audit::insert(transaction, pseudonyms, by, action, device, Outcome::Done, now_ms).await
 }
 
 /// Whether it was there.

@@ -8,8 +8,7 @@ use etui_chain::{AccountId, Digest, Head, Ledger, State};
 use sea_orm::{ConnectionTrait, Value};
 
 use crate::{
-    Action, Actor, Authority, Outcome, SessionId, Store, StoreError, audit, compaction, entitlements,
-    known_device,
+    Action, Authority, Outcome, SessionId, Store, StoreError, audit, compaction, entitlements, known_device,
     plan::{EndsOthers, HeldVault, NamedRecord, ObjectPlan, Plan, VaultPlan},
     segment::{self, NewSegment, Placement, Stored},
     session,
@@ -223,8 +222,8 @@ async fn end_others<C: ConnectionTrait>(
 ) -> Result<(), StoreError> {
     session::end_all_but(transaction, authority.account_id(), Some(authority.session_id())).await?;
     session::require(transaction, authority.session_id(), *now_ms).await?;
-    let (actor, action, outcome) = (Actor::Holder, Action::ChangeKeys, Outcome::Done);
-    audit::insert(transaction, authority.pseudonyms(), actor, action, None, outcome, *now_ms).await
+    let (by, action, outcome) = (authority.by(), Action::ChangeKeys, Outcome::Done);
+    audit::insert(transaction, authority.pseudonyms(), by, action, None, outcome, *now_ms).await
 }
 
 async fn write_vault<C: ConnectionTrait>(

@@ -393,10 +393,12 @@ pub(super) fn refused(aside: PutAside) -> protocol::Refused {
 }
 /// An event of the audit log.
 pub(super) fn event(line: etui_client::EventLine) -> protocol::Event {
-    let etui_client::EventLine { event, device_name } = line;
+    let etui_client::EventLine { event, device_name, actor_device_name } = line;
     protocol::Event {
         time_ms: event.time_ms,
         actor: event.actor,
+        actor_device_id: event.actor_device_id.map(|id| id.to_string()),
+        actor_device_name,
         action: event.action,
         outcome: event.outcome,
         device_id: event.device_id.map(|id| id.to_string()),

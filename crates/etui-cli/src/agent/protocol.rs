@@ -234,6 +234,12 @@ pub(crate) struct Event {
     pub(crate) time_ms: u64,
     /// Who did it.
     pub(crate) actor: String,
+    /// The device that the holder did it with.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) actor_device_id: Option<String>,
+    /// What that is called.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) actor_device_name: Option<String>,
     /// What was done.
     pub(crate) action: String,
     /// What came of it.

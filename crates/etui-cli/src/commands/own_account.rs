@@ -34,11 +34,13 @@ pub(super) fn events(context: &Context, most: usize) -> Result<(), Failure> {
 }
 
 fn row(event: &Event) -> [String; 4] {
-    let Event { time_ms, actor, action, outcome, device_id, device_name } = event;
-    let device = device_name.clone().or_else(|| device_id.clone());
+    let Event { time_ms, action, outcome, .. } = event;
+    let device = event.device_name.clone().or_else(|| event.device_id.clone());
+    let with = event.actor_device_name.as_ref().or(event.actor_device_id.as_ref());
+    let actor = with.map_or_else(|| event.actor.clone(), |with| format!("{} ({with})", event.actor));
     let refused = if outcome == "refused" { " (refused)" } else { "" };
     let action = action.replace('_', " ");
-    [time_text(*time_ms), format!("{action}{refused}"), actor.clone(), device.unwrap_or_default()]
+    [time_text(*time_ms), format!("{action}{refused}"), actor, device.unwrap_or_default()]
 }
 
 pub(super) fn download(context: &Context, to: &Path, fresh: &Fresh) -> Result<(), Failure> {

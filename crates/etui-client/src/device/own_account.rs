@@ -4,6 +4,7 @@ use std::{io::Write as _, path::Path, time::Duration};
 
 use bytes::Bytes;
 use etui_api::{ErrorCode, privacy::AuditEvent, session::Token};
+use etui_chain::DeviceId;
 use tokio::time::{sleep, timeout};
 
 use super::{Device, Progress};
@@ -23,6 +24,8 @@ pub struct EventLine {
     pub event: AuditEvent,
     /// The device's name, from the sealed account settings.
     pub device_name: Option<String>,
+    /// The name of the device that the holder did it with.
+    pub actor_device_name: Option<String>,
 }
 
 impl Device {
@@ -35,8 +38,10 @@ impl Device {
         loop {
             let page = self.api.account_events(before).await?;
             let names = self.inner.borrow().account_settings()?;
+            let name = |id: Option<DeviceId>| id.and_then(|id| names.device_name(&id).map(str::to_owned));
             let line = |event: AuditEvent| EventLine {
-                device_name: event.device_id.and_then(|id| names.device_name(&id).map(str::to_owned)),
+                device_name: name(event.device_id),
+                actor_device_name: name(event.actor_device_id),
                 event,
             };
             lines.extend(page.events.into_iter().map(line).take(most - lines.len()));

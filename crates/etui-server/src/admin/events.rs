@@ -20,7 +20,7 @@ use crate::{
 /// Whose events, and how.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  etui-server admin events\n  etui-server admin events --account ada@example.org\n  etui-server admin events --jsonl > events.jsonl\n\nThe newest first. Ids are pseudonyms: those of one account are alike, and go with it."
+    after_help = "Examples:\n  etui-server admin events\n  etui-server admin events --account ada@example.org\n  etui-server admin events --jsonl > events.jsonl\n\nThe newest first: when, whose account, who did it and by what name, what, to what, what came of it. Ids are pseudonyms: those of one account are alike, and go with it. An administrator is named as in the log of their own account."
 )]
 pub struct Arguments {
     /// Of the account with this address alone
@@ -79,7 +79,7 @@ fn print(events: &[AuditEvent], jsonl: bool) -> anyhow::Result<()> {
 
 fn line(event: &AuditEvent) -> anyhow::Result<String> {
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(event.time_ms) * 1_000_000)?;
-    let AuditEvent { account, actor, action, object, outcome, .. } = event;
-    let object = object.as_deref().unwrap_or("-");
-    Ok(format!("{}  {account}  {actor}  {action}  {object}  {outcome}", time.format(&Rfc3339)?))
+    let AuditEvent { account, actor, actor_id, action, object, outcome, .. } = event;
+    let [actor_id, object] = [actor_id, object].map(|id| id.as_deref().unwrap_or("-"));
+    Ok(format!("{}  {account}  {actor}  {actor_id}  {action}  {object}  {outcome}", time.format(&Rfc3339)?))
 }

@@ -4,6 +4,8 @@ use etui_api::{
     ErrorCode,
     admin::{AdminAccountDetails, AdminAccounts, Flags, MadeInvitation, Plans, Role, Statistics},
     plan::AccountEntitlements,
+    privacy::AuditEvent,
+    privacy::AuditEvents,
     session::{Session, Token},
 };
 use etui_server::settings::SignUpPolicy;
@@ -112,6 +114,40 @@ async fn a_disabled_account_is_out_until_it_is_enabled() {
     assert_eq!(scene.server.get("/v1/devices", &scene.session).await.status, 200);
     let refused = scene.server.refused(&scene.session, 1).await;
     assert_eq!(refused, [("sign_in".to_owned(), Some(scene.person.device_id))]);
+}
+
+/// One administrator of two did it, and whoever has the server did something, too: the log says which, here and as lines.
+#[tokio::test]
+async fn the_log_says_which_administrator_did_it() {
+    let scene = Scene::new().await;
+    let role = Scene::of(&scene.person, "/role");
+    assert_eq!(scene.put(&role, json!({ "role": "administrator" })).await.status, 204);
+    let plan = Scene::of(&scene.person, "/plan");
+    let other = scene.server.administer(&scene.session).await;
+    let changed = scene.server.ask(Method::PUT, &plan, &other, Some(json!({ "plan": "paid" }))).await;
+    assert_eq!(changed.status, 204);
+    let store = scene.server.look_into_store().await;
+    store.set_plan(&store.operator(), scene.person.account_id, None, 0).await.unwrap();
+    store.close().await;
+
+    let own = scene.server.get("/v1/account/events", &scene.admin_session).await;
+    let [admin, person] = [own, scene.server.get("/v1/account/events", &scene.session).await]
+        .map(|answer| answer.json::<AuditEvents>().events);
+    let [first, second] = [&admin, &person].map(|events| events[0].account.clone());
+    let expected = [("operator", None), ("administrator", Some(second)), ("administrator", Some(first))];
+    let told = |events: &[AuditEvent]| {
+        let named = events.iter().map(|event| (event.actor.clone(), event.actor_id.clone()));
+        named.filter(|(actor, _)| actor != "holder").collect::<Vec<_>>()
+    };
+    let expected: Vec<_> = expected.into_iter().map(|(actor, id)| (actor.to_owned(), id)).collect();
+    assert_eq!(told(&person), expected);
+    for path in ["/v1/account/events/export", "/v1/admin/events/export"] {
+        let token = if path.contains("admin") { &scene.token } else { &scene.session.access_token };
+        let lines = scene.server.ask(Method::GET, path, token, None).await;
+        let lines = std::str::from_utf8(&lines.body).unwrap().lines();
+        let lines: Vec<AuditEvent> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(told(&lines), expected, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -44,6 +44,17 @@ async fn the_holder_reads_what_was_done_and_which_device_it_was() {
     for never in [person.email.clone(), person.account_id.to_string()] {
         assert!(!text.contains(&never), "{never} is in the log");
     }
+    let with = |event: &AuditEvent| (event.action.clone(), event.actor_device_id);
+    let with: Vec<_> = page.events.iter().map(with).collect();
+    let of = |action: &str, device_id| (action.to_owned(), device_id);
+    let expected = [
+        of("sign_out", Some(other)),
+        of("new_device", Some(other)),
+        of("token_reused", None),
+        of("new_device", Some(other)),
+        of("sign_up", Some(person.device_id)),
+    ];
+    assert_eq!(with, expected, "the device that did it");
     let older = format!("/v1/account/events?before={}", page.events[2].number);
     let older: AuditEvents = server.get(&older, &first).await.json();
     assert_eq!(older.events, page.events[3..]);
@@ -186,9 +197,11 @@ async fn the_log_of_all_is_for_administrators_with_a_token_for_it() {
     let get = async |path: &str| server.ask(Method::GET, path, &token, None).await;
     let all: AuditEvents = get("/v1/admin/events").await.json();
     assert_eq!(all.events.len(), 2);
-    assert!(all.events.iter().all(|event| event.device_id.is_none()), "pseudonyms alone");
+    let named = |event: &AuditEvent| event.device_id.is_some() || event.actor_device_id.is_some();
+    assert!(!all.events.iter().any(named), "pseudonyms alone");
     let one: AuditEvents = get(&of_one).await.json();
-    assert_eq!(one.events, own.events);
+    let pseudonymous = |event: AuditEvent| AuditEvent { device_id: None, actor_device_id: None, ..event };
+    assert_eq!(one.events, own.events.into_iter().map(pseudonymous).collect::<Vec<_>>());
     assert_eq!(lines_of(&get("/v1/admin/events/export").await).len(), 2);
     assert_eq!(get("/v1/admin/events?account=ada").await.code(), ErrorCode::BadRequest);
 }

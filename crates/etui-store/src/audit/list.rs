@@ -23,6 +23,8 @@ pub struct AuditEvent {
     pub account: Pseudonym,
     /// Who did it, a name of [`crate::Actor`].
     pub actor: String,
+    /// By what name: the device that a holder did it with, the account of an administrator; of nobody else.
+    pub actor_id: Option<Pseudonym>,
     /// What, a name of [`crate::Action`].
     pub action: String,
     /// To what.
@@ -103,7 +105,7 @@ impl Store {
         account: Option<Pseudonym>,
         page: Page,
     ) -> Result<Vec<AuditEvent>, StoreError> {
-        const COLUMNS: &str = "SELECT event_number, time_ms, account, actor, action, object, outcome \
+        const COLUMNS: &str = "SELECT event_number, time_ms, account, actor, actor_id, action, object, outcome \
              FROM audit_event WHERE event_number < $1";
         let mut values =
             vec![page.before.map_or_else(|| i64::MAX.into(), sql::number), sql::number(page.most)];
@@ -124,9 +126,10 @@ fn event(row: &QueryResult) -> Result<AuditEvent, StoreError> {
         time_ms: row.number(1)?,
         account: pseudonym(row.column(2)?)?,
         actor: row.column(3)?,
-        action: row.column(4)?,
-        object: row.column::<Option<Vec<u8>>>(5)?.map(pseudonym).transpose()?,
-        outcome: row.column(6)?,
+        actor_id: row.column::<Option<Vec<u8>>>(4)?.map(pseudonym).transpose()?,
+        action: row.column(5)?,
+        object: row.column::<Option<Vec<u8>>>(6)?.map(pseudonym).transpose()?,
+        outcome: row.column(7)?,
     })
 }
 

@@ -143,10 +143,11 @@ const PLANS: [&str; 6] = [
     "ALTER TABLE vault ADD COLUMN entries BIGINT",
 ];
 
-/// Who did what to which id when: ids are pseudonyms made with the key of the account.
+/// Who did what to which id when: ids are pseudonyms made with the key of the account. Who it was is one of the account's devices,
+/// or the account of an administrator, whose own key names it.
 const AUDIT: [&str; 3] = [
     "CREATE TABLE audit_event (event_number NUMBERED, time_ms BIGINT NOT NULL, account BYTES NOT NULL, \
-     actor TEXT NOT NULL, action TEXT NOT NULL, object BYTES, outcome TEXT NOT NULL)",
+     actor TEXT NOT NULL, actor_id BYTES, action TEXT NOT NULL, object BYTES, outcome TEXT NOT NULL)",
     "CREATE INDEX audit_event_of_account ON audit_event (account, event_number)",
     "CREATE INDEX audit_event_when ON audit_event (time_ms)",
 ];

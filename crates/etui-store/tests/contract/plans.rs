@@ -137,11 +137,10 @@ pub(crate) async fn every_act_is_noted_in_the_account_that_it_is_about(backend: 
     assert_eq!(acts(backend, &authority).await.len(), 5, "what was not done is not noted");
 }
 
-/// What administrators did to an account, in order.
+/// What whoever has the server did to an account, in order.
 async fn acts(backend: &Backend, authority: &Authority) -> Vec<String> {
     let account = authority.pseudonyms().account();
-    let select =
-        "SELECT action, account FROM audit_event WHERE actor = 'administrator' ORDER BY event_number";
+    let select = "SELECT action, account FROM audit_event WHERE actor = 'operator' ORDER BY event_number";
     let database = backend.connect().await;
     let statement = sea_orm::Statement::from_string(database.get_database_backend(), select);
     let rows = database.query_all_raw(statement).await.unwrap();

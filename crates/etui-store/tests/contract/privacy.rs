@@ -253,6 +253,19 @@ pub(crate) async fn what_the_holder_did_elsewhere_is_noted(backend: &Backend) {
     assert_eq!(told, expected);
 }
 
+pub(crate) async fn the_log_says_with_what_it_was_done(backend: &Backend) {
+    let (store, client, authority, _) = signed_up(backend).await;
+    let device = Some(authority.pseudonyms().of(client.device_id));
+    let session_id = authority.session_id();
+    for (presence, with) in [(Presence::OpenedBy(session_id), device), (Presence::TwoFactors, None)] {
+        let fresh = store.present(client.claim(&store).await, presence, NOW_MS).await.unwrap();
+        let change = CredentialChange::SignInByLink(true);
+        store.change_credentials(&fresh, change, None, NOW_MS).await.unwrap();
+        let newest = store.events_of_all(&store.operator(), None, PAGE).await.unwrap().remove(0);
+        assert_eq!((newest.action.as_str(), newest.actor_id), ("change_links", with), "{presence:?}");
+    }
+}
+
 pub(crate) async fn an_account_of_an_older_program_gets_its_key(backend: &Backend) {
     let (store, mut client, authority, _) = signed_up(backend).await;
     let key = async || backend.count("SELECT COUNT(*) FROM account WHERE pseudonym_key IS NULL").await;

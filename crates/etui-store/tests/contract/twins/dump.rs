@@ -17,7 +17,7 @@ const DRAWN: [(&str, &str); 5] = [
     ("mail", "mail_number"),
 ];
 /// Random names of objects, pseudonyms and the keys that make them, and times that depend on a number that the database draws.
-const RANDOM: [&str; 5] = ["object_key", "pseudonym_key", "account", "object", "compact_at_ms"];
+const RANDOM: [&str; 6] = ["object_key", "pseudonym_key", "account", "actor_id", "object", "compact_at_ms"];
 
 type Row = BTreeMap<String, String>;
 
