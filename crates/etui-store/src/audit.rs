@@ -228,7 +228,11 @@ impl By {
     }
 }
 
-/// Notes an event within the caller's transaction.
+/// Notes an event within the caller's transaction, of an account that is there and has the key which makes its pseudonyms, and holds
+/// it: whoever removes it finds the event, and behind that none is noted.
+///
+/// # Errors
+/// `NotFound` if the account is gone.
 pub(crate) async fn insert<C: ConnectionTrait>(
     connection: &C,
     pseudonyms: &Pseudonyms,
@@ -239,7 +243,8 @@ pub(crate) async fn insert<C: ConnectionTrait>(
     now_ms: u64,
 ) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO audit_event (time_ms, account, actor, actor_id, action, object, outcome) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)";
+         SELECT $1, $2, $3, $4, $5, $6, $7 FROM account WHERE account_id = $8 AND pseudonym_key = $9";
+    let query = format!("{INSERT}{}", sql::for_key_share(connection));
     let bytes = |pseudonym: Option<Pseudonym>| pseudonym.map(|it| it.0.to_vec()).into();
     let values = [
         sql::number(now_ms),
@@ -249,15 +254,18 @@ pub(crate) async fn insert<C: ConnectionTrait>(
         action.name().into(),
         bytes(object),
         outcome.name().into(),
+        sql::id(pseudonyms.account_id),
+        pseudonyms.key.to_vec().into(),
     ];
-    sql::execute(connection, "noting an event", INSERT, values).await.map(drop)
+    let noted = sql::execute(connection, "noting an event", &query, values).await?;
+    if noted == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }
 
 impl Store {
     /// Notes what the holder of an account did, of which nothing else is kept.
     ///
     /// # Errors
-    /// `Database`.
+    /// `NotFound` if the account is gone.
     pub async fn note(
         &self,
         fresh: &Fresh,
@@ -287,12 +295,11 @@ impl Store {
     ) -> Result<(), StoreError> {
         const COUNT: &str = "SELECT COUNT(*) FROM audit_event \
              WHERE account = $1 AND action = $2 AND outcome = $3 AND time_ms > $4";
-        const KEY: &str = "SELECT pseudonym_key FROM account WHERE account_id = $1";
         let transaction = self.begin().await?;
-        give_key(&*transaction, account_id).await?;
-        let row = sql::row(&*transaction, "looking an account up", KEY, [sql::id(account_id)]).await?;
-        let Some(row) = row else { return Ok(()) };
-        let pseudonyms = Pseudonyms::from_column(account_id, row.column(0)?);
+        let pseudonyms = match pseudonyms(&*transaction, account_id).await {
+            Err(StoreError::NotFound) => return Ok(()),
+            found => found?,
+        };
         let outcome = Outcome::Refused;
         let values = [
             pseudonyms.account().0.to_vec().into(),
@@ -305,8 +312,14 @@ impl Store {
             return Ok(());
         }
         let object = device_id.map(|device_id| pseudonyms.of(device_id));
-        insert(&*transaction, &pseudonyms, By::STRANGER, action, object, outcome, now_ms).await?;
-        transaction.commit().await
+        match insert(&*transaction, &pseudonyms, By::STRANGER, action, object, outcome, now_ms).await {
+            // It has been removed meanwhile.
+            Err(StoreError::NotFound) => Ok(()),
+            noted => {
+                noted?;
+                transaction.commit().await
+            }
+        }
     }
 
     /// Gives keys to accounts that an older program has made without one: how many there were.

@@ -88,55 +88,55 @@ impl Store {
                 break;
             }
             for row in rows {
-                self.remove_account(row.id(0)?, now_ms).await?;
-                removed += 1;
+                removed += u64::from(self.remove_account(row.id(0)?, now_ms).await?);
             }
         }
         self.leave_no_traces().await?;
         Ok(removed)
     }
 
-    /// Vault by vault, since each may be large, and the account's own row last: whatever is interrupted is found again.
-    async fn remove_account(&self, account_id: AccountId, now_ms: u64) -> Result<(), StoreError> {
+    /// Vault by vault, since each may be large, and the account's own row last: whatever is interrupted is found again. Whether it was
+    /// removed: somebody may have kept it in the last moment.
+    async fn remove_account(&self, account_id: AccountId, now_ms: u64) -> Result<bool, StoreError> {
         const VAULT: &str = "SELECT vault_number FROM vault WHERE account_id = $1 LIMIT 1";
+        if !self.begin_removal(account_id, now_ms).await? {
+            return Ok(false);
+        }
         self.remove_exports_of(account_id).await?;
         while let Some(row) =
             sql::row(self.database(), "listing vaults", VAULT, [sql::id(account_id)]).await?
         {
-            if !self.remove_vault(account_id, row.number(0)?, now_ms).await? {
-                return Ok(());
-            }
+            self.remove_vault(row.number(0)?, now_ms).await?;
         }
         let transaction = self.begin().await?;
-        remove_rows(&*transaction, account_id, now_ms).await?;
+        remove_rows(&*transaction, account_id).await?;
         mark_traces(&*transaction).await?;
         transaction.commit().await?;
         self.inner().events.forget(account_id);
-        Ok(())
+        Ok(true)
     }
 
-    /// Whether the grace is over still: the clock of another node, which has kept the account, may be behind.
-    async fn remove_vault(
-        &self,
-        account_id: AccountId,
-        number: u64,
-        now_ms: u64,
-    ) -> Result<bool, StoreError> {
-        const OVER: &str = "SELECT 1 FROM account WHERE account_id = $1 AND delete_at_ms <= $2";
+    /// From here on nobody keeps it, by whatever clock: its time is over since ever. What is removed is removed whole.
+    async fn begin_removal(&self, account_id: AccountId, now_ms: u64) -> Result<bool, StoreError> {
+        const UPDATE: &str =
+            "UPDATE account SET delete_at_ms = 0 WHERE account_id = $1 AND delete_at_ms <= $2";
+        let transaction = self.begin().await?;
+        let values = [sql::id(account_id), sql::number(now_ms)];
+        let begun = sql::execute(&*transaction, REMOVING, UPDATE, values).await?;
+        transaction.commit().await?;
+        Ok(begun > 0)
+    }
+
+    async fn remove_vault(&self, number: u64, now_ms: u64) -> Result<(), StoreError> {
         const SELECT: &str = "SELECT vault_id FROM vault WHERE vault_number = $1";
         const DETACH: &str = "UPDATE segment SET vault_number = NULL, dead_since_ms = $2 \
              WHERE vault_number = $1 AND object_key IS NOT NULL";
         const DELETE: &str = "DELETE FROM vault WHERE vault_number = $1";
         let transaction = self.begin().await?;
-        let query = format!("{OVER}{}", sql::for_update(&*transaction));
-        let values = [sql::id(account_id), sql::number(now_ms)];
-        if sql::row(&*transaction, REMOVING, &query, values).await?.is_none() {
-            return Ok(false);
-        }
         // Nobody pushes to it any more while its segments are let go of.
         let query = format!("{SELECT}{}", sql::for_update(&*transaction));
         let Some(row) = sql::row(&*transaction, REMOVING, &query, [sql::number(number)]).await? else {
-            return Ok(true);
+            return Ok(());
         };
         let values = [sql::number(number), sql::number(now_ms)];
         sql::execute(&*transaction, REMOVING, DETACH, values).await?;
@@ -144,7 +144,7 @@ impl Store {
         mark_traces(&*transaction).await?;
         transaction.commit().await?;
         self.inner().ledgers.forget(row.id(0)?);
-        Ok(true)
+        Ok(())
     }
 
     /// A file of SQLite keeps what was deleted in pages that are free, and in its log, until they are used again: after a removal
@@ -162,21 +162,17 @@ impl Store {
     }
 }
 
-/// What names the account, and what names it by another name: the log by its pseudonym, mail and invitations by its address.
-async fn remove_rows<C: ConnectionTrait>(
-    transaction: &C,
-    account_id: AccountId,
-    now_ms: u64,
-) -> Result<(), StoreError> {
-    const SELECT: &str =
-        "SELECT email, pseudonym_key FROM account WHERE account_id = $1 AND delete_at_ms <= $2";
+/// What names the account, and what names it by another name: the log by its pseudonym, mail and invitations by its address. The
+/// account is held first: what is noted of it meanwhile is there before, or is not noted.
+async fn remove_rows<C: ConnectionTrait>(transaction: &C, account_id: AccountId) -> Result<(), StoreError> {
+    const SELECT: &str = "SELECT email, pseudonym_key FROM account WHERE account_id = $1";
     const EVENTS: &str = "DELETE FROM audit_event WHERE account = $1";
     const MAIL: &str = "DELETE FROM mail WHERE recipient = $1";
     const INVITATIONS: &str = "DELETE FROM invitation WHERE email = $1";
     const ACCOUNT: &str = "DELETE FROM account WHERE account_id = $1";
     let query = format!("{SELECT}{}", sql::for_update(transaction));
-    let values = [sql::id(account_id), sql::number(now_ms)];
-    let Some(row) = sql::row(transaction, REMOVING, &query, values).await? else { return Ok(()) };
+    let row = sql::row(transaction, REMOVING, &query, [sql::id(account_id)]).await?;
+    let Some(row) = row else { return Ok(()) };
     let email: String = row.column(0)?;
     let pseudonym = Pseudonyms::from_column(account_id, row.column(1)?).account();
     sql::execute(transaction, REMOVING, EVENTS, [pseudonym.as_bytes().to_vec().into()]).await?;

@@ -135,6 +135,11 @@ pub(crate) fn for_share<C: ConnectionTrait>(connection: &C) -> &'static str {
     if connection.get_database_backend() == DbBackend::Sqlite { "" } else { " FOR SHARE" }
 }
 
+/// As [`for_share`], and others may change the rows, as long as they do not remove them.
+pub(crate) fn for_key_share<C: ConnectionTrait>(connection: &C) -> &'static str {
+    if connection.get_database_backend() == DbBackend::Sqlite { "" } else { " FOR KEY SHARE" }
+}
+
 /// As [`for_update`], but what somebody else has locked is passed over.
 pub(crate) fn skip_locked<C: ConnectionTrait>(connection: &C) -> &'static str {
     if connection.get_database_backend() == DbBackend::Sqlite { "" } else { " FOR UPDATE SKIP LOCKED" }

@@ -163,6 +163,8 @@ macro_rules! contracts {
             records_go_when_their_time_is_over
             refused_sign_ins_fill_no_table
             what_the_holder_did_elsewhere_is_noted
+            an_account_is_kept_whole_or_gone_whole
+            nothing_is_noted_of_an_account_that_is_gone
             the_log_says_with_what_it_was_done
             an_account_of_an_older_program_gets_its_key;
         durability:

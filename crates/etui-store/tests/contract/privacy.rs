@@ -3,10 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
-use etui_chain::{Digest, ObjectId, VaultId};
+use etui_chain::{AccountId, Digest, ObjectId, VaultId};
 use etui_store::{
-    Action, Authority, CredentialChange, Download, Holder, Identity, Invitation, NewPending, NewSession,
-    Notice, Outcome, Page, Presence, Purpose, Retention, Role, SealedTotp, Store, StoreError,
+    Action, Authority, CredentialChange, Download, Holder, Identity, Invitation, Leaving, NewPending,
+    NewSession, Notice, Outcome, Page, Presence, Purpose, Retention, Role, SealedTotp, Store, StoreError,
     holdings::{Given, HOLDINGS, Whose},
 };
 use futures_util::TryStreamExt as _;
@@ -16,6 +16,7 @@ use crate::{
     backend::{Backend, signed_up},
     client::{Client, DAY_MS, Edit, NOW_MS},
     pushes::push,
+    states::with_new_vault,
 };
 
 const GRACE_MS: u64 = 7 * DAY_MS;
@@ -127,6 +128,101 @@ pub(crate) async fn a_deleted_account_can_be_kept_until_its_grace_is_over(backen
     assert_eq!(store.purge(&RETENTION, delete_at_ms).await.unwrap().accounts, 0);
     assert!(store.authority(session.session_id, NOW_MS).await.unwrap().is_some());
     assert!(store.leaving(session.session_id, NOW_MS).await.unwrap().is_none());
+}
+
+/// How many accounts are removed while something else is done, each time a little earlier or later.
+const RACES: u64 = 40;
+const VAULTS: u64 = 4;
+
+/// Whatever the clocks of two nodes say, and whoever comes first.
+pub(crate) async fn an_account_is_kept_whole_or_gone_whole(backend: &Backend) {
+    let store = backend.open().await;
+    let (mut kept, mut gone) = (0, 0);
+    for number in 0..RACES {
+        let mut client = Client::new(100 + number);
+        let (account, _) = client.sign_up();
+        let authority = store.create_account(account, NOW_MS).await.unwrap();
+        for _ in 1..VAULTS {
+            let (upload, _) = with_new_vault(&mut client);
+            store.push_state(&authority, upload.clone(), NOW_MS).await.unwrap();
+            client.state = Some(upload.state);
+        }
+        let leaving = is_leaving(&store, &authority).await;
+        let delete_at_ms = NOW_MS + HOUR_MS;
+        let keep = async {
+            // At once, or as soon as so many vaults are there no more.
+            until_left(&store, client.account_id, VAULTS - number % VAULTS).await;
+            store.keep_account(&leaving, delete_at_ms - 1).await
+        };
+        let (keep, purged) = tokio::join!(keep, store.purge(&RETENTION, delete_at_ms));
+        let is_kept = keep.is_ok();
+        assert!(is_kept || matches!(keep, Err(StoreError::NotFound | StoreError::SessionEnded)), "{keep:?}");
+        assert_eq!(purged.unwrap().accounts, u64::from(!is_kept), "{number}");
+        let id = HEXLOWER.encode(client.account_id.as_bytes());
+        for (table, rows) in [("account", 1), ("vault", VAULTS), ("session", 1), ("account_state", VAULTS)] {
+            let of =
+                format!("SELECT COUNT(*) FROM {table} WHERE account_id = {}", backend.bytes_literal(&id));
+            let expected = if is_kept { i64::try_from(rows).unwrap() } else { 0 };
+            assert_eq!(backend.count(&of).await, expected, "{table} of {number}");
+        }
+        kept += u64::from(is_kept);
+        gone += u64::from(!is_kept);
+    }
+    assert!(kept > 0 && gone > 0, "{kept} were kept and {gone} are gone: it was no race");
+    store.verify(&mut |problem| panic!("{problem}")).await.unwrap();
+}
+
+pub(crate) async fn nothing_is_noted_of_an_account_that_is_gone(backend: &Backend) {
+    let store = backend.open().await;
+    for number in 0..RACES {
+        let mut client = Client::new(100 + number);
+        let (account, _) = client.sign_up();
+        let authority = store.create_account(account, NOW_MS).await.unwrap();
+        is_leaving(&store, &authority).await;
+        // Each an hour later, so that none is one too many, until the account is gone, and once more.
+        let note = async {
+            let mut at_ms = NOW_MS;
+            let mut there = true;
+            while there {
+                there = store.leaving(authority.session_id(), NOW_MS).await.unwrap().is_some();
+                store.note_refused(client.account_id, Action::SignIn, None, at_ms).await.unwrap();
+                at_ms += 2 * HOUR_MS;
+            }
+            at_ms
+        };
+        let purge = async {
+            pause(number).await;
+            store.purge(&RETENTION, NOW_MS + HOUR_MS).await.unwrap()
+        };
+        let (at_ms, purged) = tokio::join!(note, purge);
+        assert!(
+            purged.accounts == 1 && at_ms > NOW_MS + 2 * HOUR_MS,
+            "{number}: somebody tried while it went"
+        );
+        assert_eq!(backend.count("SELECT COUNT(*) FROM audit_event").await, 0, "{number}");
+    }
+}
+
+async fn is_leaving(store: &Store, authority: &Authority) -> Leaving {
+    let fresh = authority.fresh(NOW_MS).unwrap();
+    store.delete_account(&fresh, NOW_MS + HOUR_MS, None, NOW_MS).await.unwrap();
+    store.leaving(authority.session_id(), NOW_MS).await.unwrap().unwrap()
+}
+
+/// Waits until an account has at most so many vaults.
+async fn until_left(store: &Store, account_id: AccountId, most: u64) {
+    while let Ok(details) = store.account_details(&store.operator(), account_id, NOW_MS).await {
+        if details.entitlements.used.vaults <= most {
+            return;
+        }
+    }
+}
+
+/// Lets the other one go on so many times.
+async fn pause(times: u64) {
+    for _ in 0..times {
+        tokio::task::yield_now().await;
+    }
 }
 
 pub(crate) async fn a_download_holds_everything_that_is_told(backend: &Backend) {
