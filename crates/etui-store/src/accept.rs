@@ -172,7 +172,7 @@ fn state_plan(upload: StateUpload, newest: Option<&State>, held: &[HeldVault]) -
     let named_records = newly_named(&state, newest, named_records)?;
     let removed_devices = newest.map_or_else(Vec::new, |newest| removed_devices(newest, &state).collect());
     let base_state = newest.map_or(Digest::ZERO, State::hash);
-    let growth = Growth::of_state(newest.map(|newest| &**newest), &state);
+    let growth = Growth::of_state(newest.map(|newest| &**newest), &state, &vaults);
     Ok(Plan {
         base_state,
         states: vec![state],

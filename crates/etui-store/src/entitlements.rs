@@ -1,18 +1,16 @@
 //! What plans give, and what accounts use of it. A plan bounds growth alone: whatever makes nothing larger is never refused for
 //! it, and neither is healing.
 
-use std::collections::BTreeSet;
-
 use etui_api::{
     plan::{AccountEntitlements, Entitlements, Feature, Used},
     problem::PlanLimit,
 };
-use etui_chain::{AccountId, VaultId};
+use etui_chain::AccountId;
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use crate::{
     Authority, Store, StoreError, flags,
-    growth::{Growth, Listed},
+    growth::{self, Growth},
     sql::{self, Columns as _},
 };
 
@@ -49,12 +47,8 @@ impl Store {
     ) -> Result<AccountEntitlements, StoreError> {
         let (plan, entitlements) = self.plan_of(account_id).await?;
         let state = self.newest_state_of(account_id).await?;
-        let listed = Listed::by(&state);
-        let used = Used {
-            entries: entries(self.database(), account_id, &listed.vaults).await?,
-            devices: listed.devices,
-            vaults: listed.vaults.len() as u64,
-        };
+        let Held { vaults, entries } = held(self.database(), account_id).await?;
+        let used = Used { entries, devices: growth::devices(&state), vaults };
         let flags = flags::of_account(self.database(), account_id).await?;
         Ok(AccountEntitlements { plan, entitlements, used, flags })
     }
@@ -80,16 +74,14 @@ pub(crate) async fn check_growth<C: ConnectionTrait>(
     growth: &Growth,
     entitlements: &Entitlements,
 ) -> Result<(), StoreError> {
-    let Growth { before, after, entries: added } = growth;
-    require_room("devices", entitlements.devices, before.devices, after.devices)?;
-    require_room("vaults", entitlements.vaults, before.vaults.len() as u64, after.vaults.len() as u64)?;
-    let Some(allowed) = entitlements.entries else { return Ok(()) };
-    let wanted = entries(transaction, account_id, &after.vaults).await?;
-    if wanted <= allowed {
+    let Growth { devices, vaults, entries } = growth;
+    require_room("devices", entitlements.devices, devices[0], devices[1])?;
+    if entitlements.vaults.is_none() && entitlements.entries.is_none() {
         return Ok(());
     }
-    let held = entries(transaction, account_id, &before.vaults).await?.saturating_sub(*added);
-    require_room("entries", Some(allowed), held, wanted)
+    let held = held(transaction, account_id).await?;
+    require_room("vaults", entitlements.vaults, held.vaults.saturating_sub(*vaults), held.vaults)?;
+    require_room("entries", entitlements.entries, held.entries.saturating_sub(*entries), held.entries)
 }
 
 fn require_room(what: &str, allowed: Option<u64>, held: u64, wanted: u64) -> Result<(), StoreError> {
@@ -101,23 +93,21 @@ fn require_room(what: &str, allowed: Option<u64>, held: u64, wanted: u64) -> Res
     }
 }
 
-/// Entries of these vaults together.
-async fn entries<C: ConnectionTrait>(
-    connection: &C,
-    account_id: AccountId,
-    vaults: &BTreeSet<VaultId>,
-) -> Result<u64, StoreError> {
-    if vaults.is_empty() {
-        return Ok(0);
-    }
+/// What is there of an account.
+struct Held {
+    vaults: u64,
+    entries: u64,
+}
+
+/// Vaults that the newest state lists no more are there like others: their records are read until the account is gone, and to list a
+/// vault no longer makes no room.
+async fn held<C: ConnectionTrait>(connection: &C, account_id: AccountId) -> Result<Held, StoreError> {
     let query = format!(
-        "SELECT CAST(COALESCE(SUM({ENTRIES}), 0) AS BIGINT) FROM vault \
-         WHERE account_id = $1 AND vault_id IN ({})",
-        sql::placeholders(2, vaults.len())
+        "SELECT COUNT(*), CAST(COALESCE(SUM({ENTRIES}), 0) AS BIGINT) FROM vault WHERE account_id = $1"
     );
-    let values = std::iter::once(sql::id(account_id)).chain(vaults.iter().map(|vault_id| sql::id(*vault_id)));
-    let row = sql::row(connection, "counting entries", &query, values.collect::<Vec<_>>()).await?;
-    row.map_or(Ok(0), |row| row.number(0))
+    let row = sql::row(connection, "counting vaults and entries", &query, [sql::id(account_id)]).await?;
+    let row = row.ok_or(StoreError::Damaged { found: "a count without a row" })?;
+    Ok(Held { vaults: row.number(0)?, entries: row.number(1)? })
 }
 
 /// Entitlements in a column of a row.

@@ -1,48 +1,39 @@
 //! How an upload changes what plans limit: worked out from the upload alone, compared with the plan when it is written.
 
-use std::collections::BTreeSet;
+use etui_chain::{Commit, Op, StateBody};
 
-use etui_chain::{Commit, Op, StateBody, VaultId};
+use crate::plan::VaultPlan;
 
-/// What there is before an upload and after it. Made only for one that adds something: no other is ever refused for a plan.
+/// What an upload adds. Made only for one that adds something: no other is ever refused for a plan.
 #[derive(Debug)]
 pub(crate) struct Growth {
-    pub(crate) before: Listed,
-    pub(crate) after: Listed,
-    /// Entries that come into vaults that were there before, less those that go.
+    /// Devices that the newest state lists, before and after.
+    pub(crate) devices: [u64; 2],
+    /// Vaults that were not there before. One that a state lists no more is there still, and so is one that it lists again.
+    pub(crate) vaults: u64,
+    /// Entries that come, less those that go.
     pub(crate) entries: u64,
-}
-
-/// What a state lists.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Listed {
-    pub(crate) devices: u64,
-    pub(crate) vaults: BTreeSet<VaultId>,
 }
 
 impl Growth {
     /// Of a commit under the newest state: `None` if there are no more entries after it than before.
     pub(crate) fn of_commit(state: &StateBody, commit: &Commit) -> Option<Self> {
         let entries = added_entries(commit)?;
-        let listed = Listed::by(state);
-        Some(Self { before: listed.clone(), after: listed, entries })
+        Some(Self { devices: [devices(state); 2], vaults: 0, entries })
     }
 
-    /// Of a state, with the vaults that come with it: `None` if it lists no more than the one before.
-    pub(crate) fn of_state(newest: Option<&StateBody>, state: &StateBody) -> Option<Self> {
-        let (before, after) = (newest.map(Listed::by).unwrap_or_default(), Listed::by(state));
-        let grows = after.devices > before.devices || !after.vaults.is_subset(&before.vaults);
-        grows.then_some(Self { before, after, entries: 0 })
+    /// Of a state, with the vaults that come with it: `None` if it lists no more devices than the one before and brings no vault.
+    pub(crate) fn of_state(newest: Option<&StateBody>, state: &StateBody, new: &[VaultPlan]) -> Option<Self> {
+        let devices = [newest.map_or(0, devices), devices(state)];
+        let entries = new.iter().flat_map(|vault| &vault.commits).filter_map(added_entries).sum();
+        let grows = devices[1] > devices[0] || !new.is_empty();
+        grows.then_some(Self { devices, vaults: new.len() as u64, entries })
     }
 }
 
-impl Listed {
-    pub(crate) fn by(state: &StateBody) -> Self {
-        Self {
-            devices: state.devices.len() as u64,
-            vaults: state.vaults.iter().map(|vault| vault.id).collect(),
-        }
-    }
+/// How many devices a state lists.
+pub(crate) fn devices(state: &StateBody) -> u64 {
+    state.devices.len() as u64
 }
 
 /// How many entries more there are after a commit. A vault's settings are no entry.

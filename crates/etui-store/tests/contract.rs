@@ -147,6 +147,7 @@ macro_rules! contracts {
             what_is_put_back_is_never_refused_for_a_plan;
         plans:
             entries_of_all_vaults_count_and_only_growth_is_refused
+            what_a_state_lists_no_more_makes_no_room
             what_an_older_program_pushed_is_counted
             devices_and_vaults_are_those_that_the_state_lists
             a_repeated_push_is_answered_even_when_the_room_is_gone

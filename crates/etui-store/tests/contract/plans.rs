@@ -1,11 +1,12 @@
 //! Plans bound growth and nothing else; administration is noted, and somebody always can do it.
 
+use bytes::Bytes;
 use etui_api::{
     admin::Role,
     plan::{Entitlements, Used},
 };
-use etui_chain::{ObjectId, PublicKey, VaultId};
-use etui_store::{Authority, Store, StoreError};
+use etui_chain::{ObjectId, PublicKey, StateBody, VaultId};
+use etui_store::{Authority, StateUpload, Store, StoreError};
 use sea_orm::ConnectionTrait as _;
 
 use crate::{
@@ -65,6 +66,45 @@ pub(crate) async fn entries_of_all_vaults_count_and_only_growth_is_refused(backe
     let e = client.id();
     let refused = client.edit(second, &[Edit::Put(e, 8)]);
     assert_eq!(limit(store.push(&authority, second, refused).await).2, 3, "there are two, and room for one");
+}
+
+/// The server sees what it holds, whatever a state says: else whoever leaves a full vault out of it has room for another.
+pub(crate) async fn what_a_state_lists_no_more_makes_no_room(backend: &Backend) {
+    let (store, mut client, authority, first) = signed_up(backend).await;
+    let (brings_second, second) = with_new_vault(&mut client);
+    store.push_state(&authority, brings_second.clone(), NOW_MS).await.unwrap();
+    client.state = Some(brings_second.state);
+    let [one, two]: [ObjectId; 2] = std::array::from_fn(|_| client.id());
+    push(&store, &mut client, &authority, second, &[Edit::Put(one, 8), Edit::Put(two, 8)]).await;
+    let with_both = client.next_body();
+    let list = async |client: &mut Client, body: StateBody, named_records: Vec<Bytes>| {
+        let upload = StateUpload { state: client.sign_state(body), named_records, ..client.bare_state() };
+        store.push_state(&authority, upload.clone(), NOW_MS).await.unwrap();
+        client.state = Some(upload.state);
+    };
+    let mut body = client.next_body();
+    body.vaults.retain(|vault| vault.id != second);
+    list(&mut client, body, vec![]).await;
+    let used = store.entitlements(&authority).await.unwrap().used;
+    assert_eq!(used, Used { entries: 2, devices: 1, vaults: 2 });
+
+    give(&store, &authority, entries(2)).await;
+    let third = client.id();
+    let refused = client.edit(first, &[Edit::Put(third, 8)]);
+    assert_eq!(limit(store.push(&authority, first, refused).await), ("entries".to_owned(), 2, 3));
+    give(&store, &authority, Entitlements { vaults: Some(2), ..Entitlements::default() }).await;
+    let (upload, _) = with_new_vault(&mut client.clone());
+    assert_eq!(limit(store.push_state(&authority, upload, NOW_MS).await), ("vaults".to_owned(), 2, 3));
+
+    // It is there, and so its return is no growth, however small the plan.
+    give(&store, &authority, Entitlements { vaults: Some(0), ..entries(0) }).await;
+    let entry = with_both.vaults.iter().find(|vault| vault.id == second).unwrap().clone();
+    let mut body = client.next_body();
+    body.vaults.push(entry);
+    body.vaults.sort_by_key(|vault| vault.id);
+    list(&mut client, body, brings_second.named_records).await;
+    let (header, _) = store.changes(&authority, second, 0).await.unwrap();
+    assert_eq!(header.head.seq, client.head(second).seq, "nothing of it was hidden or deleted");
 }
 
 pub(crate) async fn what_an_older_program_pushed_is_counted(backend: &Backend) {
