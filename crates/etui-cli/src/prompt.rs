@@ -10,10 +10,8 @@ use crate::{failure::Failure, secret::Secret, secret_input::InputError};
 
 /// Asks for a secret without showing it.
 pub(crate) fn secret(what: &str) -> Result<Secret, InputError> {
-    let first = what.chars().next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-    let label = what.chars().skip(1).collect::<String>();
     terminal::give_back_when_interrupted();
-    rpassword::prompt_password(format!("{first}{label}: "))
+    rpassword::prompt_password(format!("{}: ", capitalised(what)))
         .inspect_err(terminal::end_if_interrupted)
         .map(Secret::new)
         .map_err(|source| InputError::NoTerminal { what: what.to_owned(), source })
@@ -53,7 +51,7 @@ pub(crate) fn line(what: &str) -> Result<String, InputError> {
     if !somebody_is_there() {
         return Err(missing(std::io::ErrorKind::NotConnected.into()));
     }
-    write!(std::io::stderr(), "{what}: ").map_err(missing)?;
+    write!(std::io::stderr(), "{}: ", capitalised(what)).map_err(missing)?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(missing)?;
     Ok(answer.trim().to_owned())
@@ -63,6 +61,11 @@ pub(crate) fn line(what: &str) -> Result<String, InputError> {
 pub(crate) fn confirm(question: &str) -> bool {
     line(&format!("{question} [y/N]"))
         .is_ok_and(|answer| answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes"))
+}
+
+fn capitalised(what: &str) -> String {
+    let mut letters = what.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// One line on how long a password would hold, with what would make it better.

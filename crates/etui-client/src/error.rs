@@ -110,6 +110,12 @@ pub enum ClientError {
     /// Whoever let this device in, did so for another account. Nothing has changed.
     #[error("that signs in to another account than this device's; nothing was changed")]
     SignedInElsewhere,
+    /// What was to be changed about a second factor, and there is none.
+    #[error("this account asks for no second factor")]
+    NoSecondFactor,
+    /// What was to be kept is not being deleted.
+    #[error("this account is not being deleted: there is nothing to keep it from")]
+    NotLeavingAccount,
     /// The session was ended; signing in again is needed, unlocking is not.
     #[error("this device is signed out of the server")]
     SignedOut,
@@ -162,11 +168,11 @@ pub enum ClientError {
     )]
     DownloadCut(#[source] Option<reqwest::Error>),
     /// The server answered with a problem.
-    #[error("the server answered: {} {}", .0.title, .0.detail.as_deref().unwrap_or_default())]
+    #[error("the server answered: {}", said(.0))]
     Server(Box<Problem>),
     /// The plan has no room for new entries; everything else was exchanged.
     #[error(
-        "the account's plan has room for {allowed} entries: {waiting} new ones stay on this device and are not sent. Nothing is \
+        "the account's plan has room for {allowed} entries: what is new stays on this device and is not sent ({waiting}). Nothing is \
          lost, and everything else is up to date"
     )]
     OverPlan {
@@ -261,7 +267,7 @@ pub enum ClientError {
     #[error("{0}")]
     Damaged(String),
     /// Unsent changes would be lost.
-    #[error("{0} changes have not reached the server yet and would be lost")]
+    #[error("what was changed here has not reached the server yet and would be lost ({0})")]
     Unsent(usize),
     /// The device is being signed out: nothing more is saved on it.
     #[error("this device is being signed out; nothing was changed")]
@@ -318,6 +324,14 @@ impl ClientError {
         }
     }
 
+    /// What it means where that which was asked for is known.
+    pub(crate) fn if_not_found(self, meaning: Self) -> Self {
+        match self {
+            Self::Server(problem) if problem.code == ErrorCode::NotFound => meaning,
+            other => other,
+        }
+    }
+
     /// The name by which data was refused.
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
@@ -332,8 +346,8 @@ impl ClientError {
         let hint = match self {
             Self::Refused { refused } => refused_hint(refused.refusal),
             Self::WrongMasterPassword => {
-                "nothing was sent anywhere; try again. If it was changed on another device, this one opens with the one \
-                 before until it has synced"
+                "nothing of it was sent anywhere; try again. If it was changed on another device, one that is set up already opens \
+                 with the one before until it has synced"
             }
             Self::NeedsFormerMasterPassword => {
                 "`etui unlock` asks for the one before, or takes it from --old-master-password-file"
@@ -434,6 +448,8 @@ impl ClientError {
                 "repeat it with --browser, --device-code or --link; or give the login password, if there is one: at the prompt, or by \
                  --login-password-file"
             }
+            Self::NoSecondFactor => "`etui account totp on` sets one up",
+            Self::NotLeavingAccount => "`etui account events` shows what was done with it",
             Self::LoginPasswordNeeded => "give it at the prompt, or by --login-password-file",
             Self::SignedInElsewhere => {
                 "`etui status` shows the account of this device: sign in to that in the browser, and try again"
@@ -450,6 +466,12 @@ impl From<EngineError> for ClientError {
             other => Self::Engine(other),
         }
     }
+}
+
+/// In the words of the server.
+fn said(problem: &Problem) -> String {
+    let detail = problem.detail.iter().map(String::as_str);
+    std::iter::once(&*problem.title).chain(detail).collect::<Vec<_>>().join(" ")
 }
 
 /// What the holder of an account can do, with another device and without one.
@@ -526,7 +548,13 @@ fn server_hint(problem: &Problem) -> Option<&'static str> {
         ErrorCode::AccountLeaving => {
             "until it is gone it can be kept: by `etui account keep`, or by `etui login --keep-account` on a device that has to sign in"
         }
-        ErrorCode::NoLongerValid => "run the command again",
+        ErrorCode::WrongCode => {
+            "nothing was changed; try the code that the app shows next: each counts once, and only where the clocks are right. A \
+             recovery code works in its place when signing in"
+        }
+        ErrorCode::LastWay => {
+            "nothing was changed; `etui account links on` adds one, and `etui account open` passkeys and providers"
+        }
         ErrorCode::StorageFull => "tell whoever runs the server; your changes stay on this device",
         _ => return None,
     })

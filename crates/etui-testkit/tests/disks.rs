@@ -160,7 +160,7 @@ fn a_full_server_stores_nothing_and_goes_on() {
         let error = one.failure(1, &["sync"]);
         assert_eq!(
             error["message"],
-            "the server answered: The server's storage is full; nothing was stored. "
+            "the server answered: The server's storage is full; nothing was stored."
         );
         assert_eq!(error["hint"], "tell whoever runs the server; your changes stay on this device");
     }

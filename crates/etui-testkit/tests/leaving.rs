@@ -71,8 +71,15 @@ fn a_new_device_keeps_an_account_that_is_leaving() {
     two.ok(&["sync"]);
 
     // A device that is one already signs in either way, and is asked the same.
+    assert!(two.fails(1, &["account", "keep"]).contains("is not being deleted"));
+    assert!(two.fails(2, &["account", "delete"]).contains("give `--yes`"), "nobody is there to confirm it");
     two.json(&["account", "delete", "--yes"]);
-    four.log_in();
+    let again = four.run(&four.credentials("login"));
+    let noted = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(
+        again.status.success() && noted.contains("being deleted") && noted.contains("account keep"),
+        "{noted}"
+    );
     assert!(four.fails(1, &["sync"]).contains("being deleted"));
     four.on_terminal(&four.credentials("login").join(" "), &["y"]);
     four.ok(&["sync"]);

@@ -29,7 +29,8 @@ fn a_second_factor_stands_before_every_sign_in() {
     stage.write("ticket", setup["ticket"].as_str().expect("a ticket"));
     stage.write("wrong", "000000");
     let confirm = ["account", "totp", "confirm", "--ticket-file", "ticket", "--code-file"];
-    assert!(one.fails(1, &[&confirm[..], &["wrong"]].concat()).contains("not right"));
+    let wrong = one.fails(1, &[&confirm[..], &["wrong"]].concat());
+    assert!(wrong.contains("not right") && wrong.contains("nothing was changed"), "{wrong}");
     write_code(&stage, &app, 0);
     let codes = one.json(&[&confirm[..], &["code"]].concat())["recovery_codes"].clone();
     let codes = codes.as_array().expect("codes");
@@ -60,6 +61,11 @@ fn a_second_factor_stands_before_every_sign_in() {
     two.ok(&again);
     one.json(&["account", "totp", "off"]);
     two.ok(&log_in);
+    for command in [&["account", "totp", "off"][..], &["account", "recovery-codes"]] {
+        assert!(one.fails(1, command).contains("asks for no second factor"));
+    }
+    let scripted = one.fails(2, &["account", "totp", "on"]);
+    assert!(scripted.contains("totp on --json"), "nothing is begun that cannot be finished: {scripted}");
 }
 
 /// Folders, database and bucket, while it is set up and afterwards.

@@ -148,6 +148,7 @@ pub(super) fn unlocked(device: &Device) -> protocol::Unlocked {
         without_keyring: device.without_keyring().map(ToString::to_string),
         store_opens_with: store_opens_with(info.store_opens_with),
         device_listed: info.device_listed,
+        not_synced: info.last_sync.and_then(|outcome| outcome.result.err()).map(sync_failure),
         head: protocol::Head { time_ms, device: device_name, entries },
     }
 }

@@ -529,6 +529,8 @@ pub(crate) struct Unlocked {
     pub(crate) store_opens_with: StoreOpensWith,
     /// Whether the account lists this device.
     pub(crate) device_listed: bool,
+    /// Why nothing was exchanged with the server, if that was tried.
+    pub(crate) not_synced: Option<Failure>,
     /// What the account is now, for a person to compare.
     pub(crate) head: Head,
 }

@@ -89,13 +89,20 @@ pub(super) enum Choice {
 impl AccountArguments {
     /// Who and where, asked for where it was not given, and checked before anything else is asked.
     pub(super) fn who(self) -> Result<Who, Failure> {
-        let server =
-            self.server.as_deref().map_or_else(|| prompt::line("Server address"), |it| Ok(it.to_owned()))?;
+        let server = given_or_asked(self.server.as_deref(), "server address", "--server")?;
         let server = checked_server(&server, self.insecure_http)?;
-        let email =
-            self.email.as_deref().map_or_else(|| prompt::line("E-mail address"), |it| Ok(it.to_owned()))?;
+        let email = given_or_asked(self.email.as_deref(), "e-mail address", "--email")?;
         let email = email_address(&email).map_err(convert::failure)?;
         Ok(Who { server, email, given: self })
+    }
+}
+
+fn given_or_asked(given: Option<&str>, what: &str, option: &str) -> Result<String, Failure> {
+    match given {
+        Some(given) => Ok(given.to_owned()),
+        None => {
+            prompt::line(what).map_err(|error| Failure::from(error).with_hint(format!("give it by {option}")))
+        }
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
         Some(agent) => account::open_again(agent, idle, request)?,
         None => account::open(context, idle, request)?,
     };
-    let Unlocked { head, device_listed, .. } = &unlocked;
+    let Unlocked { head, device_listed, not_synced, .. } = &unlocked;
     context.output.document(&json!({
         "email": email, "unlocked": true, "device_listed": device_listed, "head": head
     }))?;
@@ -68,6 +68,10 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<(), Failure
     }
     if !device_listed {
         context.output.note(REMOVED);
+    } else if let Some(Failure { message, hint, .. }) = not_synced {
+        let (message, hint) =
+            (message.trim_end_matches('.'), hint.as_deref().unwrap_or("`etui sync` tries again"));
+        context.output.note(&format!("Nothing was exchanged yet: {message}; {hint}."));
     }
     account::note_keyring(context, &unlocked);
     if anew {

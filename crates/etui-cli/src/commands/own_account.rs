@@ -62,7 +62,8 @@ pub(super) fn delete(context: &Context, yes: bool, fresh: &Fresh) -> Result<(), 
             "Everything of this account on the server will be gone: entries, history, devices. Make a backup first if you want \
              to keep it (`etui export --to backup.etui`).",
         );
-        if prompt::line(&format!("Type `{CONFIRMATION}` to go on"))?.trim() != CONFIRMATION {
+        let typed = prompt::line(&format!("Type `{CONFIRMATION}` to go on"));
+        if !typed.is_ok_and(|typed| typed == CONFIRMATION) {
             return Err(Failure::new(Kind::Usage, "deleting the account: not confirmed")
                 .with_hint("nothing was changed; give `--yes` to go ahead without a question"));
         }

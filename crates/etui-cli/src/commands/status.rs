@@ -144,7 +144,9 @@ fn last_sync(outcome: Option<&LastSync>) -> String {
         Some(LastSync { at_ms, failure: Some(failure) }) => {
             let name =
                 failure.refusal.as_deref().map(|name| format!("refused ({name}): ")).unwrap_or_default();
-            format!("{name}{}, at {}", failure.message, time_text(*at_ms))
+            // The server's own words are whole sentences.
+            let message = failure.message.trim_end_matches('.');
+            format!("{name}{message}, at {}", time_text(*at_ms))
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     secret_input,
 };
 
-/// The ways to sign in to the account
+/// How the account is signed in to and what was done with it; taking it along, deleting it
 ///
 /// Signing in says to the server who you are; it never unlocks anything. Whoever changes a way has signed in a moment ago, and
 /// all other devices are signed out: they keep what they have, and sign in again.
@@ -346,6 +346,13 @@ fn totp(context: &Context, action: TotpAction) -> Result<(), Failure> {
 }
 
 fn set_up(context: &Context, fresh: &Fresh) -> Result<(), Failure> {
+    if !context.output.is_json() && !prompt::somebody_is_there() {
+        return Err(Failure::new(
+            Kind::Usage,
+            "setting an authenticator app up: there is no terminal to type its code at",
+        )
+        .with_hint("`etui account totp on --json` gives what `etui account totp confirm` takes"));
+    }
     let Reply::TotpSetup { ticket, url, secret } = ask(context, AccountRequest::BeginTotp, fresh)? else {
         return Err(AgentError::OtherVersion.into());
     };
@@ -359,7 +366,7 @@ fn set_up(context: &Context, fresh: &Fresh) -> Result<(), Failure> {
         .line("Put this into your authenticator app; not into this vault alone, which it guards:")?;
     context.output.line(&format!("  secret  {}", secret.expose()))?;
     context.output.line(&format!("  address {}", url.expose()))?;
-    let code = prompt::line("The code that it shows now")?;
+    let code = prompt::line("code that it shows now")?;
     // Whoever set it up has signed in for that, and what was given has been read.
     confirm(context, ticket, Secret::new(code), &Fresh::default())
 }
@@ -393,6 +400,11 @@ fn passkeys(context: &Context, action: Option<PasskeyAction>) -> Result<(), Fail
     match action {
         None => {
             context.output.document(&passkeys)?;
+            if passkeys.is_empty() {
+                return context
+                    .output
+                    .line("There is no passkey. `etui account open` makes one in a browser.");
+            }
             let row = |passkey: &Passkey| [passkey.id[..8].to_owned(), described(passkey)];
             context.output.table(&passkeys.iter().map(row).collect::<Vec<_>>())
         }

@@ -67,9 +67,9 @@ impl Device {
     /// Keeps an account that was deleted.
     ///
     /// # Errors
-    /// `not_found` if it is not being deleted; [`ClientError::SignedOut`].
+    /// [`ClientError::NotLeavingAccount`]; [`ClientError::SignedOut`].
     pub async fn keep_account(&self) -> Result<(), ClientError> {
-        self.api.keep_account().await
+        self.api.keep_account().await.map_err(|error| error.if_not_found(ClientError::NotLeavingAccount))
     }
 
     /// Writes everything that the server holds about the account to a new file, reads it back, and only then gives it its name.

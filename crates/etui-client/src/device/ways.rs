@@ -93,17 +93,18 @@ impl Device {
     /// Has the account ask for no second factor any more.
     ///
     /// # Errors
-    /// [`ClientError::FreshSignInNeeded`]; the server's, if there is none.
+    /// [`ClientError::FreshSignInNeeded`]; [`ClientError::NoSecondFactor`].
     pub async fn remove_totp(&self) -> Result<(), ClientError> {
-        self.api.remove_totp().await
+        self.api.remove_totp().await.map_err(|error| error.if_not_found(ClientError::NoSecondFactor))
     }
 
     /// New codes for when the second factor is lost; those from before are dead.
     ///
     /// # Errors
-    /// [`ClientError::FreshSignInNeeded`]; the server's, without a second factor.
+    /// [`ClientError::FreshSignInNeeded`]; [`ClientError::NoSecondFactor`].
     pub async fn replace_recovery_codes(&self) -> Result<RecoveryCodes, ClientError> {
-        self.api.replace_recovery_codes().await
+        let codes = self.api.replace_recovery_codes().await;
+        codes.map_err(|error| error.if_not_found(ClientError::NoSecondFactor))
     }
 
     /// Calls a passkey something else.

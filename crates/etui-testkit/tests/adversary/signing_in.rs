@@ -22,7 +22,7 @@ fn a_wrong_master_password_stays_on_the_device() {
     let error = device.failure(1, &["unlock", "--master-password-file", "wrong"]);
     assert_eq!(error["message"], "that is not this account's master password");
     let hint = error["hint"].as_str().expect("a hint");
-    assert!(hint.starts_with("nothing was sent anywhere; try again"), "{hint}");
+    assert!(hint.starts_with("nothing of it was sent anywhere; try again"), "{hint}");
     assert_eq!(device.wire().traffic(), passed, "no request was made");
     assert!(!device.home().join("agent.sock").exists(), "the agent that got the wrong password has ended");
     assert_eq!(device.json(&["status"])["unlocked"], false);

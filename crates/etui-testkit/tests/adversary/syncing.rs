@@ -121,7 +121,7 @@ fn it_calls_the_token_expired_once() {
 fn it_calls_every_token_expired() {
     Scene::new().fails(catalogue::expired_token(), 1, |error| {
         assert_eq!(error["code"], "failed");
-        assert_eq!(error["message"], "the server answered: The access token has expired. ");
+        assert_eq!(error["message"], "the server answered: The access token has expired.");
         let hint = error["hint"].as_str().expect("a next step");
         assert!(hint.contains("not even a fresh token") && hint.contains("stay on this device"), "{hint}");
     });
