@@ -100,6 +100,15 @@ impl Drop for Server {
     }
 }
 
+/// Does what an administrator may, with a server's data.
+pub(crate) fn administer(data: &Path, words: &[&str]) -> anyhow::Result<()> {
+    let output =
+        Command::new(program("etui-server")?).arg("admin").args(words).arg("--data").arg(data).output()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "etui-server admin {} failed: {errors}", words.join(" "));
+    Ok(())
+}
+
 /// A program that was built beside this one.
 pub(crate) fn program(name: &str) -> anyhow::Result<PathBuf> {
     let path = std::env::current_exe()?.with_file_name(name);

@@ -15,11 +15,11 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::{
     Arguments,
-    access::token_check,
+    access::{log_line, token_check},
     account::{Account, EMAIL},
     disk, entries,
     http::Connection,
-    process::{Server, program},
+    process::{Server, administer, program},
     progress,
     table::{Figure, Table, Target},
 };
@@ -58,7 +58,11 @@ pub(crate) async fn measure(folder: &Path, arguments: &Arguments, table: &mut Ta
     table.add(bench.nothing_changed().await?);
     table.add(bench.single_record().await?);
     table.add(bench.token_check().await?);
+    table.add(log_line(&bench.server, &folder.join("quiet"), arguments.requests).await?);
     table.add(bench.single_pushes(syncs_per_s).await?);
+    administer(&data, &["plan", "define", "limited", r#"{"entries": 1000000}"#])?;
+    administer(&data, &["plan", "set", EMAIL, "limited"])?;
+    table.add(bench.limited_pushes().await?);
     table.add(bench.sign_in().await?);
     for figure in bench.many_sign_ins().await? {
         table.add(figure);
@@ -218,6 +222,20 @@ impl Bench {
 
     async fn single_pushes(&mut self, syncs_per_s: f64) -> anyhow::Result<Figure> {
         progress("pushing single entries");
+        let (figure, per_s) = self.pushes("push of one entry").await?;
+        let target = Target::new("≥ half of the disk's syncs", per_s >= syncs_per_s / 2.0);
+        let note = format!("{per_s:.0} a second; the disk syncs 4 KiB {syncs_per_s:.0} times a second");
+        Ok(Figure { targets: vec![target], note, ..figure })
+    }
+
+    async fn limited_pushes(&mut self) -> anyhow::Result<Figure> {
+        progress("pushing single entries under a plan");
+        let (figure, per_s) = self.pushes("push of one entry, plan with a limit").await?;
+        Ok(Figure { note: format!("{per_s:.0} a second"), ..figure })
+    }
+
+    /// One after the other, and how many a second.
+    async fn pushes(&mut self, name: &'static str) -> anyhow::Result<(Figure, f64)> {
         let cpu = self.server.cpu()?;
         let mut bytes = 0;
         let mut times = Vec::new();
@@ -230,16 +248,8 @@ impl Bench {
         }
         let cpu_us = self.server.cpu_us_since(cpu)? / f64::from(SINGLE_PUSHES);
         let per_s = f64::from(SINGLE_PUSHES) / times.iter().sum::<Duration>().as_secs_f64();
-        let target = Target::new("≥ half of the disk's syncs", per_s >= syncs_per_s / 2.0);
-        let note = format!("{per_s:.0} a second; the disk syncs 4 KiB {syncs_per_s:.0} times a second");
-        let figure = Figure {
-            cpu_us: Some(cpu_us),
-            bytes: Some(bytes),
-            targets: vec![target],
-            note,
-            ..Figure::new("push of one entry")
-        };
-        Ok(figure.times(&mut times))
+        let figure = Figure { cpu_us: Some(cpu_us), bytes: Some(bytes), ..Figure::new(name) };
+        Ok((figure.times(&mut times), per_s))
     }
 
     async fn sign_in(&mut self) -> anyhow::Result<Figure> {

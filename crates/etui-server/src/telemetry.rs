@@ -16,8 +16,15 @@ use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
     level_filters::LevelFilter,
+    subscriber::set_global_default,
 };
-use tracing_subscriber::{Layer, filter::filter_fn, layer::Context, layer::SubscriberExt as _, registry};
+use tracing_subscriber::{
+    Layer,
+    filter::filter_fn,
+    layer::{Context, SubscriberExt as _},
+    registry,
+    registry::LookupSpan,
+};
 
 use crate::log;
 
@@ -52,16 +59,27 @@ pub(crate) fn install(
     otlp_endpoint: Option<&str>,
 ) -> Result<Option<Traces>, TracesError> {
     let traces = otlp_endpoint.map(Traces::to).transpose()?;
-    // Spans are no lines: where there are no traces, none is made.
-    let lines = filter_fn(move |metadata| metadata.is_event() && *metadata.level() <= level);
-    let lines = JsonLines::new(Box::new(io::stderr())).with_filter(lines.with_max_level_hint(level));
-    let spans = traces.as_ref().map(Traces::layer);
+    let out = Box::new(io::stderr());
+    let installed = match &traces {
+        Some(traces) => set_global_default(registry().with(traces.layer()).with(lines(out, level))),
+        // Beside an `Option` of a layer that is none, every span would be made.
+        None => set_global_default(registry().with(lines(out, level))),
+    };
     // A second installation in one process (tests do that) keeps the first.
-    drop(tracing::subscriber::set_global_default(registry().with(spans).with(lines)));
+    drop(installed);
     std::panic::set_hook(Box::new(|panic| {
         log::error("panicked").location(panic.location()).write();
     }));
     Ok(traces)
+}
+
+/// Lines up to this level. Spans are no lines: where nothing else takes them, none is made.
+fn lines<S>(out: Box<dyn Write + Send>, level: LevelFilter) -> impl Layer<S> + use<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let events = filter_fn(move |metadata| metadata.is_event() && *metadata.level() <= level);
+    JsonLines::new(out).with_filter(events.with_max_level_hint(level))
 }
 
 /// The layer that writes. Public for tests that read what was logged.
@@ -164,6 +182,12 @@ mod tests {
 
     fn names(line: &Value) -> Vec<&str> {
         line.as_object().unwrap().keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn without_traces_no_span_is_made() {
+        let subscriber = registry().with(lines(Box::new(io::sink()), LevelFilter::INFO));
+        tracing::subscriber::with_default(subscriber, || assert!(traces::hashing().is_disabled()));
     }
 
     #[test]

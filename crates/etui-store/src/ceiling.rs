@@ -72,10 +72,10 @@ async fn make_room<C: ConnectionTrait>(
 ) -> Result<(), StoreError> {
     let Ceiling { table, key, which, order, most } = ceiling;
     let query = format!(
-        "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {which} ORDER BY {order} LIMIT $4 OFFSET $3)"
+        "DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {which} ORDER BY {order} LIMIT {most} OFFSET {})",
+        most - 1
     );
-    let values = [sql::id(account_id), by, sql::number(most - 1), sql::number(*most)];
-    sql::execute(transaction, MAKING_ROOM, &query, values).await.map(drop)
+    sql::execute(transaction, MAKING_ROOM, &query, [sql::id(account_id), by]).await.map(drop)
 }
 
 /// Devices without a session go, those first that were never let in.

@@ -129,19 +129,20 @@ impl Store {
         vault_id: VaultId,
         listing: &Listing,
     ) -> Result<Vec<QueryResult>, StoreError> {
-        const SELECT: &str = "SELECT v.vault_number, v.head_seq, v.head_hash, a.state_version, a.state_hash, \
+        let query = format!(
+            "SELECT v.vault_number, v.head_seq, v.head_hash, a.state_version, a.state_hash, \
              o.seq, o.object_id, o.segment_number, o.segment_offset, o.length \
              FROM vault v JOIN account a ON a.account_id = v.account_id \
              LEFT JOIN object o ON o.vault_number = v.vault_number AND (o.seq, o.object_id) > ($3, $4) \
-             WHERE v.account_id = $1 AND v.vault_id = $2 ORDER BY o.seq, o.object_id LIMIT $5";
+             WHERE v.account_id = $1 AND v.vault_id = $2 ORDER BY o.seq, o.object_id LIMIT {PAGE_ROWS}"
+        );
         let values = [
             sql::id(account_id),
             sql::id(vault_id),
             sql::number(listing.last_seq),
             listing.last_id.clone().into(),
-            sql::number(PAGE_ROWS),
         ];
-        sql::rows(self.database(), "listing changed objects", SELECT, values).await
+        sql::rows(self.database(), "listing changed objects", &query, values).await
     }
 
     /// The records at the first of these places, which are sorted: as many as are fetched together, and at least one.
@@ -328,11 +329,17 @@ impl Answer {
         match &mut self.history {
             History::Commits { vault_number, last, until } if *last < *until => {
                 let rows = page_of_commits(&self.store, *vault_number, *last, *until).await?;
-                for row in &rows {
-                    *last = row.number(0)?;
-                    self.writer.push(&Frame::Commit(row.column::<Vec<u8>>(1)?));
+                if rows.is_empty() {
+                    return Err(DAMAGED_HISTORY);
                 }
-                if rows.is_empty() { Err(DAMAGED_HISTORY) } else { Ok(true) }
+                // Each row is let go of once its bytes are out: that of an import has most of a megabyte.
+                for row in rows {
+                    *last = row.number(0)?;
+                    let body: Vec<u8> = row.column(1)?;
+                    drop(row);
+                    self.writer.push(&Frame::Commit(body));
+                }
+                Ok(true)
             }
             History::States { account_id, last, until, named } if *last < *until => {
                 let version = *last + 1;

@@ -169,14 +169,16 @@ impl Store {
     }
 
     async fn objects(&self, vault_number: u64) -> Result<(Vec<Leaf>, BTreeSet<ObjectId>), StoreError> {
-        const SELECT: &str = "SELECT object_id, version, record_hash, segment_number IS NULL FROM object \
-             WHERE vault_number = $1 AND object_id > $2 ORDER BY object_id LIMIT $3";
+        let query = format!(
+            "SELECT object_id, version, record_hash, segment_number IS NULL FROM object \
+             WHERE vault_number = $1 AND object_id > $2 ORDER BY object_id LIMIT {PAGE_ROWS}"
+        );
         let mut leaves = Vec::new();
         let mut purged = BTreeSet::new();
         let mut last = vec![0_u8; 16];
         loop {
-            let values = [sql::number(vault_number), last.into(), sql::number(PAGE_ROWS)];
-            let rows = sql::rows(self.database(), "reading a vault's objects", SELECT, values).await?;
+            let values = [sql::number(vault_number), last.into()];
+            let rows = sql::rows(self.database(), "reading a vault's objects", &query, values).await?;
             let Some(last_row) = rows.last() else { return Ok((leaves, purged)) };
             last = last_row.column(0)?;
             for row in &rows {

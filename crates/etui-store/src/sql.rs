@@ -1,5 +1,8 @@
 //! Plain statements through the connection of `SeaORM`, in the SQL that SQLite and PostgreSQL share: `$1` names a parameter in
 //! both, and so do row values, `ON CONFLICT` and `RETURNING`.
+//!
+//! A limit that is a constant stands in the statement and not among its values: one with a parameter there is prepared anew by
+//! SQLite each time that it is asked.
 
 use std::{io, sync::Arc, time::Duration};
 
