@@ -5,7 +5,12 @@ use etui_api::session::Token;
 use etui_chain::{AccountId, Digest};
 use zeroize::Zeroizing;
 
-use crate::{app::App, clock, problem::ApiError};
+use crate::{
+    app::App,
+    clock,
+    mail::{self, Letter, RecoveryCodeUsed},
+    problem::ApiError,
+};
 
 /// So many are given at once.
 const COUNT: usize = 10;
@@ -28,14 +33,17 @@ pub(crate) fn draw(account_id: AccountId) -> Result<(Vec<Token>, Vec<Digest>), g
     Ok((codes, hashes))
 }
 
-/// Whether it is one of the account's, which it is once.
+/// Whether it is one of the account's, which it is once. Its holder is told by a letter.
 ///
 /// # Errors
 /// The store's.
 pub(crate) async fn use_code(app: &App, account_id: AccountId, shown: &Token) -> Result<bool, ApiError> {
     let Some(bytes) = read(shown) else { return Ok(false) };
-    let code = hash(account_id, &bytes);
-    Ok(app.store.use_recovery_code(account_id, code, clock::now_ms()).await?)
+    let (code, now_ms) = (hash(account_id, &bytes), clock::now_ms());
+    let notice = mail::notice(app, Letter::RecoveryCodeUsed(RecoveryCodeUsed { time_ms: now_ms }))?;
+    let used = app.store.use_recovery_code(account_id, code, notice.as_ref(), now_ms).await?;
+    mail::wake(app);
+    Ok(used)
 }
 
 /// In groups, in lower case.

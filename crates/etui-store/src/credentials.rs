@@ -323,7 +323,7 @@ impl Store {
         Ok(used > 0)
     }
 
-    /// Uses a recovery code up, which is noted: `false` if there is none such.
+    /// Uses a recovery code up, which is noted and told to the holder by the letter: `false` if there is none such.
     ///
     /// # Errors
     /// `Database`.
@@ -331,6 +331,7 @@ impl Store {
         &self,
         account_id: AccountId,
         code: Digest,
+        notice: Option<&Notice>,
         now_ms: u64,
     ) -> Result<bool, StoreError> {
         const DELETE: &str = "DELETE FROM recovery_code WHERE account_id = $1 AND code_hash = $2";
@@ -341,6 +342,9 @@ impl Store {
             let pseudonyms = audit::pseudonyms(&*transaction, account_id).await?;
             let (by, action) = (By::HOLDER, Action::UseRecoveryCode);
             audit::insert(&*transaction, &pseudonyms, by, action, None, Outcome::Done, now_ms).await?;
+            if let Some(notice) = notice {
+                mail::notify(&*transaction, account_id, notice, now_ms).await?;
+            }
         }
         transaction.commit().await?;
         Ok(used)

@@ -10,7 +10,7 @@ use etui_chain::{
 };
 
 use crate::{
-    Authority, HealStep, HealUpload, Store, StoreError, accept,
+    Authority, HealStep, HealUpload, Notice, Store, StoreError, accept,
     named::{Place, Uploaded, places},
     plan::{HeldVault, NamedRecord, ObjectPlan, Plan, VaultPlan},
     sql::{self, Columns as _},
@@ -19,7 +19,8 @@ use crate::{
 };
 
 impl Store {
-    /// Puts back what a restored server has lost, all of it or nothing. What is held identically is skipped.
+    /// Puts back what a restored server has lost, all of it or nothing. What is held identically is skipped. Where that changes how
+    /// the account is unlocked, it is as in [`Self::push_state`].
     ///
     /// # Errors
     /// `Refused`: `fork` for another commit or state at a held place, `missing` for a gap or a record that is still
@@ -28,12 +29,13 @@ impl Store {
         &self,
         authority: &Authority,
         upload: HealUpload,
+        notice: Option<Notice>,
         now_ms: u64,
     ) -> Result<Healed, StoreError> {
         let replay = self.replay(authority, &upload).await?;
         let keys = Keys::of(&replay.newest);
         let mut plan = compute(true, move || replay.run(upload)).await?;
-        plan.ends_others = keys.end_others(authority, &plan, now_ms);
+        plan.ends_others = keys.end_others(authority, &plan, notice, now_ms);
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         let commits = plan.vaults.iter().map(|vault| vault.commits.len()).sum();
         let healed = Healed { states: count(plan.states.len()), commits: count(commits) };

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use etui_chain::{Commit, DeviceId, Digest, Head, Ledger, ObjectId, State, VaultId};
 
-use crate::{Authority, growth::Growth};
+use crate::{Authority, Notice, growth::Growth};
 
 /// All of it happens in one transaction, or nothing.
 #[derive(Debug)]
@@ -26,10 +26,11 @@ pub(crate) struct Plan {
     pub(crate) growth: Option<Growth>,
 }
 
-/// Whose session goes on when all others end.
+/// Whose session goes on when all others end, and what its holder is told.
 #[derive(Debug)]
 pub(crate) struct EndsOthers {
     pub(crate) authority: Authority,
+    pub(crate) notice: Option<Notice>,
     pub(crate) now_ms: u64,
 }
 

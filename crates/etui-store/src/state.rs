@@ -9,7 +9,7 @@ use etui_chain::{AccountId, Digest, KdfDescriptor, KeysetEntry, State};
 use sea_orm::QueryResult;
 
 use crate::{
-    Authority, FrameStream, StateUpload, Store, StoreError, accept,
+    Authority, FrameStream, Notice, StateUpload, Store, StoreError, accept,
     plan::{EndsOthers, HeldVault, Plan},
     pull::Answer,
     sql::{self, Columns as _},
@@ -52,7 +52,7 @@ impl Store {
     }
 
     /// Takes a state with what it brings. One that changes how the account is unlocked (the key derivation, a keyset) ends all
-    /// other sessions. A state that is held already is answered as when it was taken.
+    /// other sessions, and the holder is told of it by the letter. A state that is held already is answered as when it was taken.
     ///
     /// # Errors
     /// `StateMoved` if it builds on another state or names another head of a vault; `Refused`; `PlanLimit` if there would be
@@ -61,11 +61,12 @@ impl Store {
         &self,
         authority: &Authority,
         upload: StateUpload,
+        notice: Option<Notice>,
         now_ms: u64,
     ) -> Result<StatePushed, StoreError> {
         let account_id = authority.account_id();
         let pushed = StatePushed { version: upload.state.version, hash: upload.state.hash() };
-        match self.take_state(authority, upload, now_ms).await {
+        match self.take_state(authority, upload, notice, now_ms).await {
             Err(StoreError::StateMoved) if self.holds_state(account_id, &pushed).await? => Ok(pushed),
             result => result.map(|()| pushed),
         }
@@ -75,6 +76,7 @@ impl Store {
         &self,
         authority: &Authority,
         upload: StateUpload,
+        notice: Option<Notice>,
         now_ms: u64,
     ) -> Result<(), StoreError> {
         let account_id = authority.account_id();
@@ -82,7 +84,7 @@ impl Store {
         let held = self.held_vaults(account_id).await?;
         let keys = Keys::of(&newest);
         let mut plan = compute(true, move || accept::next_state(upload, &newest, &held)).await?;
-        plan.ends_others = keys.end_others(authority, &plan, now_ms);
+        plan.ends_others = keys.end_others(authority, &plan, notice, now_ms);
         self.carry_out(authority, plan).await
     }
 
@@ -151,10 +153,16 @@ impl Keys {
     }
 
     /// Whoever knows only how the account was unlocked before does not stay signed in.
-    pub(crate) fn end_others(&self, authority: &Authority, plan: &Plan, now_ms: u64) -> Option<EndsOthers> {
+    pub(crate) fn end_others(
+        &self,
+        authority: &Authority,
+        plan: &Plan,
+        notice: Option<Notice>,
+        now_ms: u64,
+    ) -> Option<EndsOthers> {
         let newest = plan.states.last()?;
         let changed = newest.kdf != self.kdf || newest.keysets != self.keysets;
-        changed.then(|| EndsOthers { authority: authority.clone(), now_ms })
+        changed.then(|| EndsOthers { authority: authority.clone(), notice, now_ms })
     }
 }
 

@@ -9,6 +9,7 @@ use sea_orm::{ConnectionTrait, Value};
 
 use crate::{
     Action, Authority, Outcome, SessionId, Store, StoreError, audit, compaction, entitlements, known_device,
+    mail,
     plan::{EndsOthers, HeldVault, NamedRecord, ObjectPlan, Plan, VaultPlan},
     segment::{self, NewSegment, Placement, Stored},
     session,
@@ -218,10 +219,13 @@ async fn end_removed_devices<C: ConnectionTrait>(
 /// Whoever knows only how the account was unlocked before does not stay signed in.
 async fn end_others<C: ConnectionTrait>(
     transaction: &C,
-    EndsOthers { authority, now_ms }: &EndsOthers,
+    EndsOthers { authority, notice, now_ms }: &EndsOthers,
 ) -> Result<(), StoreError> {
     session::end_all_but(transaction, authority.account_id(), Some(authority.session_id())).await?;
     session::require(transaction, authority.session_id(), *now_ms).await?;
+    if let Some(notice) = notice {
+        mail::notify(transaction, authority.account_id(), notice, *now_ms).await?;
+    }
     let (by, action, outcome) = (authority.by(), Action::ChangeKeys, Outcome::Done);
     audit::insert(transaction, authority.pseudonyms(), by, action, None, outcome, *now_ms).await
 }

@@ -9,8 +9,8 @@ use time::{OffsetDateTime, macros::format_description};
 
 use super::{
     account_leaving::AccountLeaving, confirm_address::ConfirmAddress,
-    credentials_changed::CredentialsChanged, device_turned_away::DeviceTurnedAway, new_device::NewDevice,
-    sign_in_link::SignInLink, text::Text,
+    credentials_changed::CredentialsChanged, device_turned_away::DeviceTurnedAway, keys_changed::KeysChanged,
+    new_device::NewDevice, recovery_code_used::RecoveryCodeUsed, sign_in_link::SignInLink, text::Text,
 };
 
 use crate::sign_in::PATIENCE;
@@ -30,6 +30,10 @@ pub enum Letter {
     NewDevice(NewDevice),
     /// A way to sign in was added, changed or removed.
     CredentialsChanged(CredentialsChanged),
+    /// How the account is unlocked was changed.
+    KeysChanged(KeysChanged),
+    /// A recovery code was shown.
+    RecoveryCodeUsed(RecoveryCodeUsed),
     /// A device was signed out by somebody without one.
     DeviceTurnedAway(DeviceTurnedAway),
     /// The account will be gone.
@@ -86,6 +90,8 @@ impl Letter {
             Self::SignInLink(_) | Self::ConfirmAddress(_) => PATIENCE,
             Self::NewDevice(_)
             | Self::CredentialsChanged(_)
+            | Self::KeysChanged(_)
+            | Self::RecoveryCodeUsed(_)
             | Self::DeviceTurnedAway(_)
             | Self::AccountLeaving(_) => NEWS_LIFETIME,
         }
@@ -104,6 +110,8 @@ impl Letter {
             Self::ConfirmAddress(letter) => letter.write(desk).await,
             Self::NewDevice(letter) => Ok(Some(letter.write(desk))),
             Self::CredentialsChanged(letter) => Ok(Some(letter.write(desk))),
+            Self::KeysChanged(letter) => Ok(Some(letter.write(desk))),
+            Self::RecoveryCodeUsed(letter) => Ok(Some(letter.write(desk))),
             Self::DeviceTurnedAway(letter) => Ok(Some(letter.write(desk))),
             Self::AccountLeaving(letter) => Ok(Some(letter.write(desk))),
         }

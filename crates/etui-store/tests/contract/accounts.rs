@@ -140,7 +140,7 @@ pub(crate) async fn other_accounts_see_nothing(backend: &Backend) {
     let upload = client.edit(vault_id, &[Edit::Put(object_id, 8)]);
     not_found(store.push(&stranger, vault_id, upload).await.unwrap_err());
     let state = client.bare_state();
-    assert_eq!(refusal(store.push_state(&stranger, state, NOW_MS).await), Refusal::WrongContext);
+    assert_eq!(refusal(store.push_state(&stranger, state, None, NOW_MS).await), Refusal::WrongContext);
 
     // The same vault id in another account is another vault.
     let mut body = other.next_body();
@@ -158,7 +158,7 @@ pub(crate) async fn other_accounts_see_nothing(backend: &Backend) {
     other.state = Some(state.clone());
     let first = other.first_commit(vault_id);
     let upload = StateUpload { state, named_records: vec![key], first_commits: vec![first] };
-    store.push_state(&stranger, upload, NOW_MS).await.unwrap();
+    store.push_state(&stranger, upload, None, NOW_MS).await.unwrap();
     let theirs = store.record(&stranger, vault_id, vault_id.id().into()).await.unwrap().unwrap();
     assert_ne!(theirs, client.vaults[&vault_id].records[&vault_id.id().into()]);
 }

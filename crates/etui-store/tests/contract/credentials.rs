@@ -1,8 +1,11 @@
 //! The ways to sign in, and what their changes end.
 
+use std::time::Duration;
+
 use etui_chain::{Digest, StateBody};
 use etui_store::{
-    Authority, CredentialChange, FRESH_MS, Identity, LoginHash, Purpose, SealedTotp, Store, StoreError,
+    Authority, CredentialChange, FRESH_MS, Identity, LoginHash, Notice, Purpose, SealedTotp, Store,
+    StoreError,
 };
 
 use crate::{
@@ -134,15 +137,16 @@ pub(crate) async fn a_state_that_changes_how_it_is_unlocked_ends_other_sessions(
         let mut upload = client.bare_state();
         upload.state = client.sign_state(body);
         client.state = Some(upload.state.clone());
-        store.push_state(&own, upload, NOW_MS).await.unwrap();
+        store.push_state(&own, upload, Some(notice()), NOW_MS).await.unwrap();
         assert!(lives(&store, &own).await, "{what}");
+        assert_eq!(store.waiting_mail().await.unwrap(), u64::from(ends), "{what}");
         assert_eq!(lives(&store, &other).await, !ends, "{what}");
         assert_eq!(store.take_pending(begun, Purpose::Link, NOW_MS).await.unwrap().is_none(), ends, "{what}");
     }
     let other = other_device(&store, &mut client).await;
     let upload = client.bare_state();
     let upload = replace_keyset(&mut client, upload);
-    store.push_state(&own, upload, NOW_MS).await.unwrap();
+    store.push_state(&own, upload, None, NOW_MS).await.unwrap();
     assert!(lives(&store, &own).await && !lives(&store, &other).await, "a keyset");
 }
 
@@ -154,11 +158,17 @@ pub(crate) async fn a_step_and_a_recovery_code_are_used_once(backend: &Backend) 
     for (step, is_used) in [(7, false), (6, false), (8, true), (8, false), (7, false), (9, true)] {
         assert_eq!(store.use_totp_step(account_id, step).await.unwrap(), is_used, "{step}");
     }
-    let same = || store.use_recovery_code(account_id, code(1), NOW_MS);
+    let notice = notice();
+    let same = || store.use_recovery_code(account_id, code(1), Some(&notice), NOW_MS);
     let (left, right) = tokio::join!(same(), same());
     assert_ne!(left.unwrap(), right.unwrap());
-    assert!(!store.use_recovery_code(account_id, code(9), NOW_MS).await.unwrap());
+    assert!(!store.use_recovery_code(account_id, code(9), Some(&notice), NOW_MS).await.unwrap());
+    assert_eq!(store.waiting_mail().await.unwrap(), 1, "once");
     assert_eq!(store.ways(account_id).await.unwrap().recovery_codes, 1);
+}
+
+fn notice() -> Notice {
+    Notice { body: b"something has happened".to_vec(), lifetime: Duration::from_hours(1) }
 }
 
 /// A session of a device that has not signed in before.

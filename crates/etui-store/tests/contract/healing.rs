@@ -55,9 +55,9 @@ impl History {
 pub(crate) async fn a_restored_server_is_healed_to_the_last_byte(backend: &Backend) {
     let mut history = History::new();
     let (store, authority) = history.restored(backend).await;
-    let healed = store.heal(&authority, history.upload.clone(), NOW_MS).await.unwrap();
+    let healed = store.heal(&authority, history.upload.clone(), None, NOW_MS).await.unwrap();
     assert_eq!(healed, Healed { states: 1, commits: 5 });
-    let again = store.heal(&authority, history.upload.clone(), NOW_MS).await.unwrap();
+    let again = store.heal(&authority, history.upload.clone(), None, NOW_MS).await.unwrap();
     assert_eq!(again, Healed { states: 0, commits: 0 }, "what is held is skipped");
 
     let client = &mut history.client;
@@ -93,13 +93,17 @@ pub(crate) async fn what_is_superseded_may_be_absent_and_what_is_live_may_not(ba
     } else {
         live
     };
-    assert_eq!(refusal(store.heal(&authority, without(&refused), NOW_MS).await), Refusal::Missing);
+    assert_eq!(refusal(store.heal(&authority, without(&refused), None, NOW_MS).await), Refusal::Missing);
     let mut upload = history.upload.clone();
     upload.named_records.truncate(2);
-    assert_eq!(refusal(store.heal(&authority, upload, NOW_MS).await), Refusal::Missing, "a new vault's key");
+    assert_eq!(
+        refusal(store.heal(&authority, upload, None, NOW_MS).await),
+        Refusal::Missing,
+        "a new vault's key"
+    );
     assert_eq!(store.newest_state(&authority).await.unwrap().version, 1, "nothing is taken");
 
-    store.heal(&authority, without(&history.superseded.clone()), NOW_MS).await.unwrap();
+    store.heal(&authority, without(&history.superseded.clone()), None, NOW_MS).await.unwrap();
 }
 
 pub(crate) async fn another_branch_is_a_fork(backend: &Backend) {
@@ -112,14 +116,14 @@ pub(crate) async fn another_branch_is_a_fork(backend: &Backend) {
     store.push(&authority, history.vault_id, elsewhere.clone()).await.unwrap();
     other.take(&elsewhere);
     assert_eq!(
-        refusal(store.heal(&authority, history.upload.clone(), NOW_MS).await),
+        refusal(store.heal(&authority, history.upload.clone(), None, NOW_MS).await),
         Refusal::Fork,
         "a commit"
     );
 
-    store.push_state(&authority, other.bare_state(), NOW_MS).await.unwrap();
+    store.push_state(&authority, other.bare_state(), None, NOW_MS).await.unwrap();
     let states = HealUpload { steps: states(&history.upload), ..HealUpload::default() };
-    assert_eq!(refusal(store.heal(&authority, states, NOW_MS).await), Refusal::Fork, "a state");
+    assert_eq!(refusal(store.heal(&authority, states, None, NOW_MS).await), Refusal::Fork, "a state");
     let error = store.push(&authority, history.second_vault, elsewhere).await.unwrap_err();
     assert!(matches!(error, StoreError::NotFound), "nothing is taken");
 }
@@ -131,7 +135,7 @@ pub(crate) async fn a_gap_is_missing_and_nothing_is_taken(backend: &Backend) {
     for gap in 2..history.upload.steps.len() - 2 {
         let mut upload = history.upload.clone();
         let left_out = upload.steps.remove(gap);
-        let refusal = refusal(store.heal(&authority, upload, NOW_MS).await);
+        let refusal = refusal(store.heal(&authority, upload, None, NOW_MS).await);
         match left_out {
             HealStep::Commit(_) => assert_eq!(refusal, Refusal::Missing, "step {gap}"),
             HealStep::State(_) => assert_eq!(refusal, Refusal::VaultUnsigned, "step {gap}"),
@@ -163,7 +167,7 @@ pub(crate) async fn what_is_put_back_is_never_refused_for_a_plan(backend: &Backe
     let nothing =
         Entitlements { entries: Some(0), devices: Some(0), vaults: Some(0), ..Entitlements::default() };
     crate::plans::give(&store, &authority, nothing).await;
-    let healed = store.heal(&authority, history.upload.clone(), NOW_MS).await.unwrap();
+    let healed = store.heal(&authority, history.upload.clone(), None, NOW_MS).await.unwrap();
     assert_eq!(healed, Healed { states: 1, commits: 5 });
     assert_eq!(store.entitlements(&authority).await.unwrap().used.entries, 2);
 }

@@ -52,7 +52,7 @@ pub(crate) async fn what_is_restored_is_what_was_backed_up(backend: &Backend) {
     assert_eq!(frames(before).await, frames(after).await);
     let id = client.id();
     push(&restored, &mut client, &again, vault_id, &[Edit::Put(id, LARGE)]).await;
-    restored.push_state(&again, client.bare_state(), NOW_MS).await.unwrap();
+    restored.push_state(&again, client.bare_state(), None, NOW_MS).await.unwrap();
     assert_eq!(problems(&restored).await, Vec::<String>::new());
 }
 

@@ -29,7 +29,7 @@ pub(crate) async fn news_travel_between_nodes(backend: &Backend) {
         let heard = timeout(PATIENCE, events.next()).await.unwrap();
         assert_eq!(heard, Some(Event::Vault { vault_id, seq }));
     }
-    one.push_state(&authority, client.bare_state(), NOW_MS).await.unwrap();
+    one.push_state(&authority, client.bare_state(), None, NOW_MS).await.unwrap();
     assert_eq!(timeout(PATIENCE, events.next()).await.unwrap(), Some(Event::State { version: 2 }));
 }
 
@@ -126,7 +126,7 @@ pub(crate) async fn nodes_push_in_turn(backend: &Backend) {
                 push(store, &mut client, authority, vault_id, &[Edit::Purge(purged)]).await;
             }
             let state = client.bare_state();
-            store.push_state(authority, state.clone(), NOW_MS).await.unwrap();
+            store.push_state(authority, state.clone(), None, NOW_MS).await.unwrap();
             client.state = Some(state.state);
         }
     }

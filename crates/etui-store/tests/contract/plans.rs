@@ -39,7 +39,7 @@ pub(crate) fn limit<T: std::fmt::Debug>(result: Result<T, StoreError>) -> (Strin
 pub(crate) async fn with_two_vaults(backend: &Backend) -> (Store, Client, Authority, [VaultId; 2]) {
     let (store, mut client, authority, vault_id) = signed_up(backend).await;
     let (upload, second) = with_new_vault(&mut client);
-    store.push_state(&authority, upload, NOW_MS).await.unwrap();
+    store.push_state(&authority, upload, None, NOW_MS).await.unwrap();
     (store, client, authority, [vault_id, second])
 }
 
@@ -72,14 +72,14 @@ pub(crate) async fn entries_of_all_vaults_count_and_only_growth_is_refused(backe
 pub(crate) async fn what_a_state_lists_no_more_makes_no_room(backend: &Backend) {
     let (store, mut client, authority, first) = signed_up(backend).await;
     let (brings_second, second) = with_new_vault(&mut client);
-    store.push_state(&authority, brings_second.clone(), NOW_MS).await.unwrap();
+    store.push_state(&authority, brings_second.clone(), None, NOW_MS).await.unwrap();
     client.state = Some(brings_second.state);
     let [one, two]: [ObjectId; 2] = std::array::from_fn(|_| client.id());
     push(&store, &mut client, &authority, second, &[Edit::Put(one, 8), Edit::Put(two, 8)]).await;
     let with_both = client.next_body();
     let list = async |client: &mut Client, body: StateBody, named_records: Vec<Bytes>| {
         let upload = StateUpload { state: client.sign_state(body), named_records, ..client.bare_state() };
-        store.push_state(&authority, upload.clone(), NOW_MS).await.unwrap();
+        store.push_state(&authority, upload.clone(), None, NOW_MS).await.unwrap();
         client.state = Some(upload.state);
     };
     let mut body = client.next_body();
@@ -94,7 +94,7 @@ pub(crate) async fn what_a_state_lists_no_more_makes_no_room(backend: &Backend) 
     assert_eq!(limit(store.push(&authority, first, refused).await), ("entries".to_owned(), 2, 3));
     give(&store, &authority, Entitlements { vaults: Some(2), ..Entitlements::default() }).await;
     let (upload, _) = with_new_vault(&mut client.clone());
-    assert_eq!(limit(store.push_state(&authority, upload, NOW_MS).await), ("vaults".to_owned(), 2, 3));
+    assert_eq!(limit(store.push_state(&authority, upload, None, NOW_MS).await), ("vaults".to_owned(), 2, 3));
 
     // It is there, and so its return is no growth, however small the plan.
     give(&store, &authority, Entitlements { vaults: Some(0), ..entries(0) }).await;
@@ -124,7 +124,7 @@ pub(crate) async fn devices_and_vaults_are_those_that_the_state_lists(backend: &
 
     let mut more = client.clone();
     let (upload, _) = with_new_vault(&mut more);
-    let refused = store.push_state(&authority, upload, NOW_MS).await;
+    let refused = store.push_state(&authority, upload, None, NOW_MS).await;
     assert_eq!(limit(refused), ("vaults".to_owned(), 1, 2));
 
     let mut other = client.clone();
@@ -134,11 +134,11 @@ pub(crate) async fn devices_and_vaults_are_those_that_the_state_lists(backend: &
     body.devices.sort_by_key(|(id, _)| *id);
     let mut upload = client.bare_state();
     upload.state = client.sign_state(body);
-    assert_eq!(limit(store.push_state(&authority, upload, NOW_MS).await), ("devices".to_owned(), 1, 2));
+    assert_eq!(limit(store.push_state(&authority, upload, None, NOW_MS).await), ("devices".to_owned(), 1, 2));
 
     give(&store, &authority, Entitlements { devices: Some(0), vaults: Some(0), ..Entitlements::default() })
         .await;
-    store.push_state(&authority, client.bare_state(), NOW_MS).await.unwrap();
+    store.push_state(&authority, client.bare_state(), None, NOW_MS).await.unwrap();
     assert_eq!(store.newest_state(&authority).await.unwrap().version, 2, "no more than before");
 }
 

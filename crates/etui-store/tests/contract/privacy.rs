@@ -144,7 +144,7 @@ pub(crate) async fn an_account_is_kept_whole_or_gone_whole(backend: &Backend) {
         let authority = store.create_account(account, NOW_MS).await.unwrap();
         for _ in 1..VAULTS {
             let (upload, _) = with_new_vault(&mut client);
-            store.push_state(&authority, upload.clone(), NOW_MS).await.unwrap();
+            store.push_state(&authority, upload.clone(), None, NOW_MS).await.unwrap();
             client.state = Some(upload.state);
         }
         let leaving = is_leaving(&store, &authority).await;

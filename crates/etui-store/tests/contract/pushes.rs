@@ -194,7 +194,7 @@ pub(crate) async fn what_builds_on_another_head_or_state_is_told_so(backend: &Ba
 
     let under_old_state = client.edit(vault_id, &[]);
     let state = client.bare_state();
-    store.push_state(&authority, state.clone(), NOW_MS).await.unwrap();
+    store.push_state(&authority, state.clone(), None, NOW_MS).await.unwrap();
     let error = store.push(&authority, vault_id, under_old_state).await.unwrap_err();
     assert!(matches!(error, StoreError::StateMoved), "{error:?}");
     client.state = Some(state.state);
@@ -315,7 +315,7 @@ pub(crate) async fn listeners_hear_of_pushes_and_the_slow_are_told_to_pull(backe
         assert_eq!(events.next().await, Some(Event::Vault { vault_id, seq }));
     }
     let state = client.bare_state();
-    store.push_state(&authority, state, NOW_MS).await.unwrap();
+    store.push_state(&authority, state, None, NOW_MS).await.unwrap();
     assert_eq!(events.next().await, Some(Event::State { version: 2 }));
     assert_eq!(slow.next().await, Some(Event::State { version: 2 }), "instead of what it missed");
 }

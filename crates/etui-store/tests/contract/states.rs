@@ -22,7 +22,7 @@ pub(crate) async fn a_state_brings_vaults_and_records(backend: &Backend) {
     push(&store, &mut client, &authority, vault_id, &[]).await;
     let (upload, new_vault) = with_new_vault(&mut client);
     let keyset = replace_keyset(&mut client, upload);
-    let pushed = store.push_state(&authority, keyset.clone(), NOW_MS).await.unwrap();
+    let pushed = store.push_state(&authority, keyset.clone(), None, NOW_MS).await.unwrap();
     assert_eq!((pushed.version, pushed.hash), (2, keyset.state.hash()));
     assert_eq!(store.newest_state(&authority).await.unwrap(), keyset.state);
 
@@ -87,7 +87,7 @@ pub(crate) async fn states_that_break_a_rule_are_refused(backend: &Backend) {
         let mut client = client.clone();
         let (mut upload, vault_id) = with_new_vault(&mut client);
         spoil(&mut client, &mut upload, vault_id);
-        assert_eq!(refusal(store.push_state(&authority, upload, NOW_MS).await), expected, "{name}");
+        assert_eq!(refusal(store.push_state(&authority, upload, None, NOW_MS).await), expected, "{name}");
         assert_eq!(store.newest_state(&authority).await.unwrap().version, 1, "{name}: nothing is stored");
     }
 }
@@ -95,7 +95,7 @@ pub(crate) async fn states_that_break_a_rule_are_refused(backend: &Backend) {
 pub(crate) async fn what_builds_on_another_state_or_head_is_told_so(backend: &Backend) {
     let (store, mut client, authority, vault_id) = signed_up(backend).await;
     let moved = async |upload: StateUpload| {
-        let error = store.push_state(&authority, upload, NOW_MS).await.unwrap_err();
+        let error = store.push_state(&authority, upload, None, NOW_MS).await.unwrap_err();
         assert!(matches!(error, StoreError::StateMoved), "{error:?}");
     };
     let before_the_push = client.bare_state();
@@ -104,7 +104,7 @@ pub(crate) async fn what_builds_on_another_state_or_head_is_told_so(backend: &Ba
     moved(before_the_push).await;
 
     let taken = client.bare_state();
-    store.push_state(&authority, taken.clone(), NOW_MS).await.unwrap();
+    store.push_state(&authority, taken.clone(), None, NOW_MS).await.unwrap();
     let mut body = client.next_body();
     body.time_ms += 1;
     moved(StateUpload { state: client.sign_state(body), ..taken.clone() }).await;
@@ -114,17 +114,20 @@ pub(crate) async fn what_builds_on_another_state_or_head_is_told_so(backend: &Ba
     body.version += 1;
     moved(StateUpload { state: client.sign_state(body), ..taken }).await;
     // Not late, but wrong: this one names an older head than the state before it.
-    assert_eq!(refusal(store.push_state(&authority, behind.bare_state(), NOW_MS).await), Refusal::Forged);
+    assert_eq!(
+        refusal(store.push_state(&authority, behind.bare_state(), None, NOW_MS).await),
+        Refusal::Forged
+    );
 }
 
 pub(crate) async fn a_repeated_state_is_answered_as_the_first(backend: &Backend) {
     let (store, mut client, authority, _) = signed_up(backend).await;
     let (upload, _) = with_new_vault(&mut client);
-    let answer = store.push_state(&authority, upload.clone(), NOW_MS).await.unwrap();
-    assert_eq!(store.push_state(&authority, upload.clone(), NOW_MS).await.unwrap(), answer);
-    store.push_state(&authority, client.bare_state(), NOW_MS).await.unwrap();
+    let answer = store.push_state(&authority, upload.clone(), None, NOW_MS).await.unwrap();
+    assert_eq!(store.push_state(&authority, upload.clone(), None, NOW_MS).await.unwrap(), answer);
+    store.push_state(&authority, client.bare_state(), None, NOW_MS).await.unwrap();
     assert_eq!(
-        store.push_state(&authority, upload, NOW_MS).await.unwrap(),
+        store.push_state(&authority, upload, None, NOW_MS).await.unwrap(),
         answer,
         "even when others came after"
     );
@@ -142,12 +145,12 @@ pub(crate) async fn a_removed_device_loses_its_session(backend: &Backend) {
     let state = client.sign_state(body);
     client.state = Some(state.clone());
     let bare = |state| StateUpload { state, named_records: Vec::new(), first_commits: Vec::new() };
-    store.push_state(&authority, bare(state), NOW_MS).await.unwrap();
+    store.push_state(&authority, bare(state), None, NOW_MS).await.unwrap();
     assert!(store.authority(second.session_id(), NOW_MS).await.unwrap().is_some());
 
     let mut body = client.next_body();
     body.devices.retain(|(id, _)| *id != device_id);
-    store.push_state(&authority, bare(client.sign_state(body)), NOW_MS).await.unwrap();
+    store.push_state(&authority, bare(client.sign_state(body)), None, NOW_MS).await.unwrap();
     assert!(store.authority(second.session_id(), NOW_MS).await.unwrap().is_none());
     assert!(store.authority(authority.session_id(), NOW_MS).await.unwrap().is_some());
 }
@@ -156,13 +159,13 @@ pub(crate) async fn states_are_served_with_what_they_bring(backend: &Backend) {
     let (store, mut client, authority, _) = signed_up(backend).await;
     let first = client.newest().clone();
     let (second, _) = with_new_vault(&mut client);
-    store.push_state(&authority, second.clone(), NOW_MS).await.unwrap();
+    store.push_state(&authority, second.clone(), None, NOW_MS).await.unwrap();
     let bare = client.bare_state();
     client.state = Some(bare.state.clone());
-    store.push_state(&authority, bare.clone(), NOW_MS).await.unwrap();
+    store.push_state(&authority, bare.clone(), None, NOW_MS).await.unwrap();
     let next = client.bare_state();
     let fourth = replace_keyset(&mut client, next);
-    store.push_state(&authority, fourth.clone(), NOW_MS).await.unwrap();
+    store.push_state(&authority, fourth.clone(), None, NOW_MS).await.unwrap();
 
     let served = async |after| {
         let mut frames = frames(store.states_after(&authority, after).await.unwrap()).await;

@@ -28,7 +28,7 @@ pub(crate) async fn who_was_thrown_out_changes_nothing_any_more(backend: &Backen
     ended(&store.delete_account(&fresh, NOW_MS, None, NOW_MS).await.unwrap_err());
     ended(&store.rename_passkey(&fresh, b"one", "mine", NOW_MS).await.unwrap_err());
     ended(&store.push(&thief, vault_id, upload).await.unwrap_err());
-    ended(&store.push_state(&thief, state, NOW_MS).await.unwrap_err());
+    ended(&store.push_state(&thief, state, None, NOW_MS).await.unwrap_err());
     assert!(lives(&store, &owner).await);
 }
 

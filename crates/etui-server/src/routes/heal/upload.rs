@@ -11,6 +11,7 @@ use crate::{
     body::Frames,
     clock,
     document::{Bytes, Problems},
+    mail::{self, KeysChanged, Letter},
     problem::ApiError,
     uploads::heal_upload,
 };
@@ -32,5 +33,9 @@ pub(crate) async fn upload(
 ) -> Result<Json<Healed>, ApiError> {
     let mut frames = frames.up_to(MAX_HEAL_BYTES);
     let upload = heal_upload(&mut frames).await?;
-    Ok(Json(app.store.heal(&authority, upload, clock::now_ms()).await?))
+    let now_ms = clock::now_ms();
+    let notice = mail::notice(&app, Letter::KeysChanged(KeysChanged { time_ms: now_ms }))?;
+    let healed = app.store.heal(&authority, upload, notice, now_ms).await?;
+    mail::wake(&app);
+    Ok(Json(healed))
 }

@@ -11,6 +11,7 @@ use crate::{
     body::Frames,
     clock,
     document::{Bytes, Problems},
+    mail::{self, KeysChanged, Letter},
     problem::ApiError,
     uploads::state_upload,
 };
@@ -30,5 +31,9 @@ pub(crate) async fn push(
     mut frames: Frames,
 ) -> Result<Json<StatePushed>, ApiError> {
     let upload = state_upload(&mut frames).await?;
-    Ok(Json(app.store.push_state(&authority, upload, clock::now_ms()).await?))
+    let now_ms = clock::now_ms();
+    let notice = mail::notice(&app, Letter::KeysChanged(KeysChanged { time_ms: now_ms }))?;
+    let pushed = app.store.push_state(&authority, upload, notice, now_ms).await?;
+    mail::wake(&app);
+    Ok(Json(pushed))
 }

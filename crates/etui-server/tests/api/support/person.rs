@@ -124,11 +124,17 @@ impl Person {
 
     /// The state that follows, with the vault's head as it is known here.
     pub(crate) fn next_state(&self) -> State {
+        self.next_state_with(|_| ())
+    }
+
+    /// The same with a change besides.
+    pub(crate) fn next_state_with(&self, change: impl FnOnce(&mut StateBody)) -> State {
         let mut body = (*self.state).clone();
         body.version += 1;
         body.previous = self.state.hash();
         body.vaults[0].head_seq = self.ledger.head().seq;
         body.vaults[0].head_hash = self.ledger.head().hash;
+        change(&mut body);
         sign_state(body, &self.identity)
     }
 }

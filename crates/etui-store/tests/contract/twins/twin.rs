@@ -276,10 +276,10 @@ impl Twin {
                 lines.push(format!("{:?}", store.push(authority, vault_id, upload).await?));
             }
             Request::State(upload) => {
-                lines.push(format!("{:?}", store.push_state(authority, upload, now_ms).await?));
+                lines.push(format!("{:?}", store.push_state(authority, upload, None, now_ms).await?));
             }
             Request::Heal(upload) => {
-                lines.push(format!("{:?}", store.heal(authority, upload, now_ms).await?));
+                lines.push(format!("{:?}", store.heal(authority, upload, None, now_ms).await?));
             }
             Request::ReplaceLoginHash { before } => {
                 let [before, after] =
@@ -296,8 +296,9 @@ impl Twin {
                 lines.push(format!("{used} {:?}", totp.map(|sealed| sealed.as_bytes().to_vec())));
             }
             Request::UseRecoveryCode(code) => {
-                let used =
-                    store.use_recovery_code(authority.account_id(), recovery_code(code), now_ms).await?;
+                let used = store
+                    .use_recovery_code(authority.account_id(), recovery_code(code), None, now_ms)
+                    .await?;
                 lines.push(used.to_string());
             }
             Request::Approve(device_id) => store.approve_device(authority, device_id, now_ms).await?,
