@@ -174,6 +174,8 @@ pub(crate) async fn an_account_is_kept_whole_or_gone_whole(backend: &Backend) {
 
 pub(crate) async fn nothing_is_noted_of_an_account_that_is_gone(backend: &Backend) {
     let store = backend.open().await;
+    // A machine that has much to do may let one of the two finish before the other begins.
+    let mut raced = false;
     for number in 0..RACES {
         let mut client = Client::new(100 + number);
         let (account, _) = client.sign_up();
@@ -195,12 +197,11 @@ pub(crate) async fn nothing_is_noted_of_an_account_that_is_gone(backend: &Backen
             store.purge(&RETENTION, NOW_MS + HOUR_MS).await.unwrap()
         };
         let (at_ms, purged) = tokio::join!(note, purge);
-        assert!(
-            purged.accounts == 1 && at_ms > NOW_MS + 2 * HOUR_MS,
-            "{number}: somebody tried while it went"
-        );
+        assert_eq!(purged.accounts, 1, "{number}");
+        raced |= at_ms > NOW_MS + 2 * HOUR_MS;
         assert_eq!(backend.count("SELECT COUNT(*) FROM audit_event").await, 0, "{number}");
     }
+    assert!(raced, "nobody tried while one went");
 }
 
 async fn is_leaving(store: &Store, authority: &Authority) -> Leaving {
