@@ -23,6 +23,10 @@ fn whoever_leaves_takes_everything_along_and_may_stay_after_all() {
     let events = one.json(&["account", "events"]);
     let did = |action: &str| events.as_array().expect("a list").iter().any(|event| event["action"] == action);
     assert!(did("sign_up") && did("new_device"), "{events}");
+    let newcomer = events.as_array().and_then(|events| events.iter().find(|it| it["action"] == "new_device"));
+    let newcomer = newcomer.expect("it was told");
+    assert!(newcomer["actor_device_name"].is_string(), "who did it has its name: {newcomer}");
+    assert_eq!(newcomer["actor_device_id"], newcomer["device_id"], "it has signed itself in");
 
     let file = stage.path().join("everything.jsonl");
     let report = one.json(&["account", "download", "--to", file.to_str().expect("a path")]);
