@@ -53,7 +53,7 @@ fn test_names(text: &str) -> Vec<&str> {
 }
 
 /// The names of all functions of the project.
-fn functions(root: &Path) -> BTreeSet<String> {
+pub(crate) fn functions(root: &Path) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut folders = vec![root.join("crates"), root.join("xtask")];
     while let Some(folder) = folders.pop() {

@@ -1,6 +1,7 @@
 //! Commands of the project: `cargo xtask COMMAND`. One file each; this one only dispatches.
 
 mod arrows;
+mod attacks;
 mod bench;
 #[cfg(test)]
 mod controls;
@@ -38,6 +39,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Check that no crate reaches what it must not know
     Arrows,
+    /// Try every published attack and print one table
+    Attacks(attacks::Arguments),
     /// Check licences, sources and known weaknesses of dependencies
     Deny,
     /// Build the container image and run the whole stack of deploy/compose.yaml with it
@@ -66,6 +69,7 @@ fn main() -> anyhow::Result<()> {
         Command::Test => test::run(),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Arrows => arrows::run(),
+        Command::Attacks(arguments) => attacks::run(&arguments),
         Command::Deny => deny::run(),
         Command::Image => image::run(),
         Command::Kill(arguments) => kill::run(&arguments),

@@ -127,6 +127,6 @@ impl Stories {
     }
 }
 
-fn nextest() -> anyhow::Result<Command> {
+pub(crate) fn nextest() -> anyhow::Result<Command> {
     if succeeds(&mut cargo("nextest --version")) { Ok(cargo("nextest")) } else { NEXTEST.command() }
 }

@@ -42,6 +42,25 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let folder = build(arguments)?;
+    run_command(&mut node(&folder))
+}
+
+/// What Node says of each published attack on the core: its name, and whether it was refused.
+pub(crate) fn attacks() -> anyhow::Result<Vec<(String, bool)>> {
+    let folder = build(&Arguments::default())?;
+    let said = node(&folder).arg("--attacks").output().context("starting Node")?;
+    let said = String::from_utf8(said.stdout).context("reading what Node said")?;
+    let line = |line: &str| {
+        let (verdict, rest) = line.split_once(char::is_whitespace)?;
+        let (name, _) = rest.trim_start().strip_prefix("attack ")?.split_once(':')?;
+        Some((name.to_owned(), verdict == "ok"))
+    };
+    Ok(said.lines().filter_map(line).collect())
+}
+
+/// The folder with the bindings.
+fn build(arguments: &Arguments) -> anyhow::Result<PathBuf> {
     system_packages::ensure_for_node()?;
     let target_folder = target_folder()?;
     let folder = target_folder.join("wasm");
@@ -50,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     compile.args(["build", "--locked", "--release", "--package", "etui-wasm", "--target", TARGET]);
     run_command(compile.arg("--target-dir").arg(&target_folder))?;
     write_bindings(&target_folder.join(TARGET).join("release/etui_wasm.wasm"), &folder)?;
-    check_in_node(&folder)
+    Ok(folder)
 }
 
 /// Asks rustup's servers only if the target is not there yet.
@@ -127,8 +146,9 @@ fn write_bindings(module: &Path, folder: &Path) -> anyhow::Result<()> {
     run_command(bindgen.arg(folder.join("bindgen")).arg("--").args([module, folder]))
 }
 
-fn check_in_node(folder: &Path) -> anyhow::Result<()> {
+fn node(folder: &Path) -> Command {
     let mut node = Command::new("node");
     node.arg("crates/etui-wasm/tests/node.mjs").arg(folder.join("node/etui_wasm.js")).arg("spec/vectors");
-    run_command(node.current_dir(repository()))
+    node.current_dir(repository());
+    node
 }

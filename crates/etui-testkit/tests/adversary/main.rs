@@ -4,6 +4,7 @@
 //! device as it was; what was not sent still waits and can be exported; nothing secret left the device; and once the
 //! server is honest again everything converges without loss.
 
+mod absence;
 mod canaries;
 mod insider;
 mod joining;
