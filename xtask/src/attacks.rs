@@ -5,6 +5,7 @@ mod list;
 mod page;
 #[cfg(test)]
 mod tests;
+mod weakened;
 
 use std::{
     collections::BTreeMap,
@@ -27,6 +28,9 @@ pub(crate) struct Arguments {
     /// Make docs/security/attacks.md from the list, and try nothing
     #[arg(long)]
     write: bool,
+    /// Take checks out of a copy of the source one by one, and see attacks succeed there
+    #[arg(long, conflicts_with = "write")]
+    weakened: bool,
     /// Only attacks whose name begins so, for example BW or SY02
     #[arg(long, value_name = "NAME", default_value = "")]
     only: String,
@@ -39,6 +43,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let attacks = Attacks::read()?;
     if arguments.write {
         return page::write(&attacks);
+    }
+    if arguments.weakened {
+        return weakened::run();
     }
     let chosen: Vec<&Attack> =
         attacks.all().filter(|attack| attack.id.starts_with(&arguments.only)).collect();

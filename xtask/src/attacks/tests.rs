@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fs};
 use super::{
     list::{Attack, Attacks, folder},
     page, verdict,
+    weakened::Controls,
 };
 use crate::{controls::functions, process::repository};
 
@@ -31,6 +32,21 @@ fn every_attack_is_shown_by_tests_that_there_are_or_is_open() {
         }
     }
     assert!(ids.len() > 50, "{}", ids.len());
+}
+
+/// Without running them: each check stands where the list says, and each attack is there.
+#[test]
+fn every_check_that_is_taken_out_is_there() {
+    let controls = Controls::read().expect("the list").controls;
+    let functions = functions(repository());
+    assert!(controls.len() >= 10, "{}", controls.len());
+    for control in &controls {
+        let sound = fs::read_to_string(repository().join(&control.file)).expect("a file");
+        let weakened = control.weaken(&sound).expect("it is there once");
+        assert_ne!(weakened, sound, "{}", control.check);
+        let attack = control.attack.rsplit("::").next().expect("a name");
+        assert!(functions.contains(attack), "{}: there is no test {attack}", control.check);
+    }
 }
 
 #[test]

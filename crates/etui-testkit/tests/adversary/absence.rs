@@ -40,8 +40,8 @@ fn the_api_has_no_operation_for_sharing_escrow_or_fetching() {
     collect_names(&document["components"]["schemas"], &mut names);
     assert!(names.contains("/v1/keysets"), "names are collected: {names:?}");
     for word in NONE_OF {
-        let named: Vec<_> = names.iter().filter(|name| name.to_lowercase().contains(word)).collect();
-        assert!(named.is_empty(), "{word}: {named:?}");
+        let found: Vec<_> = names.iter().filter(|name| name.to_lowercase().contains(word)).collect();
+        assert!(found.is_empty(), "{word}: {found:?}");
     }
 }
 
@@ -116,11 +116,12 @@ fn asked(traffic: &[Exchange]) -> BTreeSet<String> {
     traffic.iter().map(of).filter(|asked| asked != "GET /v1/events").collect()
 }
 
+const NO_SERVER: &str = "does not answer like an Etui server";
+
 /// A key object that is missing, null, empty or cut short is refused, and none is made in its place.
 #[test]
 fn keys_that_are_null_empty_or_cut_short_are_refused() {
     let scene = Scene::new();
-    const NO_SERVER: &str = "does not answer like an Etui server";
     for (what, said, alter) in [
         ("no keysets", "missing", (|body| body["keysets"] = json!([])) as fn(&mut Value)),
         ("null for the keysets", NO_SERVER, |body| body["keysets"] = Value::Null),
