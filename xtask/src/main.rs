@@ -4,6 +4,8 @@ mod arrows;
 mod attacks;
 mod bench;
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod controls;
 mod deny;
 mod faults;
