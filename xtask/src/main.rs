@@ -9,6 +9,7 @@ mod claims;
 mod controls;
 mod deny;
 mod faults;
+mod fuzz;
 mod image;
 mod kill;
 mod manifests;
@@ -45,6 +46,8 @@ enum Command {
     Attacks(attacks::Arguments),
     /// Check licences, sources and known weaknesses of dependencies
     Deny,
+    /// Give every decoder of untrusted bytes whatever a fuzzer makes up
+    Fuzz(fuzz::Arguments),
     /// Build the container image and run the whole stack of deploy/compose.yaml with it
     Image,
     /// Kill client and server at random moments of a save, and lose nothing
@@ -73,6 +76,7 @@ fn main() -> anyhow::Result<()> {
         Command::Arrows => arrows::run(),
         Command::Attacks(arguments) => attacks::run(&arguments),
         Command::Deny => deny::run(),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Image => image::run(),
         Command::Kill(arguments) => kill::run(&arguments),
         Command::Manifests => manifests::run(),

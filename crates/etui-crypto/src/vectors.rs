@@ -14,9 +14,12 @@ mod record;
 mod recovery;
 mod state;
 
-use etui_chain::Refused;
+use etui_chain::{AccountId, Refused};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::Keyset;
 
 pub use generate::generate;
 
@@ -94,6 +97,15 @@ pub fn check_file(file: &str, json: &str) -> Result<Report, VectorError> {
         return Err(VectorError::Nothing { file: file.to_owned() });
     }
     Ok(Report { format, checked })
+}
+
+/// Reads what a keyset says once it has been opened, and writes it again: for whoever tries bytes that nobody has sealed.
+///
+/// # Errors
+/// `unsupported_protocol`, `format`.
+pub fn read_keyset_body(body: &[u8]) -> Result<Zeroizing<Vec<u8>>, Refused> {
+    let account_id = AccountId::new([1; 16]).expect("not all zeros");
+    Keyset::from_body(account_id, body).map(|keyset| keyset.to_body())
 }
 
 type Check = fn(&str, &str) -> Result<usize, VectorError>;
