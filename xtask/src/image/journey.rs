@@ -29,7 +29,7 @@ pub(super) fn run(stack: &Stack) -> anyhow::Result<()> {
 
 /// A second device reads through the load balancer what a first one has saved.
 fn two_devices(people: &People) -> anyhow::Result<String> {
-    people.join("signup", "first")?;
+    people.sign_up("first")?;
     people.etui("first", &["add", "login", "--title", "Bank", "--username", "ada", "--generate", "24"])?;
     people.import("first")?;
     people.etui("first", &["sync"])?;
@@ -133,9 +133,26 @@ impl People {
         Ok(())
     }
 
-    fn join(&self, verb: &str, device: &str) -> anyhow::Result<String> {
-        let words = self.account(verb);
-        self.etui(device, &words.iter().map(String::as_str).collect::<Vec<_>>())
+    /// By invitation, which whoever runs the server makes in one of its containers: nobody is let in without.
+    fn sign_up(&self, device: &str) -> anyhow::Result<()> {
+        let uninvited =
+            self.command("stranger", &self.account("signup")).output().context("starting etui")?;
+        let said = String::from_utf8_lossy(&uninvited.stderr).into_owned();
+        ensure!(
+            said.contains("by invitation"),
+            "whoever comes without an invitation is told something else: {said}"
+        );
+        let invitation =
+            Stack::container("node-1").execute(&["etui-server", "admin", "invite", "--administrator"])?;
+        let file = self.folder.path().join("invitation");
+        fs::write(&file, invitation)?;
+        let given = ["--invitation-file".to_owned(), file.display().to_string()];
+        output(&mut self.command(device, &[self.account("signup").as_slice(), &given].concat()))?;
+        say("An invitation lets somebody in, and nobody comes without")
+    }
+
+    fn join(&self, verb: &str, device: &str) -> anyhow::Result<()> {
+        output(&mut self.command(device, &self.account(verb))).map(drop)
     }
 
     fn account(&self, verb: &str) -> Vec<String> {
