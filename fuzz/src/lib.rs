@@ -5,7 +5,7 @@ use std::{cell::RefCell, fs, path::PathBuf};
 
 use etui_api::{
     account::{Keysets, SignUp},
-    frame::{FrameReader, FrameWriter},
+    frame::{Frame, FrameReader, FrameWriter},
     sync::{PullHeader, StatesHeader, decode_header},
 };
 use etui_chain::{Commit, RecordHeader, State, VaultId};
@@ -90,7 +90,7 @@ pub fn rows(bytes: &[u8]) {
     }
 }
 
-/// A backup's file.
+/// A backup's file: what stands behind its first line, or one state alone.
 pub fn backup(bytes: &[u8]) {
     thread_local! {
         static FILE: RefCell<Option<(tempfile::TempDir, PathBuf)>> = const { RefCell::new(None) };
@@ -101,9 +101,16 @@ pub fn backup(bytes: &[u8]) {
             let path = folder.path().join("backup.etui");
             (folder, path)
         });
-        fs::write(&*path, bytes).expect("a file");
+        let content = if FrameReader::read_all(bytes).is_ok() { bytes.to_vec() } else { only_state(bytes) };
+        fs::write(&*path, [b"etui backup 1\n", &content[..]].concat()).expect("a file");
         let _ = etui_client::verify_backup(path, None, None);
     });
+}
+
+fn only_state(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = FrameWriter::new();
+    writer.push(&Frame::State(bytes));
+    writer.finish()
 }
 
 /// What an entry or settings say, once they have been opened; and two of them joined.
