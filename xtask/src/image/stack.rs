@@ -142,7 +142,7 @@ impl Stack {
     /// What is put after the example's lines, in whose place it comes.
     fn settings(&self) -> String {
         format!(
-            "ETUI_PUBLIC_URL={}\nETUI_PORT=127.0.0.1:{}\nETUI_SIGN_UP=open\nETUI_TEST_S3_PORT={}\n",
+            "ETUI_PUBLIC_URL={}\nETUI_PORT=127.0.0.1:{}\nETUI_TEST_S3_PORT={}\n",
             self.url(),
             self.port,
             self.s3_port
